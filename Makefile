@@ -1,0 +1,44 @@
+# The two commands of the course: `make lab` opens it, `make test` tests it. Both set it up first.
+# Options for JupyterLab or pytest go through ARGS: make lab ARGS="--no-browser --port 8899"
+
+PYTHON ?= python3
+ARGS ?=
+PY := .venv/bin/python
+
+.PHONY: lab test quick build claims lint lock upgrade bench bench-notebooks setup clean
+
+setup:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again."; exit 1; }
+	@$(PYTHON) bootstrap.py
+
+lab: setup
+	@.venv/bin/jupyter lab notebooks/00_welcome.ipynb $(ARGS)
+
+test: setup lint      # everything: the package, the notebooks, the browser
+	@$(PY) -m pytest tests $(ARGS)
+
+quick: setup          # no notebooks, no browser: under three minutes
+	@$(PY) -m pytest tests -m "not notebooks and not browser" $(ARGS)
+
+lint: setup
+	@.venv/bin/ruff check
+
+build: setup          # text twins -> notebooks with outputs; ARGS="07" for one
+	@.venv/bin/course build $(ARGS)
+
+claims: setup         # put every claim on trial again, write course_utils/claims/results.json
+	@.venv/bin/course claims $(ARGS)
+
+lock: setup           # renew requirements.lock within the ranges of pyproject.toml
+	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	    --no-annotate --no-header --quiet --output-file requirements.lock
+	@$(PYTHON) bootstrap.py
+
+bench: setup          # fit_many against model.fit, side by side, into tests/benchmarks/results.json
+	@$(PY) -m tests.benchmarks.engine $(ARGS)
+
+bench-notebooks: setup  # seconds per notebook
+	@$(PY) -m tests.benchmarks.notebooks $(ARGS)
+
+clean:
+	rm -rf .venv

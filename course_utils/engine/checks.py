@@ -1,0 +1,70 @@
+"""What cannot be trained is refused before anything is compiled, in one sentence each."""
+
+import numpy as np
+
+LAYERS = ["InputLayer", "Dense", "Activation", "ReLU", "Flatten", "BatchNormalization"]
+
+
+def splits(data, seeds):
+    """One `Split` for every seed, checked; the same one if `data` is one."""
+    given = {seed: data(seed) if callable(data) else data for seed in seeds}
+    first = given[seeds[0]]
+    for split in {id(split): split for split in given.values()}.values():
+        for field in ("x_train", "y_train", "x_val", "y_val"):
+            if not isinstance(getattr(split, field, None), np.ndarray):
+                raise TypeError(f"data has no array {field}; expected a Split such as datasets.digits(), "
+                                "or a function of the seed that returns one.")
+        for part in ("train", "val"):
+            x, y = getattr(split, f"x_{part}"), getattr(split, f"y_{part}")
+            if len(x) != len(y) or not len(x):
+                raise ValueError(f"x_{part} holds {len(x)} samples and y_{part} {len(y)} labels; expected "
+                                 "the same number, and at least one.")
+            if not np.isfinite(x).all():
+                raise ValueError(f"x_{part} holds values that are not finite; remove or fill them first.")
+            if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+                raise ValueError(f"y_{part} is not a vector of class numbers 0, 1, 2 …; expected integers "
+                                 f"of shape ({len(x)},), not {y.dtype} of shape {y.shape}.")
+        if split.x_train.shape[1:] != split.x_val.shape[1:]:
+            raise ValueError(f"One training sample has shape {split.x_train.shape[1:]} and one validation "
+                             f"sample {split.x_val.shape[1:]}; expected the same.")
+        if split.y_val.max() >= split.classes:
+            raise ValueError(f"y_val holds class {split.y_val.max()}, but y_train only classes 0 to "
+                             f"{split.classes - 1}; expected the same classes in both.")
+        if (split.x_train.shape, split.x_val.shape) != (first.x_train.shape, first.x_val.shape):
+            raise ValueError("data gives splits of different sizes for different seeds; expected the same "
+                             "number of training and of validation samples for all.")
+    return given
+
+
+def sizes(runs, samples, batch_size):
+    """Refuse training sets that do not fill a batch, or that the data do not hold."""
+    for size in {run["train_size"] or samples for run in runs}:
+        if size > samples:
+            raise ValueError(f"grid['train_size'] holds {size}, but there are {samples} training samples.")
+        if size < batch_size:
+            raise ValueError(f"{size} training samples do not fill one batch of {batch_size}; choose a "
+                             "smaller batch_size or more samples.")
+
+
+def layers(model):
+    """Refuse what the compiled program would train differently from Keras."""
+    for layer in model._flatten_layers(include_self=False):
+        kind = type(layer).__name__
+        if kind not in LAYERS:
+            raise NotImplementedError(f"fit_many cannot train the layer {layer.name!r} ({kind}) yet; it knows "
+                                      f"{', '.join(LAYERS[1:])}. Train this model with model.fit.")
+        for what in ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "gamma_regularizer",
+                     "beta_regularizer", "kernel_constraint", "bias_constraint"):
+            if getattr(layer, what, None) is not None:
+                raise NotImplementedError(f"fit_many cannot train with a {what} yet (layer {layer.name!r}); "
+                                          "leave it out, or train this model with model.fit.")
+
+
+def shapes(model, input_shape, classes):
+    """Refuse a model that does not fit the data."""
+    if tuple(model.input_shape[1:]) != tuple(input_shape):
+        raise ValueError(f"The model takes samples of shape {tuple(model.input_shape[1:])}, but the data have "
+                         f"shape {tuple(input_shape)}; pass input_shape={tuple(input_shape)} to its Input.")
+    if tuple(model.output_shape[1:]) != (classes,):
+        raise ValueError(f"The model returns {tuple(model.output_shape[1:])} numbers per sample, but the data "
+                         f"have {classes} classes; give its last layer {classes} units.")

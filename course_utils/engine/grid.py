@@ -1,0 +1,116 @@
+"""What the learner asked for: a grid of knobs, checked and taken apart into runs."""
+
+import inspect
+import itertools
+import numbers
+
+import numpy as np
+
+# Knobs that are mere numbers to the compiled program, with their values when not in the grid.
+# None stands for the whole training set.
+NUMERIC = {"learning_rate": 0.01, "seed": 0, "train_size": None, "label_noise": 0.0,
+           "initial_scale": 1.0, "shuffle": True}
+
+
+def parse(grid, build_model, batch_size):
+    """Check a grid and return ``(axes, fixed)``.
+
+    Parameters
+    ----------
+    grid : dict
+        Knob → one value, or a sequence of different values.
+    build_model : callable
+        Its arguments are knobs too.
+    batch_size : int
+        Used where the grid has no ``"batch_size"``.
+
+    Returns
+    -------
+    axes : dict knob → list of values
+        One dimension of the result each, in the order of the grid.
+    fixed : dict knob → value
+
+    Raises
+    ------
+    TypeError, ValueError
+        One sentence each: not a dict, an unknown knob, no value, a value twice, a bad number.
+    """
+    if not isinstance(grid, dict):
+        raise TypeError(f"grid is a {type(grid).__name__}; expected a dict such as "
+                        "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
+    known = _arguments(build_model)
+    axes, fixed = {}, NUMERIC | {"batch_size": batch_size}
+    for knob, values in grid.items():
+        if known is not None and knob not in fixed and knob not in known:
+            raise ValueError(f"{knob!r} is not a knob: {_name(build_model)} takes {_listed(known)}, and "
+                             f"fit_many itself knows {_listed([*NUMERIC, 'batch_size'])}.")
+        if isinstance(values, str) or not np.iterable(values):
+            _check(knob, values)
+            fixed[knob] = values
+            continue
+        values = [value.item() if isinstance(value, np.generic) else value for value in values]
+        if not values:
+            raise ValueError(f"grid[{knob!r}] is empty; give it at least one value.")
+        for value in values:
+            _check(knob, value)
+            if values.count(value) > 1:
+                raise ValueError(f"grid[{knob!r}] holds {value!r} twice; every value of a knob must differ.")
+        axes[knob] = values
+        fixed.pop(knob, None)
+    return axes, fixed
+
+
+def structures(axes, fixed):
+    """Group all runs by structure: the knobs that change a shape or the graph.
+
+    Returns
+    -------
+    list of ``(structure, positions, numbers)``
+        structure : dict, the arguments of `build_model` and ``batch_size``
+        positions : list of flat positions in the array of all runs
+        numbers : list of dicts, the numeric knobs of each of these runs
+    """
+    groups = {}
+    for position, values in enumerate(itertools.product(*axes.values())):
+        run = fixed | dict(zip(axes, values, strict=True))
+        numeric = {knob: run.pop(knob) for knob in NUMERIC}
+        key = tuple(sorted((knob, repr(value)) for knob, value in run.items()))
+        _, positions, numbers_ = groups.setdefault(key, (run, [], []))
+        positions.append(position)
+        numbers_.append(numeric)
+    return list(groups.values())
+
+
+def _check(knob, value):
+    """Refuse a number that no training could use, before anything is compiled."""
+    rules = {
+        "learning_rate": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
+        "seed": (lambda v: _is(numbers.Integral, v) and v >= 0, "a whole number from 0 up"),
+        "train_size": (lambda v: v is None or _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
+        "label_noise": (lambda v: _is(numbers.Real, v) and 0 <= v <= 1, "a share between 0 and 1"),
+        "initial_scale": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
+        "shuffle": (lambda v: isinstance(v, bool | np.bool_), "True or False"),
+        "batch_size": (lambda v: _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
+    }
+    if knob in rules and not rules[knob][0](value):
+        raise ValueError(f"grid[{knob!r}] holds {value!r}; expected {rules[knob][1]}.")
+
+
+def _is(kind, value):
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _arguments(build_model):
+    """Names of the arguments of `build_model`, or None if it takes any."""
+    parameters = inspect.signature(build_model).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return [p.name for p in parameters]
+
+
+def _name(build_model):
+    return getattr(build_model, "__name__", "build_model")
+
+
+def _listed(names):
+    return ", ".join(names) or "no arguments"

@@ -1,0 +1,142 @@
+"""How sure may we be? Intervals over seeds, paired differences, seeds needed.
+
+All functions take an `xarray.DataArray` with one score per run, in the score's own unit
+(accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and ``high``.
+"""
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+
+def interval(scores, *, over="seed", level=0.95):
+    """Mean over seeds, with the confidence interval of that mean.
+
+    Parameters
+    ----------
+    scores : xarray.DataArray, dims (..., over)
+        One independent score per run.
+    over : str
+        The dimension that is averaged away.
+    level : float in (0, 1)
+
+    Returns
+    -------
+    xarray.Dataset with ``mean``, ``low``, ``high`` over the remaining dims.
+
+    Raises
+    ------
+    ValueError
+        No such dimension, fewer than two runs, or a score that is NaN.
+
+    Source: Student's t, `scipy.stats.t`.
+    """
+    n = _count(scores, over)
+    return _student(scores.mean(over), scores.std(over, ddof=1) / np.sqrt(n), n - 1, level)
+
+
+def paired_difference(scores, arm, *, between, over="seed", level=0.95):
+    """Mean difference between two arms that share their seeds, with its interval.
+
+    Parameters
+    ----------
+    scores : xarray.DataArray, dims (..., arm, over)
+    arm : str
+        Dimension that tells the two arms apart, e.g. ``"batch_norm"``.
+    between : tuple of two values of `arm`
+        The difference is ``second - first``.
+    over, level
+        As in `interval`.
+
+    Returns
+    -------
+    xarray.Dataset with ``mean``, ``low``, ``high`` over the remaining dims.
+
+    Raises
+    ------
+    ValueError
+        An arm that is not there, fewer than two pairs, or a seed that one arm lacks.
+
+    Source: Student's t for paired samples, as `scipy.stats.ttest_rel`.
+    """
+    first, second = between
+    for value in between:
+        if arm not in scores.dims or value not in scores[arm].values:
+            raise ValueError(f"There is no {arm}={value!r} in these scores; between= takes two values of "
+                             "one dimension.")
+    return interval(scores.sel({arm: second}, drop=True) - scores.sel({arm: first}, drop=True),
+                    over=over, level=level)
+
+
+def resampled_interval(scores, *, test_share, over="seed", level=0.95):
+    """Interval for scores from repeated random splits of *one* data set.
+
+    The training sets of two splits overlap, so the scores are not independent and the plain
+    interval is too narrow. Nadeau & Bengio replace 1/n by 1/n + test/train.
+
+    Parameters
+    ----------
+    scores : xarray.DataArray, dims (..., over)
+        One score, or one paired difference, per split.
+    test_share : float in (0, 1)
+        Share of the data that each split scores on; the rest it trains on.
+    over, level
+        As in `interval`.
+
+    Source: Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning
+    52, the corrected resampled t-test.
+    """
+    if not 0 < test_share < 1:
+        raise ValueError(f"test_share is {test_share}; expected a share between 0 and 1, such as 0.2.")
+    n = _count(scores, over)
+    spread = scores.var(over, ddof=1) * (1 / n + test_share / (1 - test_share))
+    return _student(scores.mean(over), np.sqrt(spread), n - 1, level)
+
+
+def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
+    """Number of seeds per arm that detects an effect with probability `power`.
+
+    Parameters
+    ----------
+    effect : float > 0
+        Smallest difference that matters, in the score's unit.
+    sd : float > 0
+        Standard deviation over seeds: of the paired differences with ``paired=True``, of
+        one arm's scores otherwise.
+    paired : bool
+    power : float in (0, 1)
+    level : float in (0, 1)
+        Of the interval that has to exclude zero.
+
+    Returns
+    -------
+    int, at least 2.
+
+    Source: power of Student's t test, `scipy.stats.nct` (Cohen 1988, chapter 2).
+    """
+    if effect <= 0 or sd <= 0:
+        raise ValueError(f"effect is {effect} and sd is {sd}; expected both greater than 0.")
+    for n in range(2, 100_000):
+        freedom = n - 1 if paired else 2 * (n - 1)
+        shift = effect / sd * np.sqrt(n if paired else n / 2)
+        if stats.nct.sf(stats.t.ppf((1 + level) / 2, freedom), freedom, shift) >= power:
+            return n
+    raise ValueError(f"An effect of {effect} beside a standard deviation of {sd} needs over 100 000 seeds; "
+                     "it is too small to be measured this way.")
+
+
+def _count(scores, over):
+    if over not in scores.dims:
+        raise ValueError(f"These scores have no dimension {over!r}, only {', '.join(map(str, scores.dims))}; "
+                         "name the dimension of the repeats with over=.")
+    if scores.sizes[over] < 2:
+        raise ValueError(f"An interval needs at least two runs along {over!r}; this is one.")
+    if scores.isnull().any():
+        raise ValueError("Some scores are NaN; an interval needs one number from every run (give runs that "
+                         "never arrived the largest time, and say so).")
+    return scores.sizes[over]
+
+
+def _student(mean, error, freedom, level):
+    half = stats.t.ppf((1 + level) / 2, freedom) * error
+    return xr.Dataset({"mean": mean, "low": mean - half, "high": mean + half})

@@ -1,0 +1,277 @@
+"""The proof of fit_many: it is model.fit, many times at once."""
+
+import keras
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_utils import datasets, fit_many, models
+from course_utils.engine import blocks, draws, fit, program, starts
+
+
+def by_keras(split, *, seed=0, learning_rate=0.1, batch_norm=False, batch_size=32, epochs=5, steps=None,
+             dtype="float64", initial_scale=1.0, label_noise=0.0, **draw):
+    """Train one MLP with model.fit on the batches of a fit_many run; its history."""
+    keras.config.set_floatx(dtype)   # of the optimizer's learning rate and of the metrics
+    try:
+        return _by_keras(split, seed, learning_rate, batch_norm, batch_size, epochs, steps, dtype,
+                         initial_scale, label_noise, draw)
+    finally:
+        keras.config.set_floatx("float32")
+
+
+def _by_keras(split, seed, learning_rate, batch_norm, batch_size, epochs, steps, dtype, initial_scale,
+              label_noise, draw):
+    with starts.seeded(seed, dtype):
+        model = models.mlp(input_shape=split.x_train.shape[1:], classes=split.classes, batch_norm=batch_norm)
+    for variable in model.trainable_variables:
+        if variable.name == "kernel":
+            variable.assign(variable * initial_scale)
+    model.compile(keras.optimizers.SGD(learning_rate), loss="sparse_categorical_crossentropy",
+                  metrics=["accuracy"])
+    y = draws.noisy_labels(split.y_train, seed, label_noise, split.classes)
+    stream = draws.batches(len(split.x_train), seed, batch_size=batch_size, **draw)
+    steps = steps or len(split.x_train) // batch_size
+    history = []
+    for _ in range(epochs):
+        order = np.concatenate([next(stream) for _ in range(steps)])
+        fitted = model.fit(split.x_train[order].astype(dtype), y[order], batch_size=batch_size,
+                           shuffle=False, verbose=0,
+                           validation_data=(split.x_val.astype(dtype), split.y_val),
+                           validation_batch_size=len(split.x_val))
+        history.append({name: values[0] for name, values in fitted.history.items()})
+    return {name: np.array([epoch[name] for epoch in history]) for name in history[0]}
+
+
+def expect_equal(runs, history, tolerance):
+    for name in fit.SCORES:
+        np.testing.assert_allclose(runs[name].values, history[name], rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_it_reproduces_model_fit_in_float64_over_five_epochs(digits, batch_norm):
+    runs = fit_many(models.mlp, digits, {"batch_norm": batch_norm, "learning_rate": [0.05, 0.4], "seed": [0, 3]},
+                    epochs=5, dtype="float64")
+    for learning_rate in (0.05, 0.4):
+        for seed in (0, 3):
+            history = by_keras(digits, batch_norm=batch_norm, learning_rate=learning_rate, seed=seed)
+            expect_equal(runs.sel(learning_rate=learning_rate, seed=seed), history, 1e-8)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_it_reproduces_the_first_steps_of_model_fit_in_float32(digits, batch_norm):
+    runs = fit_many(models.mlp, digits, {"batch_norm": batch_norm, "learning_rate": [0.1], "seed": [0]}, epochs=1,
+                    evaluate_every=1)
+    history = by_keras(digits, batch_norm=batch_norm, epochs=10, steps=1, dtype="float32")
+    first = runs.isel(learning_rate=0, seed=0, step=slice(10))
+    expect_equal(first, history, 1e-5)
+
+
+@pytest.mark.parametrize("numbers", [{"initial_scale": 0.3}, {"label_noise": 0.4}, {"train_size": 50},
+                                     {"shuffle": False}], ids=str)
+def test_every_numeric_knob_reproduces_model_fit(small, numbers):
+    runs = fit_many(models.mlp, small, {"learning_rate": 0.1, "seed": [5], **numbers}, epochs=2, dtype="float64")
+    expect_equal(runs.isel(seed=0), by_keras(small, seed=5, epochs=2, **numbers), 1e-8)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.floats(1e-4, 0.5), min_size=1, max_size=3, unique=True),
+       st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), st.data())
+def test_a_run_in_a_crowd_equals_the_same_run_alone(small, rates, seeds, data):
+    rate, seed = data.draw(st.sampled_from(rates)), data.draw(st.sampled_from(seeds))
+    crowd = fit_many(models.mlp, small, {"learning_rate": rates, "batch_norm": [True, False], "seed": seeds},
+                     epochs=2, dtype="float64")
+    alone = fit_many(models.mlp, small, {"learning_rate": rate, "batch_norm": True, "seed": seed},
+                     epochs=2, dtype="float64")
+    xr.testing.assert_allclose(crowd.sel(learning_rate=rate, batch_norm=True, seed=seed), alone,
+                               rtol=0, atol=1e-12)
+
+
+def test_a_diverging_run_is_recorded_and_changes_no_other(small):
+    calm = fit_many(models.mlp, small, {"learning_rate": [0.1], "seed": [0]}, epochs=3, dtype="float64")
+    crowd = fit_many(models.mlp, small, {"learning_rate": [0.1, 1e200], "seed": [0]}, epochs=3, dtype="float64")
+    xr.testing.assert_allclose(crowd.sel(learning_rate=[0.1]), calm, rtol=0, atol=1e-12)
+    assert crowd.diverged.sel(learning_rate=1e200).all()
+    assert not crowd.diverged.sel(learning_rate=0.1).any()
+    assert crowd.val_accuracy.sel(learning_rate=1e200).notnull().all()
+
+
+def test_the_same_call_gives_the_same_result(small):
+    once, again = (fit_many(models.mlp, small, {"seed": [1, 2], "label_noise": 0.2}, epochs=2) for _ in range(2))
+    xr.testing.assert_identical(once, again)
+
+
+def test_a_seed_starts_a_model_as_set_random_seed_does():
+    keras.utils.set_random_seed(7)
+    expected = models.mlp(batch_norm=True).get_weights()
+    with starts.seeded(7):
+        weights = models.mlp(batch_norm=True).get_weights()
+    for ours, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_training_leaves_the_callers_random_state_alone(small):
+    import random
+
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    fit_many(models.mlp, small, {"seed": [11]}, epochs=1)
+    assert random.random() == expected
+
+
+def test_a_split_per_seed(small):
+    def split(seed):
+        order = np.random.default_rng(seed).permutation(len(small.x_train))
+        return small.replace(x_train=small.x_train[order], y_train=small.y_train[order])
+
+    together = fit_many(models.mlp, split, {"seed": [4, 8], "learning_rate": [0.1]}, epochs=2, dtype="float64")
+    for seed in (4, 8):
+        alone = fit_many(models.mlp, split(seed), {"seed": [seed], "learning_rate": [0.1]}, epochs=2,
+                         dtype="float64")
+        xr.testing.assert_allclose(together.sel(seed=[seed]), alone, rtol=0, atol=1e-12)
+
+
+def test_numeric_knobs_never_recompile_and_structures_compile_once(small):
+    def grid(rates, noise, scale):
+        return {"learning_rate": rates, "label_noise": noise, "initial_scale": scale, "seed": range(10),
+                "train_size": 64 if noise else None, "batch_norm": [False, True], "width": 9}
+
+    def programs():
+        return blocks._model_and_program.cache_info().misses
+
+    before = programs()
+    fit_many(models.mlp, small, grid([0.1], 0.0, 1.0), epochs=1)
+    assert programs() == before + 2
+    fit_many(models.mlp, small, grid([0.3, 0.5], 0.2, 3.0), epochs=3, evaluate_every=2)
+    assert programs() == before + 2
+
+
+def test_a_callback_sees_partial_results_and_cancels(small):
+    seen = []
+
+    def watch(partial):
+        seen.append(int(partial.val_loss.notnull().all("learning_rate").sum()))
+        return len(seen) == 3
+
+    runs = fit_many(models.mlp, small, {"learning_rate": [0.1, 0.2]}, epochs=10, callback=watch)
+    assert seen == [1, 2, 3]
+    whole = fit_many(models.mlp, small, {"learning_rate": [0.1, 0.2]}, epochs=10)
+    xr.testing.assert_identical(runs, whole.isel(epoch=slice(3)))
+
+
+def test_runs_take_equal_steps_and_small_subsets_are_nested():
+    small, large = (draws.batches(100, 3, batch_size=5, train_size=size) for size in (20, 50))
+    inner = {int(i) for _ in range(4) for i in next(small)}
+    outer = {int(i) for _ in range(10) for i in next(large)}
+    assert len(inner) == 20
+    assert inner < outer
+
+
+def test_validation_with_batch_statistics_differs_while_averages_are_cold(digits):
+    grid = {"learning_rate": 0.1, "batch_norm": True, "seed": [0]}
+    cold = fit_many(models.mlp, digits, grid, epochs=1)
+    warm = fit_many(models.mlp, digits, grid, epochs=1, validate_in_training_mode=True)
+    xr.testing.assert_identical(cold.loss, warm.loss)
+    assert (warm.val_loss < cold.val_loss).all()
+
+
+def test_without_xla_it_says_so_and_gives_the_same(small, monkeypatch):
+    fast = fit_many(models.mlp, small, {"seed": [0]}, epochs=2, dtype="float64")
+    monkeypatch.setattr(program, "xla_works", lambda: False)
+    blocks._model_and_program.cache_clear()
+    try:
+        slow = fit_many(models.mlp, small, {"seed": [0]}, epochs=2, dtype="float64")
+    finally:
+        blocks._model_and_program.cache_clear()
+    xr.testing.assert_allclose(fast, slow, rtol=0, atol=1e-10)
+
+
+def test_missing_xla_is_one_warning(monkeypatch):
+    import tensorflow as tf
+
+    def refuse(*args, **kwargs):
+        raise ValueError("XLA is not available")
+
+    monkeypatch.setattr(tf, "function", refuse)
+    with pytest.warns(UserWarning, match="no XLA compiler"):
+        assert program.xla_works.__wrapped__() is False
+
+
+def conv(input_shape=(6,), classes=3):
+    return keras.Sequential([keras.Input(input_shape), keras.layers.Dropout(0.5),
+                             keras.layers.Dense(classes, activation="softmax")])
+
+
+def wide(width=3):
+    return keras.Sequential([keras.Input((6,)), keras.layers.Dense(width, activation="softmax")])
+
+
+@pytest.mark.parametrize(("build", "grid", "message"), [
+    (models.mlp, {"widht": [3]}, "'widht' is not a knob: mlp takes input_shape"),
+    (models.mlp, {"learning_rate": []}, r"grid\['learning_rate'\] is empty"),
+    (models.mlp, {"learning_rate": [0.1, 0.1]}, "holds 0.1 twice"),
+    (models.mlp, {"learning_rate": [float("nan")]}, "expected a number from 0 up"),
+    (models.mlp, {"label_noise": 1.5}, "a share between 0 and 1"),
+    (models.mlp, {"seed": [-1]}, "a whole number from 0 up"),
+    (models.mlp, {"seed": [0.5]}, "a whole number from 0 up"),
+    (models.mlp, {"batch_size": 0}, "a whole number from 1 up"),
+    (models.mlp, {"train_size": 1000}, "there are 130 training samples"),
+    (models.mlp, {"train_size": 10}, "10 training samples do not fill one batch of 32"),
+    (wide, {"width": 5}, "data have 3 classes; give its last layer 3 units"),
+])
+def test_mistakes_in_the_grid_are_one_sentence(small, build, grid, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        fit_many(build, small, grid, epochs=1)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_grid_that_is_no_dict(small):
+    with pytest.raises(TypeError, match="grid is a list; expected a dict"):
+        fit_many(models.mlp, small, [0.1], epochs=1)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"y_train": np.zeros(3, int)}, "x_train holds 130 samples and y_train 3 labels"),
+    ({"y_val": np.full(40, 7)}, "y_val holds class 7"),
+    ({"y_train": np.zeros(130)}, "not a vector of class numbers"),
+    ({"x_train": np.full((130, 6), np.nan)}, "not finite"),
+    ({"x_val": np.zeros((40, 5))}, "expected the same"),
+    ({"x_val": np.zeros((0, 6)), "y_val": np.zeros(0, int)}, "at least one"),
+])
+def test_mistakes_in_the_data_are_one_sentence(small, change, message):
+    with pytest.raises(ValueError, match=message):
+        fit_many(models.mlp, small.replace(**change), {}, epochs=1)
+
+
+def test_data_that_are_no_split():
+    with pytest.raises(TypeError, match="expected a Split such as datasets.digits"):
+        fit_many(models.mlp, (np.zeros(3), np.zeros(3)), {}, epochs=1)
+
+
+def test_what_it_cannot_train_yet_is_one_sentence(small):
+    with pytest.raises(NotImplementedError, match=r"cannot train the layer .* \(Dropout\) yet"):
+        fit_many(conv, small, {}, epochs=1)
+    with pytest.raises(NotImplementedError, match="kernel_regularizer"):
+        fit_many(models.mlp, small, {"l2": 0.1}, epochs=1)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"epochs": 0}, "epochs is 0; expected a whole number from 1 up"),
+    ({"epochs": 1, "evaluate_every": 1000}, "more than all steps of 1 epochs"),
+])
+def test_mistakes_in_the_budget_are_one_sentence(small, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit_many(models.mlp, small, {}, **arguments)
+
+
+def test_steps_of_different_batch_sizes_cannot_share_an_axis(small):
+    with pytest.raises(ValueError, match="call fit_many once for each batch_size"):
+        fit_many(models.mlp, small, {"batch_size": [16, 32]}, epochs=1, evaluate_every=1)
+
+
+def test_a_model_for_other_data_is_one_sentence(digits):
+    with pytest.raises(ValueError, match=r"pass input_shape=\(64,\)"):
+        fit_many(wide, digits, {}, epochs=1)
