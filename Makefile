@@ -1,14 +1,15 @@
 # The two commands of the course: `make lab` opens it, `make test` tests it. Both set it up first.
 # Options for JupyterLab or pytest go through ARGS: make lab ARGS="--no-browser --port 8899"
 
-PYTHON ?= python3
-ARGS ?=
 PY := .venv/bin/python
+# The Python that set the course up, while it is there; else python3.
+PYTHON ?= $(if $(shell test -x $(PY) && test -e .venv/installed && echo yes),$(PY),python3)
+ARGS ?=
 
-.PHONY: lab test quick build claims lint lock upgrade bench bench-notebooks setup clean
+.PHONY: lab test quick build claims lint lock bench bench-notebooks setup clean
 
 setup:
-	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again."; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
 	@$(PYTHON) bootstrap.py
 
 lab: setup

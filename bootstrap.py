@@ -1,6 +1,6 @@
 """Set up the course in .venv: `python3 bootstrap.py`. `make lab` and `make test` call this first.
 
-Only the standard library, and syntax that old Pythons can still read: the first thing
+Only the standard library, and syntax that Python 3.6 can still read: the first thing
 this file has to do is to say, in one sentence, when the Python is not the right one.
 """
 import hashlib
@@ -8,27 +8,58 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 OLDEST, NEWEST = (3, 11), (3, 13)
-ROOM = 4e9  # bytes: the environment takes 2 GB, its downloads and their unpacking the rest
-HOME = os.path.dirname(os.path.abspath(__file__))
+ROOM = 4e9  # bytes: the environment takes 2.4 GB, its downloads and their unpacking the rest
+HOME = os.path.dirname(os.path.realpath(__file__))
 VENV = os.path.join(HOME, ".venv")
-BIN = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin")
+PYTHON = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
 STAMP = os.path.join(VENV, "installed")
-EXTRAS = "[dev]"
+PIP = [PYTHON, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check",
+       "--no-input", "--retries", "2"]
+OFFLINE = ("NewConnectionError", "NameResolutionError", "Failed to establish", "Temporary failure",
+           "Network is unreachable", "Connection refused", "timed out", "ProxyError", "SSLError")
 
 
-def problem_with_python(version, found=shutil.which):
+def run(command, hear=lambda line: None):
+    """Run a command, let `hear` have each line it prints; (succeeded, its standard error)."""
+    try:
+        process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+    except OSError as error:
+        return False, str(error)
+    errors = []
+    reader = threading.Thread(target=lambda: errors.extend(process.stderr))  # or a full pipe blocks
+    with process:
+        reader.start()
+        try:
+            for line in process.stdout:
+                hear(line.decode("utf-8", "replace"))
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            reader.join()
+    return process.returncode == 0, b"".join(errors).decode("utf-8", "replace")
+
+
+def starts(python):
+    """Whether this command starts a Python: a version manager's shim can be on PATH and not run."""
+    return run([*python.split(), "--version"])[0]
+
+
+def problem_with_python(version, starts=starts):
     """One sentence if this Python cannot run the course, else None."""
     if OLDEST <= version[:2] <= NEWEST:
         return None
-    names = ["python3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
-    there = [name for name in names if found(name)]
-    return "Python %d.%d is too %s (TensorFlow runs on 3.%d to 3.%d): %s." % (
-        version[0], version[1], "old" if version[:2] < OLDEST else "new", OLDEST[1], NEWEST[1],
-        "run the same command with PYTHON=%s at its end" % there[0] if there else
-        "install Python 3.%d and run the same command with PYTHON=python3.%d at its end" % (
-            NEWEST[1], NEWEST[1]))
+    python = "py -3." if os.name == "nt" else "python3."
+    names = [f"{python}{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
+    there = [name for name in names if starts(name)]
+    return (f"Python {version[0]}.{version[1]} is too {'old' if version[:2] < OLDEST else 'new'} "
+            f"(TensorFlow runs on 3.{OLDEST[1]} to 3.{NEWEST[1]}): "
+            f"{'' if there else f'install Python 3.{NEWEST[1]} and '}run "
+            f"`{(there or names)[0]} bootstrap.py` once; `make` uses that Python from then on.")
 
 
 def problem_with_venv():
@@ -37,8 +68,8 @@ def problem_with_venv():
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        return ("Python's venv module is missing: install it (on Debian and Ubuntu: "
-                "apt install python%d.%d-venv) and run the same command again." % sys.version_info[:2])
+        return ("Python's venv module is missing: install it (on Debian and Ubuntu: apt install "
+                f"python3.{sys.version_info[1]}-venv) and run the same command again.")
     return None
 
 
@@ -46,70 +77,116 @@ def problem_with_disk(free):
     """One sentence if `free` bytes are too few, else None."""
     if free >= ROOM:
         return None
-    return "Too little disk space: the course needs %.0f GB and %.1f GB are free; make room and run " \
-           "the same command again." % (ROOM / 1e9, free / 1e9)
+    return (f"Too little disk space: the course needs {ROOM / 1e9:.0f} GB and {free / 1e9:.1f} GB "
+            "are free; make room and run the same command again.")
+
+
+def without_warnings(errors):
+    """What pip wrote to its standard error, less its warnings, of which there can be hundreds."""
+    return "".join(line for line in errors.splitlines(True)
+                   if not line.lstrip().startswith("WARNING"))
 
 
 def problem_with_install(errors):
     """One sentence for what pip wrote to its standard error."""
     if "No space left" in errors or "Errno 28" in errors:
-        return "The disk filled up while installing: make room (4 GB) and run the same command again."
-    if any(sign in errors for sign in ("NewConnectionError", "NameResolutionError", "timed out",
-                                       "Temporary failure", "ProxyError", "Connection refused",
-                                       "Network is unreachable", "Failed to establish")):
-        return ("The package index could not be reached: set-up needs a network once (behind a proxy, "
-                "set HTTPS_PROXY); connect and run the same command again.")
-    return "Installing failed; pip's message stands above. Mend it, or remove .venv, and run the same command again."
+        return ("The disk filled up while installing: make room (4 GB, here and where TMPDIR "
+                "points) and run the same command again.")
+    # pip warns of a failed connection and tries again: that counts only if it found nothing at all.
+    fatal = errors if "(from versions: none)" in errors else without_warnings(errors)
+    if any(sign in fatal for sign in OFFLINE):
+        return ("The package index could not be reached: set-up needs a network once (behind a "
+                "proxy, set HTTPS_PROXY); connect and run the same command again.")
+    return "Installing failed, the message stands above: mend it and run the same command again."
 
 
 def fingerprint():
-    """What decides whether anything must be installed again."""
-    digest = hashlib.sha256(sys.version.encode())
+    """What .venv hangs on, in two halves: the Python and the folder; the packages."""
+    made, installed = hashlib.sha256(os.fsencode(sys.version + HOME)), hashlib.sha256()
     for name in ("requirements.lock", "pyproject.toml"):
         with open(os.path.join(HOME, name), "rb") as file:
-            digest.update(file.read())
-    return digest.hexdigest() + " " + HOME   # a moved folder needs its environment made anew
+            installed.update(file.read())
+    return [made.hexdigest(), installed.hexdigest()]
 
 
-def run(*command):
-    """Run a command with its output on the terminal; return (succeeded, what it wrote to stderr)."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=HOME)
-    errors = []
-    for line in process.stderr:
-        text = line.decode("utf-8", "replace")
-        errors.append(text)
-        sys.stderr.write(text)
-    return process.wait() == 0, "".join(errors)
+def stamp():
+    """The fingerprint .venv was completed with; empty if it is half made or not there."""
+    if not (os.path.exists(STAMP) and os.path.exists(PYTHON)):
+        return []
+    with open(STAMP) as file:
+        return file.read().split()
 
 
-def install():
-    """Make .venv and install the lock and the course; one sentence if that failed, else None."""
-    if os.path.exists(VENV):
-        shutil.rmtree(VENV)
-    print("Setting up the course in .venv: 2 GB, a few minutes, once.", flush=True)
-    done, _ = run(sys.executable, "-m", "venv", VENV)
-    if not done:
-        return problem_with_venv() or problem_with_disk(0)
-    pip = [os.path.join(BIN, "python"), "-m", "pip", "install", "--quiet", "--progress-bar", "off",
-           "--disable-pip-version-check", "--retries", "2"]
-    for what in (["-r", "requirements.lock"], ["--no-deps", "--no-build-isolation", "-e", "." + EXTRAS]):
-        done, errors = run(*(pip + what))
+def unstamp():
+    """Say that .venv is half made, until it is stamped again."""
+    if os.path.exists(STAMP):
+        os.remove(STAMP)
+
+
+def say(text):
+    """Show `text` in place of the last one; only on a terminal."""
+    if sys.stdout.isatty():
+        print(f"\r  {text:<30}\r", end="", flush=True)
+
+
+class Progress:
+    """Hears what pip prints and says how far it is."""
+
+    def __init__(self):
+        with open(os.path.join(HOME, "requirements.lock")) as file:
+            self.done, self.total = 0, len(file.readlines())
+
+    def __call__(self, line):
+        if line.startswith("Ignoring "):  # a package for other systems or Pythons
+            self.total -= 1
+        elif "(from -r requirements.lock" in line:  # found, or installed already
+            self.done += 1
+            say(f"{self.done} of {self.total} packages")
+        elif line.startswith("Installing collected packages"):
+            unstamp()
+            say("installing ...")
+
+
+def install(anew):
+    """Install the lock and the course, `anew` into a new .venv; one sentence if that failed."""
+    print("Setting up the course in .venv: 2 GB, a few minutes, once." if anew else
+          "The packages of the course have changed: bringing .venv up to date.", flush=True)
+    commands = [[*PIP, "-r", "requirements.lock"],
+                [*PIP, "--no-deps", "--no-build-isolation", "-e", "."]]
+    if anew:
+        unstamp()
+        commands.insert(0, [sys.executable, "-m", "venv", "--clear", VENV])
+    for command in commands:
+        done, errors = run(command, Progress())
+        say("")
         if not done:
+            sys.stderr.write(without_warnings(errors))
             return problem_with_install(errors)
     with open(STAMP, "w") as file:
-        file.write(fingerprint())
+        file.write("\n".join(fingerprint()))
+    print("The course is set up.")
     return None
 
 
-def main():
+def set_up():
+    """Do what is left to do; one sentence if that failed, else None."""
     problem = problem_with_python(sys.version_info)
-    if not problem:
-        if os.path.exists(STAMP):
-            with open(STAMP) as file:
-                if file.read() == fingerprint():
-                    return None
-        problem = problem_with_venv() or problem_with_disk(shutil.disk_usage(HOME).free) or install()
-    return problem
+    if problem or stamp() == fingerprint():
+        return problem
+    if stamp()[:1] == fingerprint()[:1] and run([PYTHON, "-c", "import pip"])[0]:
+        return install(anew=False)
+    return (problem_with_venv() or problem_with_disk(shutil.disk_usage(HOME).free)
+            or install(anew=True))
+
+
+def main():
+    """Set up; one sentence if that failed or was stopped, else None."""
+    try:
+        return set_up()
+    except KeyboardInterrupt:
+        return "\nStopped before the course was set up: run the same command again to finish."
+    except OSError as error:
+        return f"Set-up failed ({error}): mend that and run the same command again."
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def digits(seed=0):
     return stratified(f"digits(seed={seed})", (x / 16).astype("float32"), y.astype("int32"), seed)
 
 
-def tones(seed=0, *, samples=1800, noise=0.6):
+def tones(seed=0, *, samples=1800, noise=0.8):
     """Which of ten tones is it? 64 readings of a sine of random phase, in noise; ten classes.
 
     A second task for every claim that was measured on digits. The phase is random, so the

@@ -1,0 +1,246 @@
+"""Every claim is put on trial: how people say it, its threshold, its trial, its verdict.
+
+The claims stand in one file per topic (`batch_norm`); here is what they have in common.
+`make claims` tries all of them again, with other seeds and on a second task, and writes
+``results.json``, which the ledger shows.
+"""
+
+import dataclasses
+import importlib
+import json
+import math
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from course_utils import stats
+
+TOPICS = ["batch_norm"]
+RESULTS = pathlib.Path(__file__).with_name("results.json")
+RETRIAL_SEEDS = 1000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim and all that is fixed about its trial before anyone looks.
+
+    Attributes
+    ----------
+    key : str
+    says : str
+        How people say it, in our words.
+    source : str
+        Author, title, year; or "common slip".
+    lecture : str
+        Number of the lecture it is tried in.
+    effect_is : str
+        What the effect measures, with its unit.
+    trial : callable (task, seeds) → xarray.Dataset
+        The experiment: `task` is a function such as `datasets.digits`.
+    effect : callable runs → xarray.DataArray, dim "seed"
+        One number per seed from a trial's runs.
+    threshold : float
+        The claim holds if the whole interval lies above it.
+    neutral : float or None
+        The effect if the technique did nothing: between it and the threshold the claim
+        holds in part. None where there is no such middle.
+    ratio : bool
+        The effect is a factor; its mean and interval are geometric.
+    detect, pilot_sd : float
+        The smallest effect that matters, and the standard deviation over seeds in a pilot
+        with seeds used for nothing else (both in logarithms for a ratio). Together they fix
+        the number of seeds.
+    """
+
+    key: str
+    says: str
+    source: str
+    lecture: str
+    effect_is: str
+    trial: Callable = dataclasses.field(repr=False)
+    effect: Callable = dataclasses.field(repr=False)
+    threshold: float
+    neutral: float | None
+    detect: float
+    pilot_sd: float
+    ratio: bool = False
+
+    @property
+    def seeds(self):
+        """Number of paired seeds, fixed beforehand: what the effect needs, and at least ten."""
+        return max(10, stats.seeds_needed(self.detect, self.pilot_sd))
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a trial found: the mean effect, its 95 % interval and the verdict in words."""
+
+    claim: Claim
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+    @property
+    def word(self):
+        """holds · holds in part · does not hold · undecided."""
+        if self.low >= self.claim.threshold:
+            return "holds"
+        if self.high >= self.claim.threshold:
+            return "undecided"
+        if self.claim.neutral is not None and self.low > self.claim.neutral:
+            return "holds in part"
+        return "does not hold"
+
+    @property
+    def measured(self):
+        """The mean with its interval, rounded to what the interval can tell."""
+        return _rounded(self.mean, self.low, self.high)
+
+    def __repr__(self):
+        return (f"“{self.claim.says}”\n"
+                f"{self.word.capitalize()}: {self.measured} {self.claim.effect_is}\n"
+                f"(mean and 95 % interval over {self.seeds} paired seeds; "
+                f"the claim needs {self.claim.threshold:g})")
+
+
+def get(key):
+    """The claim with this key.
+
+    Raises
+    ------
+    KeyError
+        No such claim; the message lists them.
+    """
+    for claim in everything():
+        if claim.key == key:
+            return claim
+    raise KeyError(f"There is no claim {key!r}; the ledger knows {', '.join(c.key for c in everything())}.")
+
+
+def everything():
+    """All claims, lecture by lecture."""
+    found = [claim for topic in TOPICS
+             for claim in importlib.import_module(f"course_utils.claims.{topic}").CLAIMS]
+    return sorted(found, key=lambda claim: claim.lecture)
+
+
+def verdict(key, runs):
+    """Judge a claim by the runs of its trial.
+
+    Parameters
+    ----------
+    key : str
+    runs : xarray.Dataset
+        What ``get(key).trial(task, seeds)`` returned.
+
+    Returns
+    -------
+    Verdict
+    """
+    claim = get(key)
+    effect = claim.effect(runs)
+    found = stats.interval(np.log(effect) if claim.ratio else effect)
+    mean, low, high = (float(np.exp(found[part]) if claim.ratio else found[part]) for part in ("mean", "low", "high"))
+    return Verdict(claim, mean, low, high, effect.sizes["seed"])
+
+
+def retry(claims=None, *, tasks=None, progress=print):
+    """Try claims again with other seeds, and on a second task; return the new results.
+
+    Parameters
+    ----------
+    claims : list of Claim, optional
+        All of them otherwise.
+    tasks : dict name → function of the seed that returns a Split, optional
+    progress : callable
+        Told each verdict.
+
+    Returns
+    -------
+    dict key → task → ``{"verdict", "measured", "mean", "low", "high", "seeds"}``
+    """
+    from course_utils import datasets
+
+    results, runs = {}, {}
+    for claim in claims or everything():
+        seeds = range(RETRIAL_SEEDS, RETRIAL_SEEDS + claim.seeds)
+        for name, task in (tasks or {"digits": datasets.digits, "tones": datasets.tones}).items():
+            trial = (claim.trial, name, seeds)   # several claims may read the same experiment
+            if trial not in runs:
+                runs[trial] = claim.trial(task, seeds)
+            found = verdict(claim.key, runs[trial])
+            progress(f"{claim.key}, {name}: {found.word}, {found.measured}")
+            results.setdefault(claim.key, {})[name] = {
+                "verdict": found.word, "measured": found.measured, "seeds": found.seeds,
+                **{part: float(f"{getattr(found, part):.3g}") for part in ("mean", "low", "high")}}
+    return results
+
+
+def results():
+    """The last re-trial of every claim, as `make claims` wrote it."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
+class Ledger:
+    """A table of claims, drawn by Jupyter as HTML and printed as Markdown."""
+
+    columns = ("claim", "source", "measured here", "again on digits", "on tones", "verdict")
+
+    def __init__(self, rows, columns=columns):
+        self.rows, self.columns = rows, columns
+
+    def _repr_html_(self):
+        head = "".join(f"<th scope='col' style='text-align:left'>{column}</th>" for column in self.columns)
+        body = "".join("<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in row) + "</tr>"
+                       for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def __repr__(self):
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def ledger(verdicts=None):
+    """The ledger: what was claimed, what was measured.
+
+    Parameters
+    ----------
+    verdicts : list of Verdict, optional
+        Rows for these, with what was measured here beside the re-trials. Without it: all
+        claims, judged by their re-trial on digits.
+
+    Returns
+    -------
+    Ledger
+    """
+    again = results()
+
+    def row(claim, here=None):
+        retrials = [again.get(claim.key, {}).get(task) for task in ("digits", "tones")]
+        told = [f"{found['measured']} ({found['verdict']})" if found else "not yet" for found in retrials]
+        says = f"“{claim.says}” {_means(claim)}"
+        if here is not None:
+            return [says, claim.source, f"{here.measured} {claim.effect_is}", *told, _marked(here.word)]
+        return [says, claim.lecture, f"{told[0]} {claim.effect_is}", told[1]]
+
+    if verdicts is not None:
+        return Ledger([row(found.claim, found) for found in verdicts])
+    return Ledger([row(claim) for claim in everything()], ("claim", "lecture", "measured on digits", "on tones"))
+
+
+def _means(claim):
+    return f"(needs {claim.threshold:g})"
+
+
+def _marked(word):
+    return f"{'✓' if word == 'holds' else '✗' if word == 'does not hold' else '·'} {word}"
+
+
+def _rounded(mean, low, high):
+    """Mean and interval with the digits the interval deserves: ``3.4 [3.1, 3.8]``."""
+    half = (high - low) / 2
+    digits = 3 if half <= 0 or not math.isfinite(half) else max(0, 1 - math.floor(math.log10(half)))
+    digits = min(digits, 4)
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")

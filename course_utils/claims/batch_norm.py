@@ -1,0 +1,179 @@
+"""Claims about batch normalization, tried in lecture 07."""
+
+import numpy as np
+import xarray as xr
+
+from course_utils import fit_many, models
+from course_utils.claims import Claim
+
+RATES = np.logspace(-3, 1, 17)   # a quarter of a decade apart
+TUNING_SEEDS = range(90, 93)     # choose learning rates on these, measure claims on others
+# Our trainings are short: with Keras's default of 0.99 the running averages would still be cold
+# at their end, and one would measure those instead of the network.
+BOTH = {"batch_norm": [False, True], "momentum": 0.9}
+IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
+
+
+def learning_rates(task, seeds):
+    """Final accuracy at seventeen learning rates, with and without batch norm."""
+    return fit_many(models.mlp, task(0), {
+        "learning_rate": RATES, **BOTH, "seed": seeds}, epochs=12)
+
+
+def usable(runs):
+    """Which runs reach 90 % validation accuracy by the end."""
+    return runs.val_accuracy.isel(epoch=-1) >= 0.9
+
+
+def wider_range(runs):
+    """Decades of learning rate that reach 90 %: batch norm minus plain, per seed."""
+    spacing = np.log10(RATES[1] / RATES[0])
+    return _difference(usable(runs).sum("learning_rate") * spacing)
+
+
+def higher_rates(runs):
+    """Largest learning rate that reaches 90 %: batch norm over plain, per seed."""
+    largest = xr.where(usable(runs), runs.learning_rate, RATES[0]).max("learning_rate")
+    return largest.sel(batch_norm=True) / largest.sel(batch_norm=False)
+
+
+# How a normalized network is validated: with the running averages of two momenta, or with
+# the statistics of the validation batch itself.
+ARMS = {"plain": {"batch_norm": False, "momentum": 0.9},
+        "momentum 0.99": {"batch_norm": True, "momentum": 0.99},
+        "momentum 0.9": {"batch_norm": True, "momentum": 0.9},
+        "batch statistics": {"batch_norm": True, "momentum": 0.99}}
+
+
+def speed(task, seeds):
+    """Steps to 90 % and 95 % at five learning rates, in four arms, evaluated every 3 steps."""
+    data, rates = task(0), RATES[8:13]
+    everyone = [*TUNING_SEEDS, *seeds]
+    arms = [fit_many(models.mlp, data, {"learning_rate": rates, "seed": everyone, **arm}, epochs=5,
+                     evaluate_every=3, validate_in_training_mode=name == "batch statistics")
+            for name, arm in ARMS.items()]
+    scores = xr.concat([arm.val_accuracy.drop_vars(["batch_norm", "momentum"], errors="ignore") for arm in arms],
+                       xr.Variable("arm", list(ARMS)))
+    goals = xr.DataArray([0.9, 0.95], dims="goal", coords={"goal": [0.9, 0.95]})
+    reached = scores >= goals
+    # A run that never got there is censored: it counts with the last step, a lower bound.
+    steps = xr.where(reached.any("step"), scores.step[reached.argmax("step")], scores.step[-1])
+    runs = xr.Dataset({"steps": steps, "reached": reached.any("step")})
+    tuned = runs.steps.sel(seed=list(TUNING_SEEDS)).mean("seed").idxmin("learning_rate")
+    runs["best_rate"] = tuned
+    return runs.sel(seed=list(seeds))
+
+
+def at_best_rate(runs):
+    """Steps to each goal at the learning rate that was best for the arm on the tuning seeds."""
+    return runs.steps.sel(learning_rate=runs.best_rate)
+
+
+def speed_up(runs):
+    """Steps to 90 %: plain over batch norm (momentum 0.9), each at its best rate, per seed."""
+    steps = at_best_rate(runs).sel(goal=0.9)
+    return steps.sel(arm="plain", drop=True) / steps.sel(arm="momentum 0.9", drop=True)
+
+
+SCALES = [0.05, 0.3, 1.0, 2.0, 4.0]
+
+
+def initial_weights(task, seeds):
+    """A network of six hidden layers whose initial weights are too small or too large."""
+    return _at_best_rate(task, seeds, {"depth": 6, "initial_scale": SCALES}, rates=[0.03, 0.1], epochs=6)
+
+
+def worst_scale(runs):
+    """Accuracy at the worst initial scale: batch norm minus plain, per seed."""
+    return _difference(runs.val_accuracy.isel(epoch=-1).min("initial_scale"))
+
+
+def deep_sigmoid(task, seeds):
+    """Six hidden layers of sigmoid units."""
+    return _at_best_rate(task, seeds, {"depth": 6, "activation": "sigmoid"}, rates=[0.03, 0.1, 0.3], epochs=8)
+
+
+def final_accuracy(runs):
+    """Final validation accuracy: batch norm minus plain, per seed."""
+    return _difference(runs.val_accuracy.isel(epoch=-1))
+
+
+def few_images(task, seeds):
+    """64 training images, another 64 for every seed."""
+    return _at_best_rate(task, seeds, {"train_size": 64}, epochs=12)
+
+
+def wrong_labels(task, seeds):
+    """30 % of the training labels are wrong."""
+    return _at_best_rate(task, seeds, {"label_noise": 0.3}, rates=[0.03, 0.1, 0.3], epochs=25)
+
+
+def modern_network(task, seeds):
+    """ReLU, He initialization, scaled inputs: what one would build today."""
+    return _at_best_rate(task, seeds, {}, rates=[0.03, 0.1, 0.3], epochs=12)
+
+
+def sample_order(task, seeds):
+    """The training images shuffled, and sorted by class."""
+    data = task(0)
+    order = np.argsort(data.y_train, kind="stable")
+    data = data.replace(x_train=data.x_train[order], y_train=data.y_train[order])
+    return _at_best_rate(lambda seed: data, seeds, {"shuffle": [True, False]},
+                         rates=[0.01, 0.03, 0.1, 0.3], epochs=10)
+
+
+def lost_by_sorting(runs):
+    """Accuracy of a normalized network on sorted minus on shuffled images, per seed."""
+    final = runs.val_accuracy.isel(epoch=-1).sel(batch_norm=True, drop=True)
+    return final.sel(shuffle=False, drop=True) - final.sel(shuffle=True, drop=True)
+
+
+def _at_best_rate(task, seeds, setting, *, rates=(0.01, 0.03, 0.1, 0.3), epochs):
+    """Runs of both arms, each at the learning rate that was best for it in this setting.
+
+    The rate is chosen by final validation accuracy on the tuning seeds, from the same rates
+    for both arms, at every value of the setting.
+    """
+    everyone = [*TUNING_SEEDS, *seeds]
+    runs = fit_many(models.mlp, task(0), {
+        "learning_rate": list(rates), **BOTH, **setting, "seed": everyone}, epochs=epochs)
+    final = runs.val_accuracy.isel(epoch=-1, drop=True)
+    tuned = final.sel(seed=list(TUNING_SEEDS)).mean("seed").idxmax("learning_rate")
+    return runs.sel(seed=list(seeds)).sel(learning_rate=tuned)
+
+
+def _difference(scores):
+    return scores.sel(batch_norm=True, drop=True) - scores.sel(batch_norm=False, drop=True)
+
+
+CLAIMS = [
+    Claim("bn-wider-range", "With batch norm the learning rate hardly matters any more.",
+          f"common reading of {IOFFE}", "07", "decades more of learning rates that reach 90 %",
+          learning_rates, wider_range, threshold=1.0, neutral=0.0, detect=0.25, pilot_sd=0.13),
+    Claim("bn-higher-rates", "Batch norm allows much higher learning rates.",
+          IOFFE, "07", "times as high a learning rate still reaches 90 %",
+          learning_rates, higher_rates, threshold=3.0, neutral=1.0, detect=0.4, pilot_sd=0.3, ratio=True),
+    Claim("bn-ten-times-faster", "Batch norm makes training ten times faster.",
+          f"common reading of {IOFFE} (“14 times fewer training steps”)", "07",
+          "times fewer steps to 90 %, each at its own best rate",
+          speed, speed_up, threshold=10.0, neutral=1.0, detect=0.3, pilot_sd=0.26, ratio=True),
+    Claim("bn-initialization", "With batch norm you can be less careful about initialization.",
+          IOFFE, "07", "accuracy gained at the worst initial scale, six layers",
+          initial_weights, worst_scale, threshold=0.5, neutral=0.0, detect=0.1, pilot_sd=0.03),
+    Claim("bn-deep-sigmoid", "Batch norm makes deep sigmoid networks trainable.",
+          IOFFE, "07", "accuracy gained, six sigmoid layers",
+          deep_sigmoid, final_accuracy, threshold=0.5, neutral=0.0, detect=0.1, pilot_sd=0.011),
+    Claim("bn-few-images", "Batch norm regularizes: it helps when data are few.",
+          IOFFE, "07", "accuracy gained with 64 training images",
+          few_images, final_accuracy, threshold=0.01, neutral=0.0, detect=0.02, pilot_sd=0.02),
+    Claim("bn-wrong-labels", "Batch norm prevents overfitting.",
+          f"common reading of {IOFFE}", "07", "accuracy gained with 30 % wrong labels",
+          wrong_labels, final_accuracy, threshold=0.01, neutral=0.0, detect=0.02, pilot_sd=0.018),
+    Claim("bn-famous-picture", "Without batch norm a network barely learns; with it, it does.",
+          "common slip: one learning rate, one seed, sigmoid units", "07",
+          "accuracy gained in a ReLU network at its best rate",
+          modern_network, final_accuracy, threshold=0.3, neutral=None, detect=0.02, pilot_sd=0.012),
+    Claim("bn-sample-order", "With batch norm the order of the training samples stops mattering.",
+          "common slip", "07", "accuracy gained by sorting the images by class, with batch norm",
+          sample_order, lost_by_sorting, threshold=-0.01, neutral=None, detect=0.05, pilot_sd=0.058),
+]

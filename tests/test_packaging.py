@@ -1,0 +1,350 @@
+"""The course can be set up: its lists of packages agree, and bootstrap.py keeps its word."""
+
+import ast
+import importlib.util
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+LOCK = (ROOT / "requirements.lock").read_text().splitlines()
+PYTHONS = SpecifierSet(PROJECT["project"]["requires-python"])
+SYSTEMS = [("linux", "x86_64", "posix"), ("linux", "aarch64", "posix"),
+           ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")]
+
+
+def load(folder):
+    """Import the bootstrap.py of a folder."""
+    spec = importlib.util.spec_from_file_location("bootstrap", folder / "bootstrap.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+bootstrap = load(ROOT)
+MINORS = range(bootstrap.OLDEST[1], bootstrap.NEWEST[1] + 1)
+
+
+def is_one_sentence(text):
+    return text.endswith(".") and ". " not in text and "\n" not in text.strip()
+
+
+# The lists of packages
+
+
+def test_every_line_of_the_lock_is_one_exact_version():
+    pin = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [^@/#]+)?")  # no address, no option of pip
+    assert [line for line in LOCK if not pin.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize(("system", "minor"), list(itertools.product(SYSTEMS, MINORS)))
+def test_the_lock_satisfies_pyproject(system, minor):
+    here = dict(zip(("sys_platform", "platform_machine", "os_name"), system, strict=True),
+                python_version=f"3.{minor}", python_full_version=f"3.{minor}.9",
+                implementation_name="cpython", extra="")
+    project = PROJECT["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"],
+              *PROJECT["build-system"]["requires"]]  # bootstrap.py builds without isolation
+    wanted, locked = ([one for one in map(Requirement, lines)
+                       if not one.marker or one.marker.evaluate(here)] for lines in (wanted, LOCK))
+    versions = {one.name: next(iter(one.specifier)).version for one in locked}
+    assert len(versions) == len(locked), "a package is locked twice"
+    assert [str(one) for one in wanted
+            if not one.specifier.contains(versions.get(one.name, "0"))] == []
+    assert {"tensorflow", "tensorflow-cpu"} & set(versions)
+
+
+def test_environment_yml_installs_the_lock_and_the_course():
+    *conda, pip = ENVIRONMENT["dependencies"]
+    assert pip == {"pip": ["-r requirements.lock", "-e ."]}
+    assert "pip" in conda
+    [python] = [name.removeprefix("python=") for name in conda if name.startswith("python=")]
+    assert python in PYTHONS
+    assert ENVIRONMENT["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="repo2docker runs on Linux and macOS")
+def test_repo2docker_accepts_the_folder():
+    command = [Path(sys.executable).with_name("jupyter-repo2docker"), "--no-build", "--debug", "."]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    python = next(name for name in ENVIRONMENT["dependencies"] if name.startswith("python"))
+    assert f"Building conda environment for {python}" in done.stdout + done.stderr
+    assert '--file "environment.yml"' in done.stdout + done.stderr
+
+
+def test_everyone_names_the_same_pythons():
+    assert [minor for minor in range(30) if f"3.{minor}.9" in PYTHONS] == list(MINORS)
+    for classifier in PROJECT["project"].get("classifiers", []):
+        if named := re.fullmatch(r"Programming Language :: Python :: 3\.(\d+)", classifier):
+            assert int(named[1]) in MINORS
+    *first, last = [f"3.{minor}" for minor in MINORS]
+    assert f"install Python {', '.join(first)} or {last} and" in (ROOT / "Makefile").read_text()
+    tested = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["linux"]
+    assert tested["strategy"]["matrix"]["python"] == [first[0], last]
+
+
+def test_everyone_names_the_same_version_and_licenses():
+    project = PROJECT["project"]
+    changes = re.findall(r"^## \[(.*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert project["version"] == CITATION["version"] == changes[0]
+    assert project["license"].split(" AND ") == CITATION["license"]
+    first, second = (ROOT / name for name in project["license-files"])
+    assert "MIT License" in first.read_text()
+    assert "https://creativecommons.org/licenses/by/4.0/" in second.read_text()
+
+
+# What bootstrap.py says
+
+
+def test_bootstrap_can_be_read_by_an_old_python_without_packages():
+    tree = ast.parse((ROOT / "bootstrap.py").read_text(), feature_version=(3, 6))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+                for alias in node.names}
+    assert imported <= sys.stdlib_module_names
+    assert not any(isinstance(node, ast.ImportFrom) for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize(("version", "there", "words"), [
+    ((3, 9), {"python3.12", "py -3.12"}, ["3.9 is too old", "3.12 bootstrap.py`"]),
+    ((3, 14), {"python3.12", "py -3.12"}, ["3.14 is too new", "3.12 bootstrap.py`"]),
+    ((3, 9), {}, ["3.9 is too old", "install Python 3.13", "3.13 bootstrap.py`"]),
+    ((3, 14), {}, ["3.14 is too new", "install Python 3.13", "3.13 bootstrap.py`"]),
+])
+def test_a_wrong_python_is_told_which_one_to_use(version, there, words):
+    sentence = bootstrap.problem_with_python(version, starts=lambda name: name in there)
+    assert is_one_sentence(sentence)
+    assert [word for word in words if word not in sentence] == []
+    assert ("install" in sentence) == (not there)
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_a_right_python_is_welcome(minor):
+    assert bootstrap.problem_with_python((3, minor, 0)) is None
+
+
+def test_a_python_counts_as_there_only_if_it_runs(tmp_path, monkeypatch):
+    for name, code in ("python-shim", 1), ("python-real", 0):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert not bootstrap.starts("python-shim")
+    assert not bootstrap.starts("python-absent")
+    assert bootstrap.starts("python-real") or os.name == "nt"
+
+
+@pytest.mark.parametrize("module", ["venv", "ensurepip"])
+def test_a_missing_venv_module_is_named(module, monkeypatch):
+    assert bootstrap.problem_with_venv() is None
+    monkeypatch.setitem(sys.modules, module, None)
+    sentence = bootstrap.problem_with_venv()
+    assert is_one_sentence(sentence)
+    assert f"apt install python3.{sys.version_info[1]}-venv" in sentence
+
+
+def test_too_little_disk_says_how_much():
+    assert bootstrap.problem_with_disk(4e9) is None
+    sentence = bootstrap.problem_with_disk(1.26e9)
+    assert is_one_sentence(sentence)
+    assert "needs 4 GB and 1.3 GB are free" in sentence
+
+
+RETRYING = ("WARNING: Retrying (Retry(total=1)) after connection broken by 'NewConnectionError("
+            "'Failed to establish a new connection: [Errno -3] Temporary failure')': /numpy/\n")
+NOT_FOUND = "ERROR: Could not find a version that satisfies the requirement numpy==2.4.6 "
+
+
+@pytest.mark.parametrize(("errors", "words"), [
+    (RETRYING + NOT_FOUND + "(from versions: none)", "index could not be reached"),
+    ("ERROR: HTTPSConnectionPool(host='files'): Read timed out.", "index could not be reached"),
+    ("ERROR: ... ProxyError('Cannot connect to proxy.')", "index could not be reached"),
+    (RETRYING + "ERROR: [Errno 28] No space left on device", "disk filled up"),
+    (RETRYING + NOT_FOUND + "(from versions: 1.0, 2.0)", "message stands above"),
+    (RETRYING + "ERROR: Failed building wheel for numpy", "message stands above"),
+    (NOT_FOUND + "(from versions: none)", "message stands above"),
+    ("", "message stands above"),
+])
+def test_each_failure_of_pip_has_its_sentence(errors, words):
+    sentence = bootstrap.problem_with_install(errors)
+    assert is_one_sentence(sentence)
+    assert words in sentence
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_make_without_a_python_says_so_in_one_sentence():
+    done = subprocess.run(["make", "lab", "PYTHON=python-absent"], cwd=ROOT, capture_output=True,
+                          text=True)
+    sentence, *rest = done.stderr.splitlines()
+    assert is_one_sentence(sentence)
+    assert "There is no python-absent here" in sentence
+    assert done.returncode
+    assert not done.stdout
+    assert all(line.startswith("make") for line in rest)
+
+
+# What bootstrap.py does
+
+
+def test_run_hears_every_line_while_thousands_of_warnings_pass():
+    script = ("import sys\nfor i in range(20000): print('WARNING', i, file=sys.stderr)\n"
+              "print('one'); print('two'); sys.exit(3)")
+    heard = []
+    done, errors = bootstrap.run([sys.executable, "-c", script], heard.append)
+    assert not done
+    assert [line.strip() for line in heard] == ["one", "two"]
+    assert errors.splitlines()[-1] == "WARNING 19999"
+    assert bootstrap.run([sys.executable, "-c", ""]) == (True, "")
+
+
+PRINTS = {
+    "import": [],
+    "venv": ["Making"],
+    "lock": ["Ignoring appnope: markers 'sys_platform == \"darwin\"' don't match",
+             "Collecting absl-py==2.5.1 (from -r requirements.lock (line 1))",
+             "Installing collected packages: absl-py"],
+    "course": ["Obtaining file", "Installing collected packages: course"],
+}
+ANEW, ON_TOP = ["venv", "lock", "course"], ["import", "lock", "course"]
+
+
+class Machine:
+    """A copy of the course in a folder, with a venv and a pip that only pretend."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        for name in ("bootstrap.py", "requirements.lock", "pyproject.toml"):
+            shutil.copy(ROOT / name, folder)
+        self.folder = folder
+        self.healthy = True  # whether the Python in .venv runs
+        self.trouble = {}    # (step, first word of a line): what is raised there, or said by pip
+
+    def set_up(self):
+        """Run bootstrap.py as a new process would; (the steps it took, its sentence)."""
+        self.bootstrap, self.steps = load(self.folder), []
+        self.bootstrap.run, self.bootstrap.ROOM = self.run, 0
+        sentence = self.bootstrap.main()
+        return self.steps, sentence
+
+    def run(self, command, hear=None):
+        step = ("venv" if "venv" in command else "lock" if "requirements.lock" in command else
+                "course" if "." in command else "import")
+        self.steps.append(step)
+        python = Path(self.bootstrap.PYTHON)
+        if step == "venv":
+            shutil.rmtree(self.folder / ".venv", ignore_errors=True)
+            python.parent.mkdir(parents=True)
+            python.touch()
+            self.healthy = True
+        for line in PRINTS[step]:
+            hear(line)
+            trouble = self.trouble.get((step, line.split()[0]), "")
+            if isinstance(trouble, BaseException):
+                raise trouble
+            if trouble:
+                return False, trouble
+        return self.healthy and python.exists(), ""
+
+    def change_the_lock(self):
+        with (self.folder / "requirements.lock").open("a") as file:
+            file.write("one-more==1.0\n")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path / "course")
+
+
+def test_set_up_does_nothing_the_second_time(machine, capsys):
+    assert machine.set_up() == (ANEW, None)
+    assert capsys.readouterr().out.splitlines() == [
+        "Setting up the course in .venv: 2 GB, a few minutes, once.", "The course is set up."]
+    assert machine.set_up() == ([], None)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
+def test_changed_packages_are_installed_into_the_same_venv(machine, name):
+    machine.set_up()
+    (machine.folder / name).write_text("one-more==1.0\n")
+    assert machine.set_up() == (ON_TOP, None)
+    assert machine.set_up() == ([], None)
+
+
+def test_another_python_gets_a_new_venv(machine, monkeypatch):
+    machine.set_up()
+    monkeypatch.setattr(sys, "version", "3.12.1 (main)")
+    assert machine.set_up() == (ANEW, None)
+    assert machine.set_up() == ([], None)
+
+
+def test_a_moved_folder_gets_a_new_venv(machine, tmp_path):
+    machine.set_up()
+    machine.folder = machine.folder.rename(tmp_path / "moved")
+    assert machine.set_up() == (ANEW, None)
+
+
+def test_a_broken_venv_is_made_anew(machine):
+    machine.set_up()
+    Path(machine.bootstrap.PYTHON).unlink()
+    assert machine.set_up() == (ANEW, None)
+    machine.healthy = False
+    machine.change_the_lock()
+    assert machine.set_up() == (["import", *ANEW], None)
+
+
+STOPPED, DENIED = KeyboardInterrupt(), PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("trouble", [STOPPED, DENIED, "ERROR: it failed\n"])
+@pytest.mark.parametrize("where", [(step, line.split()[0]) for step in ANEW
+                                   for line in PRINTS[step]])
+def test_the_first_set_up_recovers_from_any_trouble(machine, where, trouble):
+    machine.trouble = {where: trouble}
+    assert is_one_sentence(machine.set_up()[1])
+    machine.trouble = {}
+    assert machine.set_up() == (ANEW, None)
+
+
+@pytest.mark.parametrize("trouble", [STOPPED, DENIED, RETRYING + NOT_FOUND])
+@pytest.mark.parametrize(("where", "then"), [
+    (("lock", "Collecting"), ON_TOP),  # offline, the old .venv stays as good as it was
+    (("lock", "Installing"), ANEW),
+    (("course", "Obtaining"), ANEW),
+])
+def test_an_update_trusts_no_venv_into_which_pip_began_to_install(machine, where, then, trouble):
+    machine.set_up()
+    machine.change_the_lock()
+    machine.trouble = {where: trouble}
+    assert is_one_sentence(machine.set_up()[1])
+    machine.trouble = {}
+    assert machine.set_up() == (then, None)
+
+
+def test_only_what_is_no_warning_is_shown_when_pip_fails(machine, capsys):
+    errors = RETRYING + "  WARNING: too\nERROR: this\n  and that\n"
+    machine.trouble = {("lock", "Collecting"): errors}
+    _, sentence = machine.set_up()
+    assert "message stands above" in sentence
+    assert capsys.readouterr().err == "ERROR: this\n  and that\n"
+
+
+def test_a_terminal_shows_how_far_pip_is(machine, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    machine.set_up()
+    shown = [text.strip() for text in capsys.readouterr().out.split("\r")]
+    assert f"1 of {len(LOCK) - 1} packages" in shown  # one is for another system
+    assert shown.index(f"1 of {len(LOCK) - 1} packages") < shown.index("installing ...")
+    assert shown[-1] == "The course is set up."
