@@ -26,11 +26,11 @@ def ratio(name):
     if name not in found:
         raise KeyError(f"There is no measurement {name!r}; there are {', '.join(found) or 'none'}: run `make bench`.")
     row = found[name]
-    return f"{row['work']}: {row['ratio']:g}× {row['what']} than {row['against']}"
+    return f"{row['work']}: {row['ratio']:g}× {row['what']} {row['against']}"
 
 
 def table():
     """All ratios as a Markdown table."""
-    lines = ["| work | measured | than |", "|---|---|---|"]
-    lines += [f"| {row['work']} | {row['ratio']:g}× {row['what']} | {row['against']} |" for row in results().values()]
+    lines = ["| work | measured |", "|---|---|"]
+    lines += [f"| {row['work']} | {row['ratio']:g}× {row['what']} {row['against']} |" for row in results().values()]
     return "\n".join(lines)

@@ -4,7 +4,6 @@ import pathlib
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from course_utils import stats
 
@@ -14,22 +13,32 @@ plt.style.use(pathlib.Path(__file__).with_name("course.mplstyle"))
 NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss", "accuracy": "training accuracy",
          "loss": "training loss", "learning_rate": "learning rate", "initial_scale": "initial-weight scale",
          "label_noise": "share of wrong labels", "train_size": "training images", "step": "steps"}
+LOGARITHMIC = {"learning_rate", "initial_scale", "train_size"}
 VALUES = {"batch_norm": {False: "plain", True: "batch norm"},
           "norm_position": {"before": "before the activation", "after": "after the activation"},
           "shuffle": {False: "sorted by class", True: "shuffled"}}
 
 
-def figure(panels=1, *, height=3.6):
-    """A figure with panels side by side, outside pyplot: safe in a lab's thread.
+def panels(count=1, *, made=None):
+    """A figure with panels side by side.
+
+    Parameters
+    ----------
+    count : int
+    made : matplotlib.figure.Figure, optional
+        An empty figure to put them into; a new one of pyplot's otherwise.
 
     Returns
     -------
-    (matplotlib.figure.Figure, list of axes)
+    (figure, list of axes)
     """
-    made = Figure(figsize=(6.4 if panels == 1 else 4.4 * panels, height))
-    axes = made.subplots(1, panels, squeeze=False)[0]
-    made.subplots_adjust(left=0.5 / panels ** 0.9 * 0.25 + 0.02, right=0.98, bottom=0.16, top=0.88, wspace=0.28)
-    return made, list(axes)
+    made = made or plt.figure(figsize=(4.2 * count, 3.4) if count > 1 else None, layout="constrained")
+    return made, list(made.subplots(1, count, squeeze=False)[0])
+
+
+def axes():
+    """Axes of a new figure."""
+    return panels()[1][0]
 
 
 def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None):
@@ -39,7 +48,7 @@ def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None
     ----------
     scores : xarray.DataArray, dims (x, over) or (x, by, over)
     x : str
-        Dimension of the horizontal axis; logarithmic if its values are evenly spaced so.
+        Dimension of the horizontal axis; logarithmic for a learning rate and its like.
     by : str, optional
         Dimension with one line for each value.
     over : str
@@ -54,7 +63,7 @@ def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None
     -------
     matplotlib axes
     """
-    ax = ax or plt.figure(layout="constrained").subplots()
+    ax = ax or axes()
     band = stats.interval(scores, over=over)
     at = scores[x].values
     dense = len(at) > 25
@@ -63,7 +72,7 @@ def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None
         label = None if by is None else (labels or {}).get(value, say(by, value))
         drawn, = ax.plot(at, line["mean"], label=label, **({"marker": ""} if dense else {}))
         ax.fill_between(at, line["low"], line["high"], color=drawn.get_color(), alpha=0.2, linewidth=0)
-    if log_spaced(at):
+    if x in LOGARITHMIC and min(at) > 0:
         ax.set_xscale("log")
     ax.set(xlabel=name(x), ylabel=name(scores.name))
     if title:
@@ -89,7 +98,7 @@ def intervals(effects, *, threshold=None, neutral=None, xlabel=None, title=None,
     -------
     matplotlib axes
     """
-    ax = ax or plt.figure(figsize=(6.4, 1.2 + 0.45 * len(effects)), layout="constrained").subplots()
+    ax = ax or plt.figure(figsize=(6.4, 1.3 + 0.4 * len(effects)), layout="constrained").subplots()
     for row, effect in enumerate(effects.values()):
         mean, low, high = (float(_part(effect, part)) for part in ("mean", "low", "high"))
         ax.errorbar(mean, row, xerr=[[mean - low], [high - mean]], color="C0", marker="o", capsize=4, linestyle="")
@@ -100,7 +109,7 @@ def intervals(effects, *, threshold=None, neutral=None, xlabel=None, title=None,
     if threshold is not None:
         ax.axvline(threshold, color="C1", label="what the claim needs", marker="", linestyle="--")
     if neutral is not None or threshold is not None:
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=2)
+        ax.figure.legend(loc="outside lower center", ncols=2)
     ax.set(xlabel=xlabel)
     if title:
         ax.set_title(title)
@@ -117,15 +126,6 @@ def say(knob, value):
     value = value.item() if isinstance(value, np.generic) else value
     return VALUES.get(knob, {}).get(value, f"{name(knob)} {value:g}" if isinstance(value, int | float) and
                                     not isinstance(value, bool) else f"{name(knob)} {value}")
-
-
-def log_spaced(values):
-    """Whether numbers are evenly spaced on a logarithmic axis and span at least a decade."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "if" or len(values) < 3 or values.min() <= 0 or values.max() < 10 * values.min():
-        return False
-    steps = np.diff(np.log(values))
-    return bool(np.ptp(steps) < 0.75 * abs(steps.mean()))
 
 
 def _part(effect, part):

@@ -199,14 +199,14 @@ def test_make_without_a_python_says_so_in_one_sentence():
 
 
 def test_run_hears_every_line_while_thousands_of_warnings_pass():
-    script = ("import sys\nfor i in range(20000): print('WARNING', i, file=sys.stderr)\n"
-              "print('one'); print('two'); sys.exit(3)")
-    heard = []
-    done, errors = bootstrap.run([sys.executable, "-c", script], heard.append)
-    assert not done
-    assert [line.strip() for line in heard] == ["one", "two"]
-    assert errors.splitlines()[-1] == "WARNING 19999"
-    assert bootstrap.run([sys.executable, "-c", ""]) == (True, "")
+    child = ("import sys\nfor i in range(20000): print('WARNING', i, file=sys.stderr)\n"
+             "print('one'); print('two'); sys.exit(3)")
+    parent = ("import bootstrap, sys\nheard = []\n"
+              f"done, errors = bootstrap.run([sys.executable, '-c', {child!r}], heard.append)\n"
+              "print(done, *heard, errors.splitlines()[-1])")
+    said = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True,
+                          timeout=60)  # a full pipe would block forever
+    assert said.stdout.split() == ["False", "one", "two", "WARNING", "19999"]
 
 
 PRINTS = {
@@ -217,6 +217,7 @@ PRINTS = {
              "Installing collected packages: absl-py"],
     "course": ["Obtaining file", "Installing collected packages: course"],
 }
+STOPPED, DENIED = KeyboardInterrupt(), PermissionError(13, "Permission denied")
 ANEW, ON_TOP = ["venv", "lock", "course"], ["import", "lock", "course"]
 
 
@@ -243,11 +244,6 @@ class Machine:
                 "course" if "." in command else "import")
         self.steps.append(step)
         python = Path(self.bootstrap.PYTHON)
-        if step == "venv":
-            shutil.rmtree(self.folder / ".venv", ignore_errors=True)
-            python.parent.mkdir(parents=True)
-            python.touch()
-            self.healthy = True
         for line in PRINTS[step]:
             hear(line)
             trouble = self.trouble.get((step, line.split()[0]), "")
@@ -255,6 +251,11 @@ class Machine:
                 raise trouble
             if trouble:
                 return False, trouble
+        if step == "venv":
+            shutil.rmtree(self.folder / ".venv", ignore_errors=True)
+            python.parent.mkdir(parents=True)
+            python.touch()
+            self.healthy = True
         return self.healthy and python.exists(), ""
 
     def change_the_lock(self):
@@ -290,6 +291,16 @@ def test_another_python_gets_a_new_venv(machine, monkeypatch):
     assert machine.set_up() == ([], None)
 
 
+def test_a_venv_half_made_for_another_python_is_not_trusted_by_the_first(machine, monkeypatch):
+    machine.set_up()
+    machine.trouble = {("venv", "Making"): STOPPED}
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "version", "3.12.1 (main)")
+        assert machine.set_up()[0] == ["venv"]
+    machine.trouble = {}
+    assert machine.set_up() == (ANEW, None)
+
+
 def test_a_moved_folder_gets_a_new_venv(machine, tmp_path):
     machine.set_up()
     machine.folder = machine.folder.rename(tmp_path / "moved")
@@ -305,10 +316,8 @@ def test_a_broken_venv_is_made_anew(machine):
     assert machine.set_up() == (["import", *ANEW], None)
 
 
-STOPPED, DENIED = KeyboardInterrupt(), PermissionError(13, "Permission denied")
-
-
-@pytest.mark.parametrize("trouble", [STOPPED, DENIED, "ERROR: it failed\n"])
+@pytest.mark.parametrize("trouble", [STOPPED, DENIED, "ERROR: it failed\n"],
+                         ids=["stopped", "denied", "failed"])
 @pytest.mark.parametrize("where", [(step, line.split()[0]) for step in ANEW
                                    for line in PRINTS[step]])
 def test_the_first_set_up_recovers_from_any_trouble(machine, where, trouble):
@@ -318,7 +327,8 @@ def test_the_first_set_up_recovers_from_any_trouble(machine, where, trouble):
     assert machine.set_up() == (ANEW, None)
 
 
-@pytest.mark.parametrize("trouble", [STOPPED, DENIED, RETRYING + NOT_FOUND])
+@pytest.mark.parametrize("trouble", [STOPPED, DENIED, RETRYING + NOT_FOUND],
+                         ids=["stopped", "denied", "offline"])
 @pytest.mark.parametrize(("where", "then"), [
     (("lock", "Collecting"), ON_TOP),  # offline, the old .venv stays as good as it was
     (("lock", "Installing"), ANEW),

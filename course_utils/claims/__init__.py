@@ -7,6 +7,7 @@ The claims stand in one file per topic (`batch_norm`); here is what they have in
 
 import dataclasses
 import importlib
+import inspect
 import json
 import math
 import pathlib
@@ -70,6 +71,12 @@ class Claim:
     def seeds(self):
         """Number of paired seeds, fixed beforehand: what the effect needs, and at least ten."""
         return max(10, stats.seeds_needed(self.detect, self.pilot_sd))
+
+    def code(self):
+        """The trial as it runs, for a notebook to show."""
+        from IPython.display import Markdown
+
+        return Markdown(f"```python\n{inspect.getsource(self.trial)}```")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -82,12 +82,12 @@ def main():
 
     mlps = f"100 MLPs 3×64, half with batch norm, {EPOCHS} epochs"
     results = {
-        "sweep_cold": row(f"{mlps}, compiling included", "faster", "a loop of model.fit",
+        "sweep_cold": row(f"{mlps}, compiling included", "faster than", "a loop of model.fit",
                           [a / b for a, b in zip(loop, cold, strict=True)]),
-        "sweep_warm": row(f"{mlps}, compiled before", "faster", "a loop of model.fit",
+        "sweep_warm": row(f"{mlps}, compiled before", "faster than", "a loop of model.fit",
                           [a / b for a, b in zip(loop, warm, strict=True)]),
-        "bn_step_keras": row("a training step with batch norm, in model.fit", "as long", "one without", step_keras),
-        "bn_step_fit_many": row("a training step with batch norm, in fit_many", "as long", "one without", step_many),
+        "bn_step_keras": row("a training step with batch norm, in model.fit", "as long as", "one without", step_keras),
+        "bn_step_fit_many": row("a training step with batch norm, in fit_many", "as long as", "one without", step_many),
     }
     measured.RESULTS.write_text(json.dumps(measured.results() | results, indent=1, ensure_ascii=False) + "\n",
                                 encoding="utf-8")

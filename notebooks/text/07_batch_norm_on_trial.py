@@ -1,0 +1,454 @@
+# %% [markdown]
+# # Batch normalization on trial: does it do what people say?
+#
+# After this lecture you can
+#
+# - **state** what batch normalization is said to do, as claims with a number;
+# - **design** a comparison that is fair: paired seeds, each arm at its own best
+#   learning rate, a threshold fixed before you look;
+# - **tell** which claims hold, which hold in part, and which fail, with the
+#   interval of the difference;
+# - **recognize** the three ways in which a figure about batch norm misleads.
+#
+# You need about 50 minutes. You should be able to build and fit a small network
+# in Keras. The whole notebook runs in a minute and downloads nothing.
+
+# %% [markdown]
+# ## The claims
+#
+# You will read, in papers, courses and blog posts, that batch normalization
+#
+# 1. allows much higher learning rates;
+# 2. makes training ten times faster;
+# 3. makes you independent of initialization, and deep sigmoid networks trainable;
+# 4. prevents overfitting;
+# 5. turns a network that hardly learns into one that does (the famous picture);
+# 6. makes the order of the training samples irrelevant.
+#
+# The first four go back to the abstract of one paper (Ioffe & Szegedy 2015). The
+# last two are told in classrooms. Each will be tried here, on handwritten digits,
+# over at least ten seeds. Some hold. Some fail in a way that is worth knowing.
+
+# %% [markdown]
+# ## Predict first
+#
+# Commit yourself before you run anything. A wrong prediction is the best
+# preparation for seeing the figure.
+
+# %%
+from course_utils import quiz
+
+quiz.ask("07", "rates")
+
+# %% [markdown]
+# ## The idea
+#
+# A layer computes $z = xW + b$ for a batch of $N$ samples: $z$ has shape
+# $(N, D)$. Batch normalization takes each of the $D$ columns, subtracts its mean
+# over the batch and divides by its standard deviation:
+#
+# $$\hat z_{nd} = \frac{z_{nd} - \mu_d}{\sqrt{\sigma_d^2 + \varepsilon}},
+# \qquad y_{nd} = \gamma_d \hat z_{nd} + \beta_d .$$
+#
+# $\mu_d$ and $\sigma_d^2$ belong to *this batch*; $\gamma_d$ and $\beta_d$ are
+# learned. At inference there may be no batch, so Keras keeps running averages of
+# $\mu$ and $\sigma^2$ and uses those. Remember that: one of today's traps is there.
+#
+# The data first. `Split` holds training and validation images, and a test set
+# that we leave closed.
+
+# %%
+from course_utils import datasets
+
+digits = datasets.digits(seed=0)
+digits
+
+# %% [markdown]
+# The network is an ordinary Keras model; `batch_norm=True` puts a
+# `BatchNormalization` between each `Dense` layer and its activation. Two things
+# to look for in the summary: the `Dense` layers have no bias (the normalization
+# would subtract it again), and each normalization has four numbers per unit.
+
+# %%
+from course_utils import models
+
+models.mlp(batch_norm=True, depth=1).summary(line_length=72)
+
+# %% [markdown]
+# One training, as you would write it. `keras.utils.set_random_seed` fixes the
+# initial weights; another seed gives another network and another accuracy.
+
+# %%
+import keras
+
+keras.utils.set_random_seed(0)
+model = models.mlp(batch_norm=True)
+model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"],
+              loss="sparse_categorical_crossentropy")
+history = model.fit(digits.x_train, digits.y_train, epochs=5, verbose=0,
+                    validation_data=(digits.x_val, digits.y_val))
+print([f"{accuracy:.2f}" for accuracy in history.history["val_accuracy"]])
+
+# %% [markdown]
+# That is *one* run at *one* learning rate. From here on we train hundreds, with
+# `fit_many`: the same Keras model, the same steps as `model.fit`, all runs of a
+# grid at once (appendix A1 shows how).
+
+# %% [markdown]
+# ## Trial 1: higher learning rates
+#
+# Here is the whole experiment, as it will run. `RATES` are seventeen learning
+# rates from 0.001 to 10, a quarter of a decade apart.
+
+# %%
+from course_utils import claims
+
+higher = claims.get("bn-higher-rates")
+higher.code()
+
+# %%
+seeds = range(higher.seeds)
+rates = higher.trial(datasets.digits, seeds)
+
+# %% [markdown]
+# In the figure, look at where each curve leaves the floor on the left, and where
+# it falls on the right. The bands are 95 % intervals of the mean over the seeds.
+
+# %%
+from course_utils import plots
+
+_ = plots.against(rates.val_accuracy.isel(epoch=-1), "learning_rate",
+                  by="batch_norm",
+                  title="Batch norm learns at lower and at higher rates")
+
+# %% [markdown]
+# The range is wider at both ends, and in between the curves nearly touch. How
+# much higher may the rate be, and by how much does the range grow? For each
+# seed, take the largest rate that still reaches 90 %, and count the decades that
+# do. Then take the difference between the arms, seed by seed.
+
+# %%
+verdicts = [claims.verdict("bn-higher-rates", rates),
+            claims.verdict("bn-wider-range", rates)]
+verdicts[0]
+
+# %%
+verdicts[1]
+
+# %% [markdown]
+# ## Trial 2: ten times faster
+#
+# Faster than what, and measured how? Three decisions can each produce the answer
+# you want:
+#
+# - **the learning rate**: one rate for both suits one of them; here each arm gets
+#   the rate that was best *for it*, chosen on three other seeds;
+# - **the yardstick**: epochs are too coarse for a network that learns in one; we
+#   evaluate every three steps;
+# - **the mode of evaluation**: with Keras's default `momentum=0.99` the running
+#   averages need some hundred steps to warm up, however good the weights are.
+
+# %%
+quiz.ask("07", "faster")
+
+# %%
+faster = claims.get("bn-ten-times-faster")
+speed = faster.trial(datasets.digits, range(faster.seeds))
+
+# %% [markdown]
+# The same network, evaluated three ways, beside the plain one: which of the four
+# would you call the speed of *training*?
+
+# %%
+from course_utils import stats
+from course_utils.claims.batch_norm import at_best_rate
+
+steps = at_best_rate(speed)
+ax = plots.intervals(
+    {f"{arm}, to {goal:.0%}": stats.interval(
+        steps.sel(arm=arm, goal=goal))
+     for goal in (0.9, 0.95) for arm in speed.arm.values},
+    xlabel="steps, each arm at its own best learning rate",
+    title="Most of the gain hides behind a cold running average")
+
+# %% [markdown]
+# With momentum 0.99 batch norm seems to help little; with 0.9, or with the
+# statistics of the validation batch itself, the very same training is seen to be
+# much faster. The slow arm measured its running averages, not its training.
+
+# %%
+verdicts.append(claims.verdict("bn-ten-times-faster", speed))
+verdicts[-1]
+
+# %% [markdown]
+# Fewer steps, but not ten times fewer. And at the *same* rate for both? The
+# answer depends on the rate you happen to pick. A run that never got to 90 %
+# counts with its last step, so the factor is a lower bound where the plain
+# network fails.
+
+# %%
+import numpy as np
+
+same = speed.steps.sel(goal=0.9)
+factor = same.sel(arm="plain") / same.sel(arm="momentum 0.9")
+ax = plots.against(factor.rename("times fewer steps to 90 %"),
+                   "learning_rate",
+                   title="Pick the rate, and you pick the speed-up")
+_ = ax.set(xlabel="learning rate, the same for both")
+
+# %% [markdown]
+# A step with batch norm also *costs* more than one without. How much was
+# measured once with a clock, side by side in one run:
+
+# %%
+from course_utils import measured
+
+print(measured.ratio("bn_step_keras"))
+print(measured.ratio("bn_step_fit_many"))
+
+# %% [markdown]
+# ## Trial 3: initialization and depth
+#
+# Multiply all initial weights of a six-layer network by a factor from 0.05 to 4.
+# He initialization, the default of `models.mlp`, is the factor 1.
+
+# %%
+careless = claims.get("bn-initialization")
+scales = careless.trial(datasets.digits, range(careless.seeds))
+_ = plots.against(scales.val_accuracy.isel(epoch=-1), "initial_scale",
+                  by="batch_norm",
+                  title="Batch norm forgives a wrong initial scale")
+
+# %% [markdown]
+# The plain network trains in a narrow window around the scale it was designed
+# for. The normalized one gives up little anywhere. This one is no folklore.
+
+# %%
+verdicts.append(claims.verdict("bn-initialization", scales))
+verdicts[-1]
+
+# %% [markdown]
+# And depth: six layers of sigmoid units, in which gradients vanish.
+
+# %%
+sigmoid = claims.get("bn-deep-sigmoid")
+deep = sigmoid.trial(datasets.digits, range(sigmoid.seeds))
+_ = plots.against(deep.val_accuracy, "epoch", by="batch_norm",
+                  title="Six sigmoid layers: only batch norm learns at all")
+
+# %%
+verdicts.append(claims.verdict("bn-deep-sigmoid", deep))
+verdicts[-1]
+
+# %% [markdown]
+# ## Trial 4: overfitting
+#
+# First few images: 64 of them, others for every seed. Then plenty of images, but
+# 30 % of the labels wrong. Predict the second.
+
+# %%
+quiz.ask("07", "noise")
+
+# %%
+few = claims.get("bn-few-images")
+noisy = claims.get("bn-wrong-labels")
+few_images = few.trial(datasets.digits, range(few.seeds))
+wrong_labels = noisy.trial(datasets.digits, range(noisy.seeds))
+
+# %% [markdown]
+# Below: accuracy on the noisy training labels (left) and on clean validation
+# images (right). Who learns the digits and no wrong label by heart cannot get
+# past 70 % on the left.
+
+# %%
+figure, (left, right) = plots.panels(2)
+_ = plots.against(wrong_labels.accuracy, "epoch", by="batch_norm",
+                  title="It learns wrong labels faster …", ax=left)
+_ = plots.against(wrong_labels.val_accuracy, "epoch", by="batch_norm",
+                  title="… and generalizes worse", ax=right)
+
+# %% [markdown]
+# The normalized network is ahead at first, on both sides. Then it begins to learn
+# wrong labels by heart, and on the right the plain one, slower at that too,
+# passes it. Now the intervals at the end, for both settings.
+
+# %%
+verdicts += [claims.verdict("bn-few-images", few_images),
+             claims.verdict("bn-wrong-labels", wrong_labels)]
+_ = plots.intervals(
+    {"64 images": verdicts[-2], "30 % wrong labels": verdicts[-1]},
+    threshold=few.threshold, neutral=0,
+    xlabel="validation accuracy gained by batch norm",
+    title="No protection against overfitting here")
+
+# %% [markdown]
+# And the generalization gap, training minus validation accuracy:
+
+# %%
+for name, runs in {"64 images": few_images,
+                   "30 % wrong labels": wrong_labels}.items():
+    gap = (runs.accuracy - runs.val_accuracy).isel(epoch=-1)
+    more = stats.paired_difference(gap, "batch_norm",
+                                         between=(False, True))
+    print(f"{name}: the gap grows by {more['mean']:+.3f} "
+          f"[{more['low']:+.3f}, {more['high']:+.3f}] with batch norm")
+
+# %% [markdown]
+# ## Trial 5: the famous picture
+#
+# Every course has it: one network without batch norm that barely learns, the
+# same with batch norm that shines. Let us build it as it is usually built:
+# sigmoid units, pixels from 0 to 16 left unscaled, small random initial weights,
+# a learning rate of 0.01, one seed. (The usual network is 512 units wide; ours
+# has 64, with initial weights scaled so that the layers pass on as much.)
+
+# %%
+from course_utils import fit_many
+
+unscaled = digits.replace(x_train=16 * digits.x_train,
+                          x_val=16 * digits.x_val)
+exhibit = {"activation": "sigmoid", "kernel_initializer": "random_normal",
+           "initial_scale": 8**0.5, "momentum": 0.9,
+           "learning_rate": [0.01, 0.03, 0.1, 0.3, 0.5, 1.0]}
+arms = {"plain": {"batch_norm": False},
+        "before": {"batch_norm": True},
+        "after": {"batch_norm": True, "norm_position": "after"}}
+famous = {arm: fit_many(models.mlp, unscaled, epochs=12, grid={
+    **exhibit, **knobs, "seed": range(10)}) for arm, knobs in arms.items()}
+
+# %%
+one = {"plain": famous["plain"], "batch norm": famous["after"]}
+ax = plots.axes()
+for label, runs in one.items():
+    curve = runs.val_accuracy.sel(learning_rate=0.01, seed=0)
+    ax.plot(curve.epoch, curve, label=label)
+ax.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1))
+ax.set_title("One seed, one learning rate: a miracle")
+_ = ax.legend()
+
+# %% [markdown]
+# Convincing, isn't it? Now the same experiment with ten seeds, at other learning
+# rates, and with the normalization placed before or after the activation.
+
+# %%
+ax = plots.axes()
+for arm, runs in famous.items():
+    name = arm if arm == "plain" else f"batch norm {arm} the sigmoid"
+    final = runs.val_accuracy.isel(epoch=-1).expand_dims(arm=[arm])
+    plots.against(final, "learning_rate", by="arm", labels={arm: name},
+                  ax=ax)
+_ = ax.set_title("At another rate the picture turns round")
+
+# %% [markdown]
+# Left, the famous picture. Right, its reversal: the plain network trains well,
+# and the one with batch norm *after* the activation falls behind. Who shows one
+# learning rate shows whatever they like. And in a network as one would build it
+# today, with ReLU, He initialization and scaled inputs?
+
+# %%
+famous_claim = claims.get("bn-famous-picture")
+modern = famous_claim.trial(datasets.digits, range(famous_claim.seeds))
+verdicts.append(claims.verdict("bn-famous-picture", modern))
+verdicts[-1]
+
+# %% [markdown]
+# ## Trial 6: the order of the samples
+#
+# The training images, shuffled in every epoch, and sorted by class: first all
+# zeros, then all ones. Does a normalized network stop minding?
+
+# %%
+order = claims.get("bn-sample-order")
+ordered = order.trial(datasets.digits, range(order.seeds))
+final = ordered.val_accuracy.isel(epoch=-1)
+_ = plots.intervals(
+    {f"{plots.say('batch_norm', b)}, {plots.say('shuffle', s)}":
+     stats.interval(final.sel(batch_norm=b, shuffle=s))
+     for s in (True, False) for b in (False, True)},
+    xlabel="validation accuracy, each at its own best rate",
+    title="Batch norm suffers more from sorted data, not less")
+
+# %%
+verdicts.append(claims.verdict("bn-sample-order", ordered))
+verdicts[-1]
+
+# %% [markdown]
+# The opposite of the claim. A batch of nothing but zeros has other means than
+# the data, so the layer is trained on statistics that no mixed batch will have.
+# **Shuffle, and with batch norm above all.**
+
+# %% [markdown]
+# ## What goes wrong
+#
+# **“My validation curve is broken.”** Train for two epochs with Keras's default
+# momentum and compare training and validation accuracy.
+
+# %%
+def two_epochs(**knobs):
+    runs = fit_many(models.mlp, digits, epochs=2, grid={
+        "batch_norm": True, "learning_rate": 0.1, "seed": range(10),
+        **knobs})
+    last = runs.isel(epoch=-1).mean("seed")
+    print(f"training {last.accuracy:.2f}, "
+          f"validation {last.val_accuracy:.2f}  {knobs}")
+
+
+two_epochs(momentum=0.99)
+
+# %% [markdown]
+# Nothing is broken: after so few steps a running average with momentum 0.99
+# still consists in large part of its initial value. Mended by a momentum that
+# suits the number of steps:
+
+# %%
+two_epochs(momentum=0.9)
+
+# %% [markdown]
+# **“We compared both at the same learning rate.”** From the runs of trial 1, the
+# accuracy gained by batch norm if the comparison is made at one common rate:
+
+# %%
+final = rates.val_accuracy.isel(epoch=-1)
+gain = stats.paired_difference(final, "batch_norm",
+                                     between=(False, True))
+for rate in (0.01, 0.1, 1.0):
+    at = gain.sel(learning_rate=rate, method="nearest")
+    print(f"rate {rate:4}: {at['mean']:+.3f} "
+          f"[{at['low']:+.3f}, {at['high']:+.3f}]")
+
+# %% [markdown]
+# Three rates, three findings, each with a narrow interval. Mended by giving each
+# arm its own best rate, chosen on other seeds: that is the verdict of trial 5.
+#
+# **“The interval says so.”** It speaks for *this* data set, *this* network, *this*
+# budget. The ledger below shows every trial again with other seeds, and on a
+# second task, which of ten tones sounds in a noise. Not every verdict agrees.
+
+# %% [markdown]
+# ## What you may now claim, and what not
+
+# %%
+claims.ledger(verdicts)
+
+# %% tags=["nbval-check-output"]
+for verdict in verdicts:
+    if verdict.claim.key not in ("bn-higher-rates", "bn-wider-range"):
+        print(f"{verdict.claim.key}: {verdict.word}")
+
+# %% [markdown]
+# You may say: batch norm lets a network train over a wide range of learning
+# rates and initial scales, and in fewer steps once its averages are warm. You
+# may not say that it is ten times faster, that it prevents overfitting, that a
+# network needs it in order to learn, or that it makes shuffling unnecessary.
+#
+# **Where to go next.** Lecture 08 puts batch norm into networks that are trained
+# already. Exercise 02 lets you write the layer yourself and referee a
+# published-looking figure.
+#
+# **References.**
+# S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+# by reducing internal covariate shift*, ICML 2015.
+# S. Santurkar, D. Tsipras, A. Ilyas, A. Madry: *How does batch normalization help
+# optimization?*, NeurIPS 2018.
+# J. Bjorck, C. Gomes, B. Selman, K. Weinberger: *Understanding batch
+# normalization*, NeurIPS 2018.

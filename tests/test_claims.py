@@ -1,0 +1,111 @@
+"""Verdicts follow from intervals; every claim is complete and its trial runs."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from course_utils import claims, datasets, plots
+
+CLAIM = claims.Claim("test", "Coffee helps.", "common slip", "99", "points gained", trial=lambda task, seeds: None,
+                     effect=lambda runs: runs.points, threshold=2.0, neutral=0.0, detect=1.0, pilot_sd=1.0)
+
+
+def verdict(low, high, **changes):
+    return claims.Verdict(dataclasses.replace(CLAIM, **changes), (low + high) / 2, low, high, 10)
+
+
+@pytest.mark.parametrize(("low", "high", "word"), [
+    (2.1, 3, "holds"), (1.9, 3, "undecided"), (-5, 3, "undecided"), (0.1, 1.9, "holds in part"),
+    (-0.1, 1.9, "does not hold"), (-3, -1, "does not hold")])
+def test_the_verdict_follows_from_the_interval(low, high, word):
+    assert verdict(low, high).word == word
+
+
+def test_without_a_middle_nothing_holds_in_part():
+    assert verdict(0.1, 1.9, neutral=None).word == "does not hold"
+
+
+@pytest.mark.parametrize(("numbers", "text"), [
+    ((0.0123, 0.0101, 0.0145), "0.0123 [0.0101, 0.0145]"), ((-0.05, -0.06, -0.04), "−0.050 [−0.060, −0.040]"),
+    ((3.42, 3.1, 3.8), "3.42 [3.10, 3.80]"), ((1234, 1100, 1400), "1234 [1100, 1400]"), ((1, 1, 1), "1.000 [1.000, 1.000]")])
+def test_numbers_have_the_digits_their_interval_deserves(numbers, text):
+    assert claims._rounded(*numbers) == text
+
+
+def test_a_ratio_is_judged_by_geometric_means(monkeypatch):
+    monkeypatch.setattr(claims, "get", lambda key: dataclasses.replace(CLAIM, ratio=True, neutral=1.0))
+    runs = xr.Dataset({"points": ("seed", [2.0, 8.0, 2.0, 8.0])})
+    found = claims.verdict("test", runs)
+    assert found.mean == pytest.approx(4.0)
+    inverse = claims.verdict("test", xr.Dataset({"points": 1 / runs.points}))
+    assert inverse.low == pytest.approx(1 / found.high)
+
+
+def test_seeds_are_what_the_effect_needs_and_at_least_ten():
+    assert CLAIM.seeds == 10
+    assert dataclasses.replace(CLAIM, pilot_sd=3.0).seeds > 50
+
+
+def test_the_ledger_is_complete():
+    everything = claims.everything()
+    keys = [claim.key for claim in everything]
+    assert len(set(keys)) == len(keys)
+    results = claims.results()
+    assert sorted(results) == sorted(keys), "run `make claims`"
+    for claim in everything:
+        assert set(results[claim.key]) == {"digits", "tones"}
+        for found in results[claim.key].values():
+            assert found["seeds"] == claim.seeds, "run `make claims`"
+            assert found["low"] <= found["mean"] <= found["high"]
+
+
+def test_stored_verdicts_are_those_of_the_present_thresholds():
+    for claim in claims.everything():
+        for found in claims.results()[claim.key].values():
+            again = claims.Verdict(claim, found["mean"], found["low"], found["high"], found["seeds"])
+            assert again.word == found["verdict"], f"run `make claims` for {claim.key}"
+
+
+def test_an_unknown_claim_is_one_sentence():
+    with pytest.raises(KeyError, match="There is no claim 'bn-magic'; the ledger knows bn-"):
+        claims.get("bn-magic")
+
+
+def test_a_claim_shows_the_code_of_its_trial():
+    shown = claims.get("bn-higher-rates").code().data
+    assert "fit_many" in shown
+    assert "RATES" in shown
+
+
+def test_the_ledger_reads_the_same_as_html_and_as_markdown():
+    ledger = claims.ledger([verdict(-3, -1)])
+    assert "✗ does not hold" in repr(ledger)
+    assert "<td style='text-align:left'>✗ does not hold</td>" in ledger._repr_html_()
+    assert len(claims.ledger().rows) == len(claims.everything())
+
+
+def test_a_retrial_uses_other_seeds_and_a_second_task():
+    asked = []
+
+    def trial(task, seeds):
+        asked.append((task, list(seeds)))
+        return xr.Dataset({"points": ("seed", np.linspace(2.5, 3.5, len(seeds)))})
+
+    found = claims.retry([dataclasses.replace(CLAIM, trial=trial)], progress=lambda line: None)
+    assert [task for task, _ in asked] == [datasets.digits, datasets.tones]
+    assert all(min(seeds) >= 1000 and len(seeds) == 10 for _, seeds in asked)
+    assert json.loads(json.dumps(found))["test"]["tones"]["verdict"] == "holds"
+
+
+def test_a_trial_pairs_its_arms_and_tunes_on_other_seeds():
+    from course_utils.claims import batch_norm
+
+    runs = batch_norm._at_best_rate(lambda seed: datasets.moons(0), range(3), {"depth": 1, "width": 4},
+                                    rates=[0.001, 0.5], epochs=3)
+    assert runs.seed.values.tolist() == [0, 1, 2]
+    assert set(batch_norm.TUNING_SEEDS).isdisjoint(runs.seed.values)
+    assert (runs.learning_rate == 0.5).all()   # the other one learns next to nothing
+    assert plots.stats.interval(batch_norm.final_accuracy(runs)).sizes == {}

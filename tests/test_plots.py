@@ -1,0 +1,56 @@
+"""Figures show what they are given: bands, axes, thresholds."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+
+from course_utils import claims, plots, stats
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def scores():
+    rng = np.random.default_rng(0)
+    return xr.DataArray(rng.normal(0.5, 0.1, (4, 2, 6)), dims=("learning_rate", "batch_norm", "seed"),
+                        coords={"learning_rate": [0.01, 0.1, 1.0, 10.0], "batch_norm": [False, True]},
+                        name="val_accuracy")
+
+
+def test_lines_are_means_and_bands_are_intervals(scores):
+    ax = plots.against(scores, "learning_rate", by="batch_norm", title="A finding")
+    band = stats.interval(scores)
+    for line, shade, on in zip(ax.lines, ax.collections, (False, True), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), band["mean"].sel(batch_norm=on))
+        edges = shade.get_paths()[0].vertices[:, 1]
+        assert edges.min() == pytest.approx(float(band["low"].sel(batch_norm=on).min()))
+        assert edges.max() == pytest.approx(float(band["high"].sel(batch_norm=on).max()))
+    assert [text.get_text() for text in ax.get_legend().texts] == ["plain", "batch norm"]
+    assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "learning rate", "validation accuracy")
+
+
+def test_lines_differ_in_more_than_color(scores):
+    ax = plots.against(scores, "learning_rate", by="batch_norm")
+    assert len({line.get_linestyle() for line in ax.lines}) == 2
+    assert len({line.get_marker() for line in ax.lines}) == 2
+
+
+def test_intervals_take_datasets_and_verdicts():
+    claim = claims.get("bn-few-images")
+    effects = {"one": stats.interval(xr.DataArray([1.0, 2.0, 3.0], dims="seed")),
+               "two": claims.Verdict(claim, 0.5, 0.4, 0.6, 10)}
+    ax = plots.intervals(effects, threshold=1.5, neutral=0.0)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
+    assert ax.containers[1].lines[0].get_xdata() == [0.5]
+    assert [line.get_xdata()[0] for line in ax.lines[-2:]] != []
+
+
+def test_the_names_of_values():
+    assert plots.say("batch_norm", np.bool_(True)) == "batch norm"
+    assert plots.say("learning_rate", 0.1) == "learning rate 0.1"
+    assert plots.say("activation", "relu") == "activation relu"
