@@ -20,6 +20,7 @@ PIP = [PYTHON, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-v
        "--no-input", "--retries", "2"]
 OFFLINE = ("NewConnectionError", "NameResolutionError", "Failed to establish", "Temporary failure",
            "Network is unreachable", "Connection refused", "timed out", "ProxyError", "SSLError")
+FAILED = "Installing failed, what pip says stands above: mend that and run the same command again."
 
 
 def run(command, hear=lambda line: None):
@@ -94,10 +95,11 @@ def problem_with_install(errors):
                 "points) and run the same command again.")
     # pip warns of a failed connection and tries again: that counts only if it found nothing at all.
     fatal = errors if "(from versions: none)" in errors else without_warnings(errors)
-    if any(sign in fatal for sign in OFFLINE):
-        return ("The package index could not be reached: set-up needs a network once (behind a "
-                "proxy, set HTTPS_PROXY); connect and run the same command again.")
-    return "Installing failed, the message stands above: mend it and run the same command again."
+    signs = [sign for sign in OFFLINE if sign in fatal]
+    if signs:
+        return (f"The package index could not be reached ({signs[0]}): set-up needs a network once "
+                "(behind a proxy, set HTTPS_PROXY); connect and run the same command again.")
+    return FAILED
 
 
 def fingerprint():
@@ -160,8 +162,10 @@ def install(anew):
         done, errors = run(command, Progress())
         say("")
         if not done:
-            sys.stderr.write(without_warnings(errors))
-            return problem_with_install(errors)
+            problem = problem_with_install(errors)
+            if problem == FAILED:
+                sys.stderr.write(without_warnings(errors))
+            return problem
     with open(STAMP, "w") as file:
         file.write("\n".join(fingerprint()))
     print("The course is set up.")

@@ -26,7 +26,8 @@ TWIN = textwrap.dedent('''\
     # %% tags=["nbval-check-output"]
     import ipywidgets
 
-    print("done")
+    print("done", flush=True)
+    print("twice")
     ipywidgets.IntSlider()
     ''')
 
@@ -72,7 +73,7 @@ def test_building_twice_gives_the_same_bytes_and_stores_no_time(twin):
     assert [cell.id for cell in cells] == [f"07-test-{number:02d}" for number in range(4)]
     assert "image/png" in cells[1].outputs[0].data
     assert cells[2].outputs == []
-    assert cells[3].outputs[0].text == "done\n"
+    assert cells[3].outputs[0].text == "done\ntwice\n"
     assert "widget-view" not in str(cells[3].outputs)
     assert build.differences(twin, build.notebook_of(twin)) == []
 

@@ -30,17 +30,18 @@ def test_without_a_middle_nothing_holds_in_part():
 
 @pytest.mark.parametrize(("numbers", "text"), [
     ((0.0123, 0.0101, 0.0145), "0.0123 [0.0101, 0.0145]"), ((-0.05, -0.06, -0.04), "−0.050 [−0.060, −0.040]"),
-    ((3.42, 3.1, 3.8), "3.42 [3.10, 3.80]"), ((1234, 1100, 1400), "1234 [1100, 1400]"), ((1, 1, 1), "1.000 [1.000, 1.000]")])
+    ((3.42, 3.1, 3.8), "3.42 [3.10, 3.80]"), ((1234, 1100, 1400), "1234 [1100, 1400]"),
+    ((1, 1, 1), "1.000 [1.000, 1.000]")])
 def test_numbers_have_the_digits_their_interval_deserves(numbers, text):
     assert claims._rounded(*numbers) == text
 
 
-def test_a_ratio_is_judged_by_geometric_means(monkeypatch):
-    monkeypatch.setattr(claims, "get", lambda key: dataclasses.replace(CLAIM, ratio=True, neutral=1.0))
+def test_a_ratio_is_judged_by_geometric_means():
+    claim = dataclasses.replace(CLAIM, ratio=True, neutral=1.0)
     runs = xr.Dataset({"points": ("seed", [2.0, 8.0, 2.0, 8.0])})
-    found = claims.verdict("test", runs)
+    found = claim.judge(runs)
     assert found.mean == pytest.approx(4.0)
-    inverse = claims.verdict("test", xr.Dataset({"points": 1 / runs.points}))
+    inverse = claim.judge(xr.Dataset({"points": 1 / runs.points}))
     assert inverse.low == pytest.approx(1 / found.high)
 
 
@@ -82,8 +83,8 @@ def test_a_claim_shows_the_code_of_its_trial():
 
 def test_the_ledger_reads_the_same_as_html_and_as_markdown():
     ledger = claims.ledger([verdict(-3, -1)])
-    assert "✗ does not hold" in repr(ledger)
-    assert "<td style='text-align:left'>✗ does not hold</td>" in ledger._repr_html_()
+    assert "| ✗ does not hold: −2.0 [−3.0, −1.0] | not yet |" in repr(ledger)
+    assert "<td style='text-align:left'>✗ does not hold: −2.0 [−3.0, −1.0]</td>" in ledger._repr_html_()
     assert len(claims.ledger().rows) == len(claims.everything())
 
 

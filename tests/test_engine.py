@@ -7,7 +7,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import datasets, fit_many, models
+from course_utils import fit_many, models
 from course_utils.engine import blocks, draws, fit, program, starts
 
 

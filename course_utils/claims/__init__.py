@@ -72,6 +72,23 @@ class Claim:
         """Number of paired seeds, fixed beforehand: what the effect needs, and at least ten."""
         return max(10, stats.seeds_needed(self.detect, self.pilot_sd))
 
+    def judge(self, runs):
+        """The verdict on the runs of this claim's trial.
+
+        Parameters
+        ----------
+        runs : xarray.Dataset
+            What ``trial(task, seeds)`` returned.
+
+        Returns
+        -------
+        Verdict
+        """
+        effect = self.effect(runs)
+        found = stats.interval(np.log(effect) if self.ratio else effect)
+        found = np.exp(found) if self.ratio else found
+        return Verdict(self, *(float(found[part]) for part in ("mean", "low", "high")), effect.sizes["seed"])
+
     def code(self):
         """The trial as it runs, for a notebook to show."""
         from IPython.display import Markdown
@@ -109,7 +126,7 @@ class Verdict:
         return (f"“{self.claim.says}”\n"
                 f"{self.word.capitalize()}: {self.measured} {self.claim.effect_is}\n"
                 f"(mean and 95 % interval over {self.seeds} paired seeds; "
-                f"the claim needs {self.claim.threshold:g})")
+                f"the claim needs {self.claim.threshold:g})".replace("-", "−"))
 
 
 def get(key):
@@ -131,26 +148,6 @@ def everything():
     found = [claim for topic in TOPICS
              for claim in importlib.import_module(f"course_utils.claims.{topic}").CLAIMS]
     return sorted(found, key=lambda claim: claim.lecture)
-
-
-def verdict(key, runs):
-    """Judge a claim by the runs of its trial.
-
-    Parameters
-    ----------
-    key : str
-    runs : xarray.Dataset
-        What ``get(key).trial(task, seeds)`` returned.
-
-    Returns
-    -------
-    Verdict
-    """
-    claim = get(key)
-    effect = claim.effect(runs)
-    found = stats.interval(np.log(effect) if claim.ratio else effect)
-    mean, low, high = (float(np.exp(found[part]) if claim.ratio else found[part]) for part in ("mean", "low", "high"))
-    return Verdict(claim, mean, low, high, effect.sizes["seed"])
 
 
 def retry(claims=None, *, tasks=None, progress=print):
@@ -177,7 +174,7 @@ def retry(claims=None, *, tasks=None, progress=print):
             trial = (claim.trial, name, seeds)   # several claims may read the same experiment
             if trial not in runs:
                 runs[trial] = claim.trial(task, seeds)
-            found = verdict(claim.key, runs[trial])
+            found = claim.judge(runs[trial])
             progress(f"{claim.key}, {name}: {found.word}, {found.measured}")
             results.setdefault(claim.key, {})[name] = {
                 "verdict": found.word, "measured": found.measured, "seeds": found.seeds,
@@ -193,10 +190,8 @@ def results():
 class Ledger:
     """A table of claims, drawn by Jupyter as HTML and printed as Markdown."""
 
-    columns = ("claim", "source", "measured here", "again on digits", "on tones", "verdict")
-
-    def __init__(self, rows, columns=columns):
-        self.rows, self.columns = rows, columns
+    def __init__(self, columns, rows):
+        self.columns, self.rows = columns, rows
 
     def _repr_html_(self):
         head = "".join(f"<th scope='col' style='text-align:left'>{column}</th>" for column in self.columns)
@@ -216,7 +211,7 @@ def ledger(verdicts=None):
     ----------
     verdicts : list of Verdict, optional
         Rows for these, with what was measured here beside the re-trials. Without it: all
-        claims, judged by their re-trial on digits.
+        claims, by their re-trials.
 
     Returns
     -------
@@ -224,25 +219,21 @@ def ledger(verdicts=None):
     """
     again = results()
 
-    def row(claim, here=None):
+    def row(claim, *here):
         retrials = [again.get(claim.key, {}).get(task) for task in ("digits", "tones")]
-        told = [f"{found['measured']} ({found['verdict']})" if found else "not yet" for found in retrials]
-        says = f"“{claim.says}” {_means(claim)}"
-        if here is not None:
-            return [says, claim.source, f"{here.measured} {claim.effect_is}", *told, _marked(here.word)]
-        return [says, claim.lecture, f"{told[0]} {claim.effect_is}", told[1]]
+        told = [_told(found["verdict"], found["measured"]) if found else "not yet" for found in retrials]
+        return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.threshold:g}".replace("-", "−"), *here, *told]
 
-    if verdicts is not None:
-        return Ledger([row(found.claim, found) for found in verdicts])
-    return Ledger([row(claim) for claim in everything()], ("claim", "lecture", "measured on digits", "on tones"))
-
-
-def _means(claim):
-    return f"(needs {claim.threshold:g})"
+    if verdicts is None:
+        return Ledger(["lecture", "claim", "measured", "on digits", "on tones"],
+                      [[claim.lecture, *row(claim)] for claim in everything()])
+    return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"],
+                  [[claim_row[0], found.claim.source, *claim_row[1:]] for found in verdicts
+                   for claim_row in [row(found.claim, _told(found.word, found.measured))]])
 
 
-def _marked(word):
-    return f"{'✓' if word == 'holds' else '✗' if word == 'does not hold' else '·'} {word}"
+def _told(word, measured):
+    return f"{'✓' if word == 'holds' else '✗' if word == 'does not hold' else '·'} {word}: {measured}"
 
 
 def _rounded(mean, low, high):

@@ -47,7 +47,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
         instead of the running averages.
     dtype : {"float32", "float64"}
     callback : callable, optional
-        Gets the results so far after each chunk of steps; training stops if it returns True. It also replaces the progress bar.
+        Gets the results so far after each chunk of steps; training stops if it returns
+        True. It also replaces the progress bar.
 
     Returns
     -------

@@ -86,7 +86,7 @@ def _check(knob, value):
     rules = {
         "learning_rate": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
         "seed": (lambda v: _is(numbers.Integral, v) and v >= 0, "a whole number from 0 up"),
-        "train_size": (lambda v: v is None or _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
+        "train_size": (lambda v: v is None or (_is(numbers.Integral, v) and v > 0), "a whole number from 1 up"),
         "label_noise": (lambda v: _is(numbers.Real, v) and 0 <= v <= 1, "a share between 0 and 1"),
         "initial_scale": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
         "shuffle": (lambda v: isinstance(v, bool | np.bool_), "True or False"),

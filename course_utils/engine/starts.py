@@ -6,6 +6,7 @@ once per structure and its initializers are called again for every further seed.
 
 import contextlib
 import functools
+import itertools
 import random
 
 import numpy as np
@@ -75,7 +76,7 @@ def _replay(build_model, structure, dtype):
 
     for seed in (0, 1):
         built = _values(build(build_model, structure, seed, dtype))
-        for ours, theirs in zip(sum(draw(seed), []), sum(built, []), strict=True):
+        for ours, theirs in zip(itertools.chain(*draw(seed)), itertools.chain(*built), strict=True):
             if not np.array_equal(ours, theirs):
                 return None
     return draw

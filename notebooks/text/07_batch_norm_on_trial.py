@@ -128,8 +128,8 @@ _ = plots.against(rates.val_accuracy.isel(epoch=-1), "learning_rate",
 # do. Then take the difference between the arms, seed by seed.
 
 # %%
-verdicts = [claims.verdict("bn-higher-rates", rates),
-            claims.verdict("bn-wider-range", rates)]
+wider = claims.get("bn-wider-range")
+verdicts = [higher.judge(rates), wider.judge(rates)]
 verdicts[0]
 
 # %%
@@ -177,7 +177,7 @@ ax = plots.intervals(
 # much faster. The slow arm measured its running averages, not its training.
 
 # %%
-verdicts.append(claims.verdict("bn-ten-times-faster", speed))
+verdicts.append(faster.judge(speed))
 verdicts[-1]
 
 # %% [markdown]
@@ -187,7 +187,6 @@ verdicts[-1]
 # network fails.
 
 # %%
-import numpy as np
 
 same = speed.steps.sel(goal=0.9)
 factor = same.sel(arm="plain") / same.sel(arm="momentum 0.9")
@@ -224,7 +223,7 @@ _ = plots.against(scales.val_accuracy.isel(epoch=-1), "initial_scale",
 # for. The normalized one gives up little anywhere. This one is no folklore.
 
 # %%
-verdicts.append(claims.verdict("bn-initialization", scales))
+verdicts.append(careless.judge(scales))
 verdicts[-1]
 
 # %% [markdown]
@@ -237,7 +236,7 @@ _ = plots.against(deep.val_accuracy, "epoch", by="batch_norm",
                   title="Six sigmoid layers: only batch norm learns at all")
 
 # %%
-verdicts.append(claims.verdict("bn-deep-sigmoid", deep))
+verdicts.append(sigmoid.judge(deep))
 verdicts[-1]
 
 # %% [markdown]
@@ -273,8 +272,7 @@ _ = plots.against(wrong_labels.val_accuracy, "epoch", by="batch_norm",
 # passes it. Now the intervals at the end, for both settings.
 
 # %%
-verdicts += [claims.verdict("bn-few-images", few_images),
-             claims.verdict("bn-wrong-labels", wrong_labels)]
+verdicts += [few.judge(few_images), noisy.judge(wrong_labels)]
 _ = plots.intervals(
     {"64 images": verdicts[-2], "30 % wrong labels": verdicts[-1]},
     threshold=few.threshold, neutral=0,
@@ -348,7 +346,7 @@ _ = ax.set_title("At another rate the picture turns round")
 # %%
 famous_claim = claims.get("bn-famous-picture")
 modern = famous_claim.trial(datasets.digits, range(famous_claim.seeds))
-verdicts.append(claims.verdict("bn-famous-picture", modern))
+verdicts.append(famous_claim.judge(modern))
 verdicts[-1]
 
 # %% [markdown]
@@ -369,7 +367,7 @@ _ = plots.intervals(
     title="Batch norm suffers more from sorted data, not less")
 
 # %%
-verdicts.append(claims.verdict("bn-sample-order", ordered))
+verdicts.append(order.judge(ordered))
 verdicts[-1]
 
 # %% [markdown]

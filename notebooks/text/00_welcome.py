@@ -1,0 +1,130 @@
+# %% [markdown]
+# # Improving Performance
+#
+# An interactive course on making neural networks work *better*: learning curves,
+# batch normalization, dropout, regularization, data augmentation and
+# hyperparameter tuning.
+#
+# After it you can
+#
+# - **tell** from a curve what holds a network back, and what would help;
+# - **use** batch norm, dropout, penalties and augmentation where they pay, and
+#   leave them out where they do not;
+# - **search** hyperparameters without fooling yourself;
+# - **say** “A is better than B” only when it is, with an interval.
+#
+# You should be able to build, compile and fit a small network in Keras.
+
+# %% [markdown]
+# ## Is everything there?
+#
+# Run the next cell (Shift+Enter). It prints one line for each thing the course
+# needs. A ✗ says what to do.
+
+# %%
+from course_utils import environment
+
+environment.check()
+
+# %% [markdown]
+# The lectures have controls to play with. Move this one: the number has to follow.
+# If no slider appears, close JupyterLab, run `make lab` again and open this
+# notebook anew.
+
+# %%
+environment.slider()
+
+# %% [markdown]
+# ## How the course works
+#
+# **Every claim is put on trial.** “Batch norm trains ten times faster”: you will
+# hear such sentences. Each lecture states one or more, lets you predict, and then
+# measures: at least ten runs with different seeds, in pairs, and the 95 %
+# confidence interval of the *difference*. A claim has a threshold that was fixed
+# before anyone looked:
+#
+# | verdict | the interval lies |
+# |---|---|
+# | ✓ holds | above the threshold |
+# | · holds in part | between “no effect” and the threshold |
+# | ✗ does not hold | below it |
+# | · undecided | across the threshold |
+#
+# **A hundred networks at once.** One run proves nothing, and a hundred would take
+# minutes. `fit_many` trains all of them in one go:
+
+# %%
+import numpy as np
+
+from course_utils import datasets, fit_many, models
+
+runs = fit_many(models.mlp, datasets.digits(), epochs=8, grid={
+    "learning_rate": np.logspace(-3, 0, 10), "seed": range(10)})
+
+# %% [markdown]
+# That were a hundred trainings of a network with three hidden layers. Here they
+# are: the mean over ten seeds, and how sure one may be of it.
+
+# %%
+from course_utils import plots
+
+_ = plots.against(runs.val_accuracy.isel(epoch=-1), "learning_rate",
+                  title="The learning rate decides, and 0.1 is about right")
+
+# %% [markdown]
+# How much faster than a loop of `model.fit` that is was measured once, side by
+# side on two cores:
+
+# %%
+from course_utils import measured
+
+print(measured.ratio("sweep_warm"))
+print(measured.ratio("sweep_cold"))
+
+# %% [markdown]
+# **Predict first.** Questions like this one stand before the experiments. Choose an
+# answer; it opens and says what to think of it.
+
+# %%
+from course_utils import quiz
+
+quiz.ask("00", "seeds")
+
+# %% [markdown]
+# **The test set is opened once.** Training data train, validation data choose,
+# and the test set is opened at the very end. Open it twice in one notebook, and
+# it says so.
+#
+# **Nothing is downloaded.** All data ship with scikit-learn or are generated.
+
+# %% [markdown]
+# ## The lectures
+#
+# | | question |
+# |---|---|
+# | 01 | more data or a better model? |
+# | 02 | what is wrong with this run? |
+# | 03 | how many runs before you may say A beats B? |
+# | 04 | why scale the inputs, and what exactly? |
+# | 05 | batch norm: what number does the layer output? |
+# | 06 | batch norm in Keras: which mode, which momentum, which batch? |
+# | [07](07_batch_norm_on_trial.ipynb) | batch norm on trial: does it do what people say? |
+# | 08 | batch norm in networks that are trained already |
+# | 09 | dropout: when does noise pay? |
+# | 10 | weight regularization: which brake? |
+# | 11 | data augmentation: what may change without changing the label? |
+# | 12 | hyperparameter search without fooling yourself |
+# | 13 | from this laptop to a cluster |
+#
+# Those with a link are here; the others are on their way.
+
+# %% [markdown]
+# ## The ledger
+#
+# What people claim, and what was measured when every claim was tried again with
+# other seeds, and on a second task (which of ten tones sounds in a noise?).
+
+# %%
+from course_utils import claims
+
+claims.ledger()
