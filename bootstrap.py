@@ -3,6 +3,7 @@
 Only the standard library, and syntax that Python 3.6 can still read: the first thing
 this file has to do is to say, in one sentence, when the Python is not the right one.
 """
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,7 +21,7 @@ PIP = [PYTHON, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-v
        "--no-input", "--retries", "2"]
 OFFLINE = ("NewConnectionError", "NameResolutionError", "Failed to establish", "Temporary failure",
            "Network is unreachable", "Connection refused", "timed out", "ProxyError", "SSLError")
-FAILED = "Installing failed, what pip says stands above: mend that and run the same command again."
+FAILED = "Installing failed for the reason above: mend that and run the same command again."
 
 
 def run(command, hear=lambda line: None):
@@ -38,6 +39,8 @@ def run(command, hear=lambda line: None):
             for line in process.stdout:
                 hear(line.decode("utf-8", "replace"))
         except BaseException:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)  # the Ctrl-C has reached it too: let it tidy up
             process.kill()
             raise
         finally:
