@@ -67,8 +67,8 @@ def execute(notebook, folder):
     from nbclient import NotebookClient
 
     with _environment(QUIET):
-        NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False, coalesce_streams=True,
-                       resources={"metadata": {"path": str(folder)}}).execute()
+        NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False,
+                       coalesce_streams=True, resources={"metadata": {"path": str(folder)}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code" and "live-only" in cell.metadata.get("tags", []):

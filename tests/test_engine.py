@@ -170,12 +170,23 @@ def test_runs_take_equal_steps_and_small_subsets_are_nested():
     assert inner < outer
 
 
-def test_validation_with_batch_statistics_differs_while_averages_are_cold(digits):
+def test_batch_statistics_are_warm_while_running_averages_are_cold(digits):
     grid = {"learning_rate": 0.1, "batch_norm": True, "seed": [0]}
-    cold = fit_many(models.mlp, digits, grid, epochs=1)
-    warm = fit_many(models.mlp, digits, grid, epochs=1, validate_in_training_mode=True)
-    xr.testing.assert_identical(cold.loss, warm.loss)
-    assert (warm.val_loss < cold.val_loss).all()
+    runs = fit_many(models.mlp, digits, grid, epochs=1, batch_statistics=True)
+    assert (runs.batch_val_loss < runs.val_loss).all()
+    without = fit_many(models.mlp, digits, grid, epochs=1)
+    np.testing.assert_allclose(runs.val_loss, without.val_loss, rtol=1e-4)
+    assert "batch_val_loss" not in without
+
+
+def test_batch_statistics_are_those_of_keras_in_training_mode(small):
+    runs = fit_many(models.mlp, small, {"learning_rate": 0.0, "batch_norm": True, "seed": [2]}, epochs=1,
+                    batch_statistics=True, dtype="float64")
+    with starts.seeded(2, "float64"):
+        model = models.mlp(input_shape=(6,), classes=3, batch_norm=True)
+    outputs = model(small.x_val.astype("float64"), training=True)
+    expected = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(small.y_val, outputs))
+    np.testing.assert_allclose(runs.batch_val_loss.item(), expected, atol=1e-6)
 
 
 def test_without_xla_it_says_so_and_gives_the_same(small, monkeypatch):

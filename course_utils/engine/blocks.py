@@ -14,7 +14,7 @@ from course_utils.engine import checks, draws, starts
 ON_CPU, ON_GPU = 10, 200
 
 
-def make_blocks(build_model, structure, runs, splits, *, chunk, dtype, in_training_mode):
+def make_blocks(build_model, structure, runs, splits, *, chunk, dtype, batch_statistics):
     """Divide the runs of one structure into blocks.
 
     Parameters
@@ -28,8 +28,8 @@ def make_blocks(build_model, structure, runs, splits, *, chunk, dtype, in_traini
     chunk : int
         Steps between two validations.
     dtype : str
-    in_training_mode : bool
-        Validate with batch statistics.
+    batch_statistics : bool
+        Validate with those too.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def make_blocks(build_model, structure, runs, splits, *, chunk, dtype, in_traini
     model, program = _model_and_program(
         build_model, structure, dtype, runs=size, data_sets=1 if shared else size, samples=samples,
         sample=sample, classes=classes, validation=len(split.x_val), batch_size=batch_size,
-        capacity=max(chunk, samples // batch_size), validate_in_training_mode=in_training_mode)
+        capacity=max(chunk, samples // batch_size), batch_statistics=batch_statistics)
 
     blocks = []
     for start in range(0, len(runs), size):
@@ -108,7 +108,7 @@ def _model_and_program(build_model, structure, dtype, *, sample, classes, **size
     """A model and its compiled program, kept for the next call of the same sizes."""
     from course_utils.engine import program
 
-    model = starts.build(build_model, structure, 0, dtype)
+    model = starts.template(build_model, structure, dtype)
     checks.layers(model)
     checks.shapes(model, sample, classes)
     return model, program.compile_program(model, **sizes)

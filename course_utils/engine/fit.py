@@ -14,7 +14,7 @@ SCORES = ["loss", "accuracy", "val_loss", "val_accuracy"]
 
 
 def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=None,
-             validate_in_training_mode=False, dtype="float32", callback=None):
+             batch_statistics=False, dtype="float32", callback=None):
     """Train one Keras model for every combination of a grid, all at once.
 
     Every run is what ``model.compile(keras.optimizers.SGD(learning_rate), …)`` and
@@ -42,9 +42,9 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
         If the grid has none.
     evaluate_every : int, optional
         Validate after so many steps, instead of after each epoch.
-    validate_in_training_mode : bool
-        Validate with the statistics of the validation batch, as in a training step,
-        instead of the running averages.
+    batch_statistics : bool
+        Also validate as in a training step, with the statistics of the validation batch
+        instead of the running averages: ``batch_val_loss`` and ``batch_val_accuracy``.
     dtype : {"float32", "float64"}
     callback : callable, optional
         Gets the results so far after each chunk of steps; training stops if it returns
@@ -78,21 +78,22 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
     for (structure, positions, runs), steps in zip(groups, per_epoch, strict=True):
         for members, scores in make_blocks(
                 build_model, structure, runs, splits, chunk=evaluate_every or steps, dtype=dtype,
-                in_training_mode=validate_in_training_mode):
+                batch_statistics=batch_statistics):
             blocks.append((members.start, positions[members], scores))
     # Blocks of different structure become neighbors, so that they compile at the same time.
     blocks.sort(key=lambda block: block[0])
 
     time = "epoch" if evaluate_every is None else "step"
-    results = _empty(axes, fixed, time, np.arange(1, chunks + 1) * (evaluate_every or 1))
+    scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics
+    results = _empty(scores, axes, fixed, time, np.arange(1, chunks + 1) * (evaluate_every or 1))
     flat = {name: results[name].values.reshape(-1, chunks) for name in results}
     with (ThreadPoolExecutor(cores()) as threads,
           _progress_bar(chunks, len(flat["loss"]), hidden=callback is not None) as bar):
         for chunk in range(chunks):
             for (_, positions, _), scores in zip(
                     blocks, threads.map(next, [scores for _, _, scores in blocks]), strict=True):
-                for name in SCORES:
-                    flat[name][positions, chunk] = scores[name]
+                for name, values in scores.items():
+                    flat[name][positions, chunk] = values
             finite = np.isfinite(flat["loss"][:, chunk] + flat["val_loss"][:, chunk])
             flat["diverged"][:, chunk] = ~finite | flat["diverged"][:, chunk - 1]
             bar.update()
@@ -120,11 +121,11 @@ def _number_of_chunks(per_epoch, epochs, evaluate_every):
     return chunks
 
 
-def _empty(axes, fixed, time, instants):
+def _empty(scores, axes, fixed, time, instants):
     """The result with all scores still NaN."""
     coordinates = axes | {time: instants}
     shape = [len(values) for values in coordinates.values()]
-    variables = {name: (list(coordinates), np.full(shape, np.nan)) for name in SCORES}
+    variables = {name: (list(coordinates), np.full(shape, np.nan)) for name in scores}
     variables["diverged"] = (list(coordinates), np.zeros(shape, bool))
     return xr.Dataset(variables, coordinates | {k: v for k, v in fixed.items() if v is not None})
 

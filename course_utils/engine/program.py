@@ -8,18 +8,22 @@ XLA compile the lot. What is left of Keras's and Python's overhead is paid once 
 steps, not once per step and run.
 """
 
+import contextlib
 import functools
+import gc
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
 _tracing = threading.Lock()   # a lab's thread and a cell may want a program at the same time
+_compiler = ThreadPoolExecutor(2, "compiler")
 
 
 def compile_program(model, *, runs, data_sets, samples, validation, batch_size, capacity,
-                    validate_in_training_mode=False):
+                    batch_statistics=False):
     """Compile "train some steps, then validate" for a block of runs of one model.
 
     Parameters
@@ -32,8 +36,8 @@ def compile_program(model, *, runs, data_sets, samples, validation, batch_size, 
         1 if the runs share their images, `runs` if each has its own.
     capacity : int
         The most steps one call can take.
-    validate_in_training_mode : bool
-        Validate with batch statistics, as in a training step.
+    batch_statistics : bool
+        Also validate as in a training step, with the statistics of the validation batch.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def compile_program(model, *, runs, data_sets, samples, validation, batch_size, 
         y : int32 (runs, samples) — labels, some of them wrong, of each run
         x_val : (data_sets, validation, ...);  y_val : int32 (data_sets, validation)
         scores : dict of (runs,) — loss and accuracy averaged over the steps, val_loss and
-        val_accuracy after the last
+        val_accuracy (and batch_val_loss, batch_val_accuracy) after the last
     """
     import keras
 
@@ -71,8 +75,12 @@ def compile_program(model, *, runs, data_sets, samples, validation, batch_size, 
 
     def validate(trainable, other, x, y):
         """Loss and accuracy on validation data, for one run."""
-        outputs, _ = model.stateless_call(trainable, other, x, training=validate_in_training_mode)
-        return score(y, outputs)
+        modes = {"": False} | ({"batch_": True} if batch_statistics else {})
+        scores = {}
+        for name, training in modes.items():
+            outputs, _ = model.stateless_call(trainable, other, x, training=training)
+            scores[f"{name}val_loss"], scores[f"{name}val_accuracy"] = score(y, outputs)
+        return scores
 
     @tf.function(jit_compile=xla_works(), autograph=False)
     def program(trainable, other, learning_rate, order, steps, x, y, x_val, y_val):
@@ -89,25 +97,44 @@ def compile_program(model, *, runs, data_sets, samples, validation, batch_size, 
         zeros = tf.zeros_like(learning_rate)
         _, trainable, other, loss, accuracy = tf.while_loop(
             lambda now, *_: now < steps, train, (0, trainable, other, zeros, zeros))
-        val_loss, val_accuracy = (
+        validation_scores = (
             for_all_runs(lambda run: validate(*run, x_val[0], y_val[0]), (trainable, other)) if shared else
             for_all_runs(lambda run: validate(*run), (trainable, other, x_val, y_val)))
         steps = tf.cast(steps, loss.dtype)
-        return trainable, other, {"loss": loss / steps, "accuracy": accuracy / steps,
-                                  "val_loss": val_loss, "val_accuracy": val_accuracy}
+        return trainable, other, {"loss": loss / steps, "accuracy": accuracy / steps, **validation_scores}
 
     def specs(variables):
         return [tf.TensorSpec((runs, *variable.shape), variable.dtype) for variable in variables]
 
     sample, dtype = model.input_shape[1:], model.compute_dtype
-    with _tracing:
-        return program.get_concrete_function(
-            specs(model.trainable_variables), specs(model.non_trainable_variables),
-            tf.TensorSpec((runs,), dtype),
-            tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((data_sets * samples, *sample), dtype), tf.TensorSpec((runs, samples), tf.int32),
-            tf.TensorSpec((data_sets, validation, *sample), dtype),
-            tf.TensorSpec((data_sets, validation), tf.int32))
+    arguments = (
+        specs(model.trainable_variables), specs(model.non_trainable_variables), tf.TensorSpec((runs,), dtype),
+        tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32),
+        tf.TensorSpec((data_sets * samples, *sample), dtype), tf.TensorSpec((runs, samples), tf.int32),
+        tf.TensorSpec((data_sets, validation, *sample), dtype), tf.TensorSpec((data_sets, validation), tf.int32))
+    with _tracing, _no_garbage_collection():
+        traced = program.get_concrete_function(*arguments)
+    # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
+    compiled = _compiler.submit(lambda: traced(*tf.nest.map_structure(
+        lambda spec: tf.zeros(spec.shape, spec.dtype), arguments)))
+
+    def run(*arguments):
+        compiled.result()
+        return traced(*arguments)
+
+    return run
+
+
+@contextlib.contextmanager
+def _no_garbage_collection():
+    """Tracing makes many small objects that live on; looking through them takes a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def for_all_runs(function, runs):
