@@ -19,7 +19,7 @@ test: setup lint      # everything: the package, the notebooks, the browser
 	@$(PY) -m pytest tests $(ARGS)
 
 quick: setup          # no notebooks, no browser: under three minutes
-	@$(PY) -m pytest tests -m "not notebooks and not browser" $(ARGS)
+	@$(PY) -m pytest tests -m "not notebooks and not browser and not slow" $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check

@@ -6,7 +6,7 @@ imported only when something is trained.
 
 import importlib
 
-_ROOMS = ["build", "claims", "datasets", "environment", "measured", "models", "plots", "quiz", "stats"]
+_ROOMS = ["build", "claims", "datasets", "environment", "labs", "measured", "models", "plots", "quiz", "stats"]
 __all__ = [*_ROOMS, "fit_many"]
 
 

@@ -74,7 +74,7 @@ def test_building_twice_gives_the_same_bytes_and_stores_no_time(twin):
     assert "image/png" in cells[1].outputs[0].data
     assert cells[2].outputs == []
     assert cells[3].outputs[0].text == "done\ntwice\n"
-    assert "widget-view" not in str(cells[3].outputs)
+    assert len(cells[3].outputs) == 1, "a widget has nothing to show without its kernel"
     assert build.differences(twin, build.notebook_of(twin)) == []
 
 

@@ -86,6 +86,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
     time = "epoch" if evaluate_every is None else "step"
     scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics
     results = _empty(scores, axes, fixed, time, np.arange(1, chunks + 1) * (evaluate_every or 1))
+    results.attrs[f"{time}s"] = int(results[time][-1])   # what a partial result is a part of
     flat = {name: results[name].values.reshape(-1, chunks) for name in results}
     with (ThreadPoolExecutor(cores()) as threads,
           _progress_bar(chunks, len(flat["loss"]), hidden=callback is not None) as bar):

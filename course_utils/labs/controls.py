@@ -1,0 +1,82 @@
+"""The controls of a lab: what each may be, what it is called, which widget shows it."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """One knob of a lab.
+
+    Attributes
+    ----------
+    label : str
+        What the learner reads beside it.
+    default : value at the start
+    make : callable value → ipywidgets widget
+    check : callable value → sentence or None
+        What is wrong with a value given in code.
+    examples : tuple
+        Its ends and its middle, for tests.
+    structural : bool
+        Whether a change compiles a new program.
+    """
+
+    label: str
+    default: object
+    make: Callable
+    check: Callable
+    examples: tuple
+    structural: bool = False
+
+
+def log(label, default, *, low, high, steps_per_decade=8):
+    """A slider on a logarithmic axis from `low` to `high`, both powers of ten in float."""
+    import math
+
+    import ipywidgets as widgets
+
+    def make(value):
+        return widgets.FloatLogSlider(value=value, base=10, min=math.log10(low), max=math.log10(high),
+                                      step=1 / steps_per_decade, readout_format=".3g")
+
+    return Control(label, default, make, _between(low, high), (low, default, high))
+
+
+def fraction(label, default, *, high=1.0, step=0.05):
+    """A slider from 0 to `high`."""
+    import ipywidgets as widgets
+
+    def make(value):
+        return widgets.FloatSlider(value=value, min=0, max=high, step=step, readout_format=".2f")
+
+    return Control(label, default, make, _between(0, high), (0.0, default, high))
+
+
+def choice(label, values, default, *, structural=True):
+    """A list to choose from."""
+    import ipywidgets as widgets
+
+    def check(value):
+        return None if value in values else f"expected one of {', '.join(map(repr, values))}"
+
+    return Control(label, default, lambda value: widgets.Dropdown(options=values, value=value), check,
+                   (values[0], default, values[-1]), structural)
+
+
+def switch(label, default):
+    """A box to tick."""
+    import ipywidgets as widgets
+
+    def check(value):
+        return None if isinstance(value, bool) else "expected True or False"
+
+    return Control(label, default, lambda value: widgets.Checkbox(value=value, indent=False), check, (False, True))
+
+
+def _between(low, high):
+    def check(value):
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        return None if fits else f"expected a number from {low:g} to {high:g}"
+
+    return check

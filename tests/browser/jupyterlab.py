@@ -1,0 +1,84 @@
+"""A real JupyterLab in a real Chromium, for tests and screenshots."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+RUN_ALL = """async () => {
+    const app = window.jupyterapp; await app.restored;
+    const session = app.shell.currentWidget.sessionContext; await session.ready;
+    await session.session.kernel.info;
+    await app.commands.execute('notebook:run-all-cells');
+}"""
+SAVE = "async () => { await window.jupyterapp.commands.execute('docmanager:save'); }"
+
+
+@contextlib.contextmanager
+def server(root, state):
+    """Serve a folder with JupyterLab; yields its address.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder that learners see.
+    state : pathlib.Path
+        Empty folder for settings, workspaces and the log.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = state / "settings"
+    settings.mkdir(parents=True)
+    (settings / "overrides.json").write_text(json.dumps(
+        {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
+    folders = {name: str(state / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    with open(state / "log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+             "--allow-root", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+             "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={root}",
+             f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={state / 'workspaces'}",
+             f"--LabApp.user_settings_dir={state / 'user'}"],
+            env=os.environ | folders | {"TF_CPP_MIN_LOG_LEVEL": "3"}, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(240):
+                with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/status", timeout=2):
+                    break
+                time.sleep(0.25)
+            else:
+                raise RuntimeError(f"JupyterLab did not start: {(state / 'log').read_text()[-2000:]}")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextlib.contextmanager
+def browser():
+    """Debian's or the system's Chromium, headless."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"])
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+def open_notebook(page, address, name):
+    """Open a notebook and wait until it can be run."""
+    page.goto(f"{address}/lab/tree/{name}?reset")
+    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.shell.currentWidget"
+                           " && window.jupyterapp.shell.currentWidget.sessionContext", timeout=60_000)
+    page.evaluate("async () => { const app = window.jupyterapp; await app.restored;"
+                  " await app.shell.currentWidget.context.ready; }")
