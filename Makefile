@@ -6,7 +6,7 @@ PY := .venv/bin/python
 PYTHON ?= $(if $(shell test -x $(PY) && test -e .venv/installed && echo yes),$(PY),python3)
 ARGS ?=
 
-.PHONY: lab test quick build claims lint lock bench bench-notebooks setup clean
+.PHONY: lab test quick build claims lint lock bench bench-notebooks bench-labs setup clean
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -40,6 +40,9 @@ bench: setup          # fit_many against model.fit, side by side, into tests/ben
 
 bench-notebooks: setup  # seconds per notebook
 	@$(PY) -m tests.benchmarks.notebooks $(ARGS)
+
+bench-labs: setup     # from the slider to the final picture, in a real browser
+	@$(PY) -m tests.benchmarks.labs $(ARGS)
 
 clean:
 	rm -rf .venv

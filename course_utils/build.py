@@ -1,11 +1,17 @@
-"""From text twins to notebooks with outputs: ``course build``.
+"""From text twins to notebooks with outputs, and from solutions to exercises: ``course build``.
 
 A notebook is edited as text (jupytext py:percent) and executed in a fresh kernel. Nothing that
 changes from build to build is stored: no times, no widget state, no machine. Building twice on
 one machine gives the same bytes.
+
+A solution also gives an exercise, without its answers, and the answer key: the check cells with
+what they print for the right answers. Learners work in the exercise itself, so it is written only
+while nobody has changed it.
 """
 
 import contextlib
+import hashlib
+import json
 import os
 import pathlib
 import re
@@ -16,12 +22,20 @@ import nbformat
 HOME = pathlib.Path(__file__).parents[1]
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 600   # seconds for one cell: a hang is an error, a slow machine is not
+CHECKED = "nbval-check-output"   # the tag of cells whose output nbval compares
+ANSWER = re.compile(r"^( *)# BEGIN SOLUTION(?:: (.+))?\n(?:.*\n)*?\1# END SOLUTION$", re.MULTILINE)
 
 
 def twins(folder=None):
-    """Paths of all text twins, in order of their names."""
+    """Paths of all text twins of lectures, in order of their names."""
     return sorted((folder or HOME / "notebooks" / "text").glob("*.py"))
+
+
+def solutions():
+    """Paths of all text twins of solutions; none where an instructor removed them."""
+    return twins(HOME / "solutions" / "text")
 
 
 def notebook_of(twin):
@@ -44,7 +58,9 @@ def read(twin):
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     prefix = re.sub(r"[^a-z0-9-]", "-", twin.stem.lower())[:50]
     for number, cell in enumerate(notebook.cells):
-        cell.id = f"{prefix}-{number:02d}"
+        question = cell.metadata.pop("question", None)   # its id must not change when cells are added
+        kind = "check" if CHECKED in cell.metadata.get("tags", []) else "answer"
+        cell.id = f"{prefix[:2]}-{kind}-{question.replace('.', '-')}" if question else f"{prefix}-{number:02d}"
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -73,9 +89,9 @@ def execute(notebook, folder):
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code" and "live-only" in cell.metadata.get("tags", []):
             cell.outputs = []
-        for output in cell.get("outputs", []):
-            # A widget view without its model shows an error; the picture beside it does not.
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        if cell.cell_type == "code":
+            # A widget without its kernel shows an error; a lab stores a picture beside it.
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 
 
@@ -95,23 +111,120 @@ def build(twin, target=None):
     target = target or notebook_of(twin)
     notebook = read(twin)
     execute(notebook, twin.parents[1])
-    nbformat.validate(notebook)
-    target.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")
+    _write(notebook, target)
     return target
 
 
-def differences(twin, notebook_path):
-    """How a notebook's cells differ from its text twin, in sentences; none if they agree."""
+def exercise(twin):
+    """The exercise of a solution: ``...`` for each answer, no outputs, and the mark of being pristine.
+
+    An answer stands between ``# BEGIN SOLUTION`` and ``# END SOLUTION``; after ``# BEGIN
+    SOLUTION: a, b`` it leaves ``a = ...`` and ``b = ...``.
+
+    Parameters
+    ----------
+    twin : pathlib.Path
+        Text twin of the solution.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+    """
+    notebook = read(twin)
+    for cell in notebook.cells:
+        cell.source = ANSWER.sub(_blank, cell.source)
+    notebook.metadata["course"] = {"exercise": twin.stem, "pristine": fingerprint(notebook)}
+    return notebook
+
+
+def _blank(answer):
+    indentation, names = answer.groups()
+    return "\n".join(f"{indentation}{name} = ..." for name in names.split(", ")) if names else f"{indentation}..."
+
+
+def fingerprint(notebook):
+    """A hash of what stands in the cells, whatever they printed."""
+    return hashlib.sha256(json.dumps([(cell.cell_type, cell.source) for cell in notebook.cells]).encode()).hexdigest()
+
+
+def is_pristine(path):
+    """Whether nobody has changed a cell of an exercise since it was built."""
+    try:
+        notebook = nbformat.read(path, 4)
+        return notebook.metadata["course"]["pristine"] == fingerprint(notebook)
+    except Exception:   # unreadable or of unknown origin: somebody's work, whatever it is
+        return False
+
+
+def build_solution(twin, home=HOME):
+    """Build a solution, its answer key, and its exercise unless a learner has changed that.
+
+    Parameters
+    ----------
+    twin : pathlib.Path
+        Text twin of the solution.
+    home : pathlib.Path
+        Where ``exercises/`` and ``course_utils/checks/keys/`` are.
+
+    Returns
+    -------
+    pathlib.Path of an exercise that was left as it is, or None
+
+    Raises
+    ------
+    ValueError
+        The solution does not pass one of its own checks.
+    """
+    solved = nbformat.read(build(twin), 4)
+    checks = [cell for cell in solved.cells if CHECKED in cell.metadata.get("tags", [])]
+    for cell in checks:
+        said = "".join(output.get("text", "") for output in cell.outputs)
+        if not said.startswith("✓"):
+            raise ValueError(f"{twin.name} does not pass its own check {cell.id}: {said.strip() or 'no output'}.")
+    key = nbformat.v4.new_notebook(cells=checks, metadata={"kernelspec": KERNEL})
+    _write(key, home / "course_utils" / "checks" / "keys" / f"{twin.stem}.ipynb")
+    target = home / "exercises" / f"{twin.stem}.ipynb"
+    if target.exists() and not is_pristine(target):
+        return target
+    _write(exercise(twin), target)
+    return None
+
+
+def _write(notebook, target):
+    nbformat.validate(notebook)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8")
+
+
+def differences(twin, notebook_path, wanted=None):
+    """How a notebook's cells differ from its text twin, in sentences; none if they agree.
+
+    Parameters
+    ----------
+    twin, notebook_path : pathlib.Path
+    wanted : nbformat.NotebookNode, optional
+        What is made of the twin: all of it, unless it is e.g. its `exercise`.
+    """
     mend = f"run `course build {twin.stem[:2]}`"
     if not notebook_path.exists():
         return [f"{notebook_path.name} is missing; {mend}."]
-    wanted, found = read(twin).cells, nbformat.read(notebook_path, 4).cells
+    wanted, found = (wanted or read(twin)).cells, nbformat.read(notebook_path, 4).cells
     if len(wanted) != len(found):
         return [f"{notebook_path.name} has {len(found)} cells and its text twin {len(wanted)}; {mend}."]
     return [f"Cell {number} of {notebook_path.name} differs from its text twin; {mend}."
             for number, (ours, theirs) in enumerate(zip(wanted, found, strict=True))
             if (ours.cell_type, ours.source, ours.id, dict(ours.metadata)) !=
             (theirs.cell_type, theirs.source, theirs.id, dict(theirs.metadata))]
+
+
+def quote(text):
+    """The README's text with its ledger and its table of benchmarks as they were last measured."""
+    from course_utils import claims, measured
+
+    for name, block in {"ledger": repr(claims.ledger()), "benchmarks": measured.table()}.items():
+        text = re.sub(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end -->)", lambda found, block=block:
+                      f"{found[1]}\n{block}\n\n{found[2]}", text, flags=re.DOTALL)
+    return text
 
 
 @contextlib.contextmanager

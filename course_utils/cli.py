@@ -13,6 +13,10 @@ def main(arguments=None):
     command.add_argument("names", nargs="*", help="how the names begin, e.g. 07 (default: all)")
     command.set_defaults(run=build)
 
+    command = commands.add_parser("check", help="judge the answers in your exercises")
+    command.add_argument("names", nargs="*", help="number of an exercise or path of a notebook (default: all)")
+    command.set_defaults(run=check)
+
     command = commands.add_parser("claims", help="put every claim on trial again, write results.json")
     command.add_argument("keys", nargs="*", help="keys of claims (default: all)")
     command.set_defaults(run=claims)
@@ -25,17 +29,50 @@ def build(options):
     """``course build [07 …]``"""
     from course_utils import build as room
 
-    twins = [twin for twin in room.twins()
-             if not options.names or any(twin.stem.startswith(name) for name in options.names)]
-    if not twins:
+    lectures, solutions = ([twin for twin in twins
+                            if not options.names or any(twin.stem.startswith(name) for name in options.names)]
+                           for twins in (room.twins(), room.solutions()))
+    if not lectures + solutions:
         print(f"No text twin begins with {' or '.join(options.names)}; there are "
-              f"{', '.join(twin.stem for twin in room.twins())}.", file=sys.stderr)
+              f"{', '.join(twin.stem for twin in room.twins() + room.solutions())}.", file=sys.stderr)
         return 1
-    for twin in twins:
+    for twin in lectures:
         print(f"{twin.stem} …", end=" ", flush=True)
         room.build(twin)
         print("built")
+    for twin in solutions:
+        print(f"solution and exercise {twin.stem} …", end=" ", flush=True)
+        left = room.build_solution(twin)
+        print(f"built, but {left.parent.name}/{left.name} was left as it is: somebody changed it" if left else "built")
+    readme = room.HOME / "README.md"
+    readme.write_text(room.quote(readme.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
+
+
+def check(options):
+    """``course check [2 | path …]``"""
+    from course_utils import answers
+
+    try:
+        paths = [answers.find(name) for name in options.names] or answers.exercises()
+        if not paths:
+            raise ValueError("There are no exercises here; name a notebook, or run `course build`.")
+        passed = [_print_table(path) for path in paths]
+    except (ValueError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0 if all(passed) else 1
+
+
+def _print_table(path):
+    """Judge one exercise, print one line a check; whether all passed."""
+    from course_utils import answers
+
+    print(path.stem, flush=True)
+    verdicts = answers.check(path)
+    passed = sum(verdict.passed for verdict in verdicts)
+    print(*(f"  {verdict.line}" for verdict in verdicts), f"  {passed} of {len(verdicts)} passed\n", sep="\n")
+    return passed == len(verdicts)
 
 
 def claims(options):

@@ -94,7 +94,7 @@ def stratified(name, x, y, seed, *, fractions=(0.6, 0.2, 0.2)):
 def digits(seed=0):
     """Handwritten digits: 1797 gray images of 8×8 pixels, flattened, in [0, 1]; ten classes.
 
-    A new `seed` is a new split: 1078 training, 359 validation and 360 test images.
+    A new `seed` is a new split: 1077 training, 360 validation and 360 test images.
 
     Source: `sklearn.datasets.load_digits` (Alpaydin & Kaynak 1998, UCI repository).
     """

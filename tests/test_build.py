@@ -59,6 +59,14 @@ def test_every_stored_cell_was_run_and_says_nothing_of_the_machine(twin):
         assert "stderr" not in text
 
 
+def test_the_readme_quotes_the_last_measurements():
+    readme = (build.HOME / "README.md").read_text(encoding="utf-8")
+    assert build.quote(readme) == readme, "run `course build`"
+    assert "| 07 | “Batch norm allows much higher learning rates.”" in readme
+    assert "faster than a loop of model.fit" in readme
+    assert build.quote(readme.replace("faster", "slower")) == readme
+
+
 def test_there_is_a_notebook_for_every_twin_and_a_twin_for_every_notebook():
     assert ([build.notebook_of(twin) for twin in build.twins()] ==
             sorted((build.HOME / "notebooks").glob("*.ipynb")))

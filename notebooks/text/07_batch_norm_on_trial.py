@@ -92,7 +92,7 @@ print([f"{accuracy:.2f}" for accuracy in history.history["val_accuracy"]])
 # %% [markdown]
 # That is *one* run at *one* learning rate. From here on we train hundreds, with
 # `fit_many`: the same Keras model, the same steps as `model.fit`, all runs of a
-# grid at once (appendix A1 shows how).
+# grid at once (appendix A1 will show how).
 
 # %% [markdown]
 # ## The lab
@@ -114,7 +114,8 @@ labs.batch_norm(learning_rate=0.3)
 # ## Trial 1: higher learning rates
 #
 # Here is the whole experiment, as it will run. `RATES` are seventeen learning
-# rates from 0.001 to 10, a quarter of a decade apart.
+# rates from 0.001 to 10, a quarter of a decade apart; `BOTH` stands for the two
+# arms, the one with batch norm and a momentum of 0.9.
 
 # %%
 from course_utils import claims
@@ -203,7 +204,6 @@ verdicts[-1]
 # network fails.
 
 # %%
-
 same = speed.steps.sel(goal=0.9)
 factor = same.sel(arm="plain") / same.sel(arm="momentum 0.9")
 ax = plots.against(factor.rename("times fewer steps to 90 %"),
@@ -236,7 +236,8 @@ _ = plots.against(scales.val_accuracy.isel(epoch=-1), "initial_scale",
 
 # %% [markdown]
 # The plain network trains in a narrow window around the scale it was designed
-# for. The normalized one gives up little anywhere. This one is no folklore.
+# for. The normalized one trains everywhere, if more slowly at the ends. This one
+# is no folklore.
 
 # %%
 verdicts.append(careless.judge(scales))
@@ -453,8 +454,8 @@ for verdict in verdicts:
 # may not say that it is ten times faster, that it prevents overfitting, that a
 # network needs it in order to learn, or that it makes shuffling unnecessary.
 #
-# **Where to go next.** Lecture 08 puts batch norm into networks that are trained
-# already. Exercise 02 lets you write the layer yourself and referee a
+# **Where to go next.** Lecture 08 will put batch norm into networks that are
+# trained already. Exercise 02 lets you write the layer yourself and referee a
 # published-looking figure.
 #
 # **References.**
