@@ -13,7 +13,7 @@ setup:
 	@$(PYTHON) bootstrap.py
 
 lab: setup
-	@.venv/bin/jupyter lab notebooks/00_welcome.ipynb $(ARGS)
+	@.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $(ARGS)
 
 test: setup lint      # everything: the package, the notebooks, the browser
 	@$(PY) -m pytest tests $(ARGS)
