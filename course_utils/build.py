@@ -58,6 +58,7 @@ def read(twin):
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     prefix = re.sub(r"[^a-z0-9-]", "-", twin.stem.lower())[:50]
     for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("lines_to_next_cell", None)    # of the text's layout
         question = cell.metadata.pop("question", None)   # its id must not change when cells are added
         kind = "check" if CHECKED in cell.metadata.get("tags", []) else "answer"
         cell.id = f"{prefix[:2]}-{kind}-{question.replace('.', '-')}" if question else f"{prefix}-{number:02d}"

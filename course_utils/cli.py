@@ -70,9 +70,11 @@ def _print_table(path):
 
     print(path.stem, flush=True)
     verdicts = answers.check(path)
-    passed = sum(verdict.passed for verdict in verdicts)
-    print(*(f"  {verdict.line}" for verdict in verdicts), f"  {passed} of {len(verdicts)} passed\n", sep="\n")
-    return passed == len(verdicts)
+    judged = [verdict.passed for verdict in verdicts if verdict.is_check]
+    failed = len(verdicts) - len(judged)
+    total = f"{sum(judged)} of {len(judged)} checks passed" + f", {failed} other cells failed" * bool(failed)
+    print(*(f"  {verdict.line}" for verdict in verdicts), f"  {total}\n", sep="\n")
+    return all(verdict.passed for verdict in verdicts)
 
 
 def claims(options):

@@ -10,6 +10,8 @@ import sys
 import time
 import urllib.request
 
+import pytest
+
 RUN_ALL = """async () => {
     const app = window.jupyterapp; await app.restored;
     const session = app.shell.currentWidget.sessionContext; await session.ready;
@@ -17,6 +19,15 @@ RUN_ALL = """async () => {
     await app.commands.execute('notebook:run-all-cells');
 }"""
 SAVE = "async () => { await window.jupyterapp.commands.execute('docmanager:save'); }"
+
+
+def require_chromium():
+    """Skip the test where Chromium is absent; in CI, where it has to be, fail."""
+    if shutil.which("chromium") or shutil.which("chromium-browser"):
+        return
+    if os.environ.get("CI"):
+        pytest.fail("Chromium is missing, and CI has to run these tests: apt-get install chromium.")
+    pytest.skip("Chromium is not installed")
 
 
 @contextlib.contextmanager

@@ -1,9 +1,7 @@
 """The batch-norm lab as a learner meets it: JupyterLab, a mouse, a keyboard."""
 
 import base64
-import os
 import re
-import shutil
 
 import jupytext
 import nbformat
@@ -26,10 +24,7 @@ STATUS = ".lab-batch_norm [role=status]"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    if not shutil.which("chromium") and not shutil.which("chromium-browser"):
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing, and CI has to run these tests: apt-get install chromium.")
-        pytest.skip("Chromium is not installed")
+    jupyterlab.require_chromium()
     root = tmp_path_factory.mktemp("root")
     notebook = jupytext.reads(LAB, fmt="py:percent")
     notebook.metadata = {"kernelspec": build.KERNEL}

@@ -1,0 +1,177 @@
+"""Checks of the exercises: properties of an answer, judged on inputs it has never seen.
+
+One module for each exercise. A check prints one line and never raises: ✓, ✗ with the property
+that is violated and a hint, or · while there is no answer. ``keys/`` holds, for each exercise,
+its check cells with the lines they print for a right answer, and no answers.
+"""
+
+import contextlib
+import copy
+import functools
+import os
+import pathlib
+import sysconfig
+import traceback
+import warnings
+
+import numpy as np
+
+KEYS = pathlib.Path(__file__).with_name("keys")
+
+
+class Violated(Exception):
+    """An answer lacks a property it should have; the message names it and gives a hint."""
+
+
+class Unanswered(Exception):
+    """The answer still is the ``...`` of the exercise."""
+
+
+def check(number, title):
+    """Make a check of a function that raises `Violated` or `Unanswered`, or returns.
+
+    Parameters
+    ----------
+    number : str
+        Of the question, e.g. ``"2.1"``.
+    title : str
+        What a right answer does.
+
+    Returns
+    -------
+    decorator of ``judge(*answers, rng)``, giving ``check(*answers)``, which prints one line
+    """
+    def decorate(judge):
+        @functools.wraps(judge)
+        def run(*answers):
+            print(_line(number, title, judge, answers))
+        return run
+    return decorate
+
+
+def _line(number, title, judge, answers):
+    try:
+        with silence():
+            if any(answer is ... for answer in answers):
+                raise Unanswered
+            judge(*answers, rng=np.random.default_rng(0))
+    except Unanswered:
+        return f"· {number} not answered yet"
+    except Violated as violated:
+        return f"✗ {number} {violated}"
+    except (Exception, SystemExit) as error:
+        return f"✗ {number} {blame(error)}"
+    return f"✓ {number} {title}"
+
+
+def call(function, arguments, hint="work on a copy, or write the result into a new array"):
+    """What a learner's function returns; it must leave its arguments as they are.
+
+    Parameters
+    ----------
+    function : callable
+    arguments : dict name → value
+        Passed by position: the learner may call them otherwise.
+    hint : str
+        Said when an argument was changed.
+
+    Raises
+    ------
+    Violated, Unanswered
+    """
+    if not callable(function):
+        raise Violated(f"the answer is {_kind(function)}, not a function: keep the line that begins with def")
+    given = copy.deepcopy(list(arguments.values()))
+    value = function(*given)
+    if value is ... or (value is None and _is_empty(function)):
+        raise Unanswered
+    expect(value is not None, "the function returns nothing", "end it with return")
+    for (name, before), after in zip(arguments.items(), given, strict=True):
+        if isinstance(before, np.ndarray):
+            expect(np.array_equal(before, after), f"the function changes its argument {name}", hint)
+    return value
+
+
+def expect(holds, violated, hint):
+    """Raise `Violated` unless a property holds."""
+    if not holds:
+        raise Violated(f"{violated}: {hint}")
+
+
+def expect_close(value, wanted, violated, hint, tolerance=1e-4):
+    """Raise `Violated` unless two arrays agree."""
+    expect(close(value, wanted, tolerance), violated, hint)
+
+
+def close(value, wanted, tolerance=1e-4):
+    """Whether two arrays agree."""
+    return np.allclose(value, wanted, rtol=tolerance, atol=tolerance)
+
+
+def array(value, shape, what="the result"):
+    """An answer as a float array of the shape it should have."""
+    if isinstance(value, tuple | list) and any(np.ndim(part) for part in value) and len(value) != shape[0]:
+        raise Violated(f"{what} is {len(value)} values: return one array of shape {shape}")
+    try:
+        value = np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise Violated(f"{what} is {_kind(value)}: return an array of shape {shape}") from None
+    expect(value.shape == shape, f"{what} has shape {value.shape}", f"it should be {shape}")
+    return value
+
+
+def arrays(value, shapes):
+    """Several arrays that a function returns together; `shapes` is a dict name → shape."""
+    names = ", ".join(shapes)
+    if not isinstance(value, tuple | list) or len(value) != len(shapes):
+        raise Violated(f"the function returns {_kind(value)}: return {names}, in this order")
+    return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]
+
+
+def blame(error):
+    """An error inside an answer in one line: what, and in which of the learner's lines."""
+    said = next(iter(str(error).splitlines()), "")
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__)
+             if frame.line and not frame.filename.startswith(_NOT_THE_LEARNERS)]
+    return f"your line `{lines[-1]}` stops with {what}" if lines else f"the answer cannot be used ({what})"
+
+
+_NOT_THE_LEARNERS = (str(pathlib.Path(__file__).parents[1]) + os.sep, "<__array_function__",
+                     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
+
+
+@contextlib.contextmanager
+def silence():
+    """Swallow what an answer prints, shows or warns of, and TensorFlow's words at import."""
+    from IPython.utils.capture import capture_output
+
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        with capture_output(), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _kind(value):
+    return f"a tuple of {len(value)}" if isinstance(value, tuple) else f"a value of type {type(value).__name__}"
+
+
+def _is_empty(function):
+    """Whether the body of a function is nothing but its docstring and ``...``."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_code in (_documented.__code__.co_code, _bare.__code__.co_code)
+
+
+def _documented():
+    """…"""
+    ...
+
+
+def _bare():
+    ...

@@ -1,0 +1,325 @@
+"""Checks of exercise 02: batch normalization, in NumPy and in Keras."""
+
+import numpy as np
+
+from course_utils.checks import Unanswered, Violated, array, arrays, call, check, close, expect, expect_close
+
+ENOUGH = 0.9        # validation accuracy from which a network counts as trained
+
+
+@check("2.1", "the forward pass normalizes every feature over the batch")
+def forward(batch_norm_forward, rng):
+    def out(x, gamma=None, beta=None, epsilon=1e-6):
+        ones = np.ones(x.shape[1])
+        value = call(batch_norm_forward, {
+            "x": x, "gamma": ones if gamma is None else gamma, "beta": 0 * ones if beta is None else beta,
+            "epsilon": epsilon})
+        return array(value, x.shape)
+
+    x = rng.normal(3, 5, (8, 8))   # square: averaging over the wrong axis raises no error
+    normalized = out(x)
+    expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
+    expect_close(normalized.mean(0), 0, "a feature leaves with a mean other than 0",
+                 "average over the batch, axis 0, and subtract that")
+    expect(not close(normalized.var(0), 7 / 8), "a feature leaves with variance (N − 1)/N",
+           "the batch variance divides by N, not by N − 1")
+    expect_close(normalized.var(0), 1, "a feature leaves with a variance other than 1",
+                 "divide by the root of the variance over the batch")
+    gamma, beta = rng.uniform(1, 2, (2, 8)) * [[1], [3]]
+    expect_close(out(x, gamma, beta), gamma * normalized + beta, "gamma and beta do not act on the normalized values",
+                 "multiply by gamma and add beta last of all")
+    x[:, 0] = 5
+    expect(np.isfinite(out(x)).all(), "a constant feature gives nan", "add epsilon under the root")
+    x = rng.normal(0, 1, (6, 3))
+    expect_close(out(x, gamma[:3], beta[:3], 0.5), keras_layer(gamma[:3], beta[:3], 0.5)(x, training=True),
+                 "with epsilon = 0.5 Keras gives other values",
+                 "add the argument epsilon to the variance, under the root")
+
+
+@check("2.2", "the running statistics follow the batches as in Keras")
+def running_statistics(update_running, rng):
+    x = rng.normal(3, 2, (8, 8))
+    mean, variance = rng.uniform(-2, 0, 8), rng.uniform(6, 9, 8)
+    for momentum in (0.8, 0.99):
+        value = call(update_running, {"moving_mean": mean, "moving_variance": variance, "x": x,
+                                      "momentum": momentum})
+        new_mean, new_variance = arrays(value, {"moving_mean": (8,), "moving_variance": (8,)})
+        layer = keras_layer(np.ones(8), np.zeros(8), 1e-3, mean, variance, momentum)
+        layer(x, training=True)
+        right_mean, right_variance = np.array(layer.moving_mean), np.array(layer.moving_variance)
+        expect(not (close(new_mean, right_variance) and close(new_variance, right_mean)),
+               "mean and variance are swapped", "return the moving mean first")
+        expect(not close(new_mean, momentum * x.mean(0) + (1 - momentum) * mean),
+               "momentum is the wrong way round", "in Keras it is the share of the old value that stays")
+        expect(not close(new_mean, x.mean(0)), "the old running statistics are forgotten",
+               "move only a little toward the batch")
+        expect_close(new_mean, right_mean, "the moving mean is not that of Keras",
+                     "average momentum parts of the old value and 1 − momentum parts of the mean over axis 0")
+        unbiased = momentum * variance + (1 - momentum) * x.var(0, ddof=1)
+        expect(not close(new_variance, unbiased), "the moving variance takes in an unbiased variance",
+               "Keras averages the batch variance that divides by N")
+        expect_close(new_variance, right_variance, "the moving variance is not that of Keras",
+                     "average the variance just like the mean, not its root")
+
+
+@check("2.3", "inference uses the running statistics and leaves them alone")
+def inference(batch_norm_inference, rng):
+    x = rng.normal(3, 5, (6, 3))
+    gamma, beta, mean, variance = rng.uniform(1, 2, (4, 3)) * [[1], [3], [2], [9]]
+
+    def out(x, epsilon=0.5):
+        value = call(batch_norm_inference, {
+            "x": x, "gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": variance,
+            "epsilon": epsilon}, hint="inference only reads the running statistics and its other inputs")
+        return array(value, x.shape)
+
+    together = out(x)
+    alone = np.concatenate([out(x[row:row + 1]) for row in range(len(x))])
+    expect_close(together, alone, "a sample's output depends on the rest of its batch",
+                 "normalize with the running statistics, not with those of the batch")
+    normalized = (together - beta) / gamma
+    swapped = (together - gamma) / beta
+    right = (np.array(keras_layer(gamma, beta, 0.5, mean, variance)(x, training=False)) - beta) / gamma
+    expect(not close(swapped, right), "gamma and beta are swapped", "gamma multiplies, beta is added")
+    expect(not close(normalized, (x - mean) / np.sqrt(variance)), "epsilon has no effect",
+           "add it to the moving variance, under the root")
+    expect_close(normalized, right, "Keras gives other values",
+                 "subtract the moving mean, divide by the root of moving variance plus epsilon")
+
+
+@check("2.4", "the backward pass agrees with numerical gradients")
+def backward(batch_norm_backward, rng):
+    x, dout = rng.normal(2, 3, (4, 4)), rng.normal(1, 1, (4, 4))
+    gamma = rng.uniform(2, 3, 4)
+
+    def gradients(epsilon):
+        value = call(batch_norm_backward, {"dout": dout, "x": x, "gamma": gamma, "epsilon": epsilon})
+        return arrays(value, {"dx": (4, 4), "dgamma": (4,), "dbeta": (4,)})
+
+    dx, dgamma, dbeta = gradients(1e-9)
+    right_dx, right_dgamma, right_dbeta = numerical_gradients(dout, x, gamma, 1e-9)
+    expect(not (close(dgamma, right_dbeta) and close(dbeta, right_dgamma)), "dgamma and dbeta are swapped",
+           "return dx, dgamma, dbeta")
+    expect(not close(dbeta, right_dbeta / 4), "dbeta is the mean of dout over the batch",
+           "every sample passes its gradient on, so add them up")
+    expect_close(dbeta, right_dbeta, "dbeta is not the numerical gradient",
+                 "beta is added to every sample: add up dout over the batch")
+    expect_close(dgamma, right_dgamma, "dgamma is not the numerical gradient",
+                 "gamma multiplies the normalized values: weight dout with those, then add up over the batch")
+    expect_close(dx.sum(0), 0, "dx of a feature does not add up to 0 over the batch",
+                 "a shift of the whole feature changes nothing; the path through the mean is missing")
+    expect_close((dx * (x - x.mean(0)) / x.std(0)).sum(0), 0, "dx changes the spread of a feature",
+                 "stretching the whole feature changes nothing; the path through the variance is missing")
+    expect(not close(dx * gamma, right_dx), "dx ignores gamma", "by the chain rule dout passes gamma first")
+    expect_close(dx, right_dx, "dx is not the numerical gradient",
+                 "its direction can be right and its size wrong; check each factor 1/N and the root")
+    right = numerical_gradients(dout, x, gamma, 1.0)
+    for name, given, wanted in zip(["dx", "dgamma"], gradients(1.0), right, strict=False):
+        expect_close(given, wanted, f"with epsilon = 1 {name} is not the numerical gradient",
+                     "use variance plus epsilon wherever you divide")
+
+
+@check("2.5", "the network has batch normalization where it belongs, and trains")
+def network(build_model, rng):
+    import keras
+
+    plain, normalized = call(build_model, {"batch_norm": False}), call(build_model, {"batch_norm": True})
+    x = rng.normal(0, 1, (40, 64)).astype("float32")
+    for model in (plain, normalized):
+        expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
+        expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
+               "begin with keras.Input((64,))")
+        out = np.array(model(x))
+        expect(out.shape == (40, 10), "the model does not return 10 numbers for an image",
+               "end with a Dense layer of 10 units")
+        expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
+               "give the last layer the activation softmax")
+    _place_of_batch_norm(plain, normalized)
+    for model in (plain, normalized):
+        middle, ends = _logits(model, (x[:20] + x[20:]) / 2), (_logits(model, x[:20]) + _logits(model, x[20:])) / 2
+        expect(not close(middle, ends, 1e-3), "the network is linear", "put an activation behind every hidden layer")
+        expect(_learns(model, rng), "the network does not learn an easy task",
+               "look for a layer that is frozen or passes nothing on")
+
+
+def _place_of_batch_norm(plain, normalized):
+    from keras import activations, layers
+
+    counts = [sum(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
+              for model in (plain, normalized)]
+    hidden = sum(isinstance(layer, layers.Dense) for layer in normalized.layers) - 1
+    expect(counts[0] == 0, "there is batch normalization with batch_norm=False", "add it only where batch_norm is true")
+    expect(hidden >= 2, "there are fewer than two hidden Dense layers", "build the three that the question asks for")
+    expect(counts[1] > 0, "there is no batch normalization with batch_norm=True", "add it where batch_norm is true")
+    expect(counts[1] == hidden, "not every hidden layer has one batch normalization",
+           "one for each hidden Dense layer, none for the last")
+    follows = list(zip(normalized.layers, normalized.layers[1:], strict=False))
+    expect(not any(isinstance(layer, layers.BatchNormalization) for layer in normalized.layers[-1:]),
+           "the output layer is normalized", "a softmax over normalized values is never sure; leave the last layer out")
+    for before, layer in follows:
+        if isinstance(layer, layers.BatchNormalization):
+            linear = isinstance(before, layers.Dense) and before.activation is activations.linear
+            expect(linear, "batch normalization does not stand between a Dense layer and its activation",
+                   "take the activation out of the Dense layer and put it behind the normalization")
+            expect(not before.use_bias, "a Dense layer before a normalization has a bias",
+                   "the normalization would subtract it again; use_bias=False")
+    expect(all(layer.use_bias for layer in plain.layers if isinstance(layer, layers.Dense)),
+           "the plain network lacks biases", "drop them only where a normalization follows")
+
+
+def _logits(model, x):
+    """What goes into the softmax, up to a constant for each sample."""
+    logarithms = np.log(np.maximum(np.array(model(x, training=False)), 1e-30))
+    return logarithms - logarithms.mean(1, keepdims=True)
+
+
+def _learns(model, rng):
+    """Whether a few steps lower the loss of telling ten well-separated groups apart."""
+    import keras
+
+    y = np.arange(320) % 10
+    x = (4 * np.eye(10, 64)[y] + rng.normal(0, 0.3, (320, 64))).astype("float32")
+    model.compile(keras.optimizers.SGD(0.05), loss="sparse_categorical_crossentropy")
+    losses = model.fit(x, y, epochs=6, batch_size=16, shuffle=False, verbose=0).history["loss"]
+    return losses[-1] < 0.7 * losses[0]
+
+
+@check("2.6", "the largest learning rate that still trains is found in any sweep")
+def largest(largest_rate, rng):
+    def found(runs, batch_norm):
+        return float(array(call(largest_rate, {"runs": runs, "batch_norm": batch_norm}), ()))
+
+    rates = np.sort(rng.uniform(0.01, 10, 5))
+    good, poor = 0.95, 0.3
+    runs = made_up_runs(rates, {False: [poor, 0.99, good, poor, poor], True: [good, 0.99, good, good, poor]})
+    plain, normalized = found(runs, False), found(runs, True)
+    expect(not close([plain, normalized], rates[[3, 2]]), "the two networks are mixed up",
+           "select the runs with batch_norm as it was asked for")
+    expect(not close([plain, normalized], rates[1]), "the rate with the best accuracy is not the largest that trains",
+           "compare with 0.9, then take the largest rate")
+    expect(not close([plain, normalized], rates[[1, 0]]), "the smallest rate is returned",
+           "take the largest of the rates that train")
+    expect(not close(plain, normalized), "both networks get the same rate",
+           "select the runs with batch_norm as it was asked for")
+    late = made_up_runs(rates, {False: [good] * 5, True: [good] * 5})
+    late.val_accuracy[4, :, :, -1] = poor
+    expect_close(found(late, True), rates[3], "a network that trained and then fell apart counts as trained",
+                 "look at the last epoch only")
+    lucky = made_up_runs(rates, {False: [good] * 5, True: [good] * 5})
+    lucky.val_accuracy[4, :, 1:] = poor
+    expect_close(found(lucky, True), rates[3], "one lucky seed is enough for a rate to count",
+                 "average over the seeds first")
+    unlucky = made_up_runs(rates, {False: [0.99] * 5, True: [0.99] * 5})
+    unlucky.val_accuracy[4, :, 0] = 0.89
+    expect_close(found(unlucky, True), rates[4], "one seed below 0.9 is enough for a rate to fail",
+                 "it is the mean over the seeds that has to reach 0.9")
+    expect_close([plain, normalized], rates[[2, 3]], "a made-up sweep gives another rate",
+                 "the mean over the seeds, in the last epoch, has to reach 0.9")
+
+
+def made_up_runs(rates, accuracies, seeds=3, epochs=4):
+    """What `fit_many` would return, with these accuracies for each value of ``batch_norm``."""
+    import xarray as xr
+
+    values = np.array([accuracies[batch_norm] for batch_norm in (False, True)]).T[:, :, None, None]
+    scores = np.broadcast_to(values, (len(rates), 2, seeds, epochs)).copy()
+    return xr.Dataset(
+        {"val_accuracy": (("learning_rate", "batch_norm", "seed", "epoch"), scores)},
+        {"learning_rate": rates, "batch_norm": [False, True], "seed": range(seeds), "epoch": range(1, epochs + 1)})
+
+
+@check("2.7", "the sweep shows where either network stops training")
+def sweep(runs, rng):
+    import xarray as xr
+
+    expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
+           "write runs = fit_many(build_model, digits, …)")
+    wanted = {"learning_rate", "batch_norm", "seed", "epoch"}
+    missing = sorted(wanted - set(runs.val_accuracy.dims))
+    expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
+    extra = sorted(set(runs.val_accuracy.dims) - wanted)
+    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
+    expect({bool(value) for value in runs.batch_norm.values} == {False, True}, "only one of the networks was trained",
+           "the grid needs batch_norm=[False, True]")
+    expect(runs.sizes["seed"] >= 3, "there are fewer than three seeds", "one or two runs may be luck")
+    final = runs.val_accuracy.isel(epoch=-1).mean("seed").sortby("learning_rate")
+    plain, normalized = (_edge(final.sel(batch_norm=value)) for value in (False, True))
+    expect(0.08 <= plain <= 0.95, "the plain network stops training at an unexpected rate",
+           "train on the digits as they are, for ten epochs or more")
+    expect(2 * plain <= normalized <= 8, "the network with batch norm stops training at an unexpected rate",
+           "see that check 2.5 passes, and train for ten epochs or more")
+
+
+def _edge(accuracy):
+    """The largest rate that trains, where the sweep pins it down."""
+    trains = accuracy.values >= ENOUGH
+    rates = accuracy.learning_rate.values
+    who = "the network with batch norm" if accuracy.batch_norm else "the plain network"
+    expect(trains.any(), f"{who} trains at none of your rates", "try smaller ones, or more epochs")
+    last = np.flatnonzero(trains)[-1]
+    expect(last + 1 < len(rates), f"{who} still trains at your largest rate",
+           "you have seen no edge yet; try larger rates")
+    expect(rates[last + 1] <= 4 * rates[last], f"the rates around the edge of {who} are far apart",
+           "space them evenly on a logarithmic scale, three or more in a decade")
+    return rates[last]
+
+
+# Letters of question 2.8: what a flaw asks of the reader, and why another objection is none.
+MISSING = {
+    "a": "how would the picture look if the whole experiment were run again?",
+    "b": "who chose the learning rate, and for which of the two networks?",
+    "e": "is the plain network one that anybody would build today?",
+    "g": "does the title speak of more than the curves show?",
+}
+SOUND = {
+    "c": "a common seed pairs the runs, and that makes a comparison sharper",
+    "d": "count the trainable parameters of both networks before you object to them",
+    "f": "ask which data a network should be judged by, those it has seen or those it has not",
+    "h": "a transformed axis could not turn round which curve is the higher one",
+}
+
+
+@check("2.8", "you found every flaw, and nothing that is none")
+def referee(flaws, rng):
+    if not isinstance(flaws, str | set | list | tuple | frozenset) or not all(isinstance(one, str) for one in flaws):
+        raise Violated('flaws is not a collection of letters: write it like {"x", "y"}')
+    chosen = {letter.lower() for one in flaws for letter in one if letter.isalpha()}
+    if not chosen:
+        raise Unanswered
+    unknown = sorted(chosen - set(MISSING) - set(SOUND))
+    expect(not unknown, f"there is no objection {' or '.join(unknown)}", "choose among the letters a to h")
+    for letter, hint in SOUND.items():
+        expect(letter not in chosen, "one of your objections holds against sound work too", hint)
+    for letter, hint in MISSING.items():
+        expect(letter in chosen, "there is a flaw you let pass", hint)
+
+
+def keras_layer(gamma, beta, epsilon, mean=0.0, variance=1.0, momentum=0.99):
+    """Keras's layer in float64 with these weights."""
+    from keras import layers
+
+    layer = layers.BatchNormalization(epsilon=epsilon, momentum=momentum, dtype="float64")
+    layer.build((None, len(gamma)))
+    ones = np.ones(len(gamma))
+    layer.set_weights([gamma, beta, mean * ones, variance * ones])
+    return layer
+
+
+def numerical_gradients(dout, x, gamma, epsilon, step=1e-5):
+    """Central differences of ``sum(dout * output)`` of Keras's layer, by x, gamma and beta."""
+    values = [x, gamma, np.zeros(len(gamma))]
+    layer = keras_layer(gamma, values[2], epsilon)
+
+    def total(x, gamma, beta):
+        layer.gamma.assign(gamma)
+        layer.beta.assign(beta)
+        return float(np.sum(dout * np.array(layer(x, training=True))))
+
+    def by(which, index):
+        up, down = ([value.copy() for value in values] for _ in range(2))
+        up[which][index] += step
+        down[which][index] -= step
+        return (total(*up) - total(*down)) / (2 * step)
+
+    return [np.array([by(which, index) for index in np.ndindex(value.shape)]).reshape(value.shape)
+            for which, value in enumerate(values)]
