@@ -4,6 +4,8 @@ All functions take an `xarray.DataArray` with one score per run, in the score's 
 (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and ``high``.
 """
 
+import bisect
+
 import numpy as np
 import xarray as xr
 from scipy import stats
@@ -116,13 +118,17 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
     """
     if effect <= 0 or sd <= 0:
         raise ValueError(f"effect is {effect} and sd is {sd}; expected both greater than 0.")
-    for n in range(2, 100_000):
+    def power_with(n):
         freedom = n - 1 if paired else 2 * (n - 1)
         shift = effect / sd * np.sqrt(n if paired else n / 2)
-        if stats.nct.sf(stats.t.ppf((1 + level) / 2, freedom), freedom, shift) >= power:
-            return n
-    raise ValueError(f"An effect of {effect} beside a standard deviation of {sd} needs over 100 000 seeds; "
-                     "it is too small to be measured this way.")
+        return stats.nct.sf(stats.t.ppf((1 + level) / 2, freedom), freedom, shift)
+
+    numbers = range(2, 100_001)
+    place = bisect.bisect_left(numbers, power, key=power_with)
+    if place == len(numbers):
+        raise ValueError(f"An effect of {effect} beside a standard deviation of {sd} needs over 100 000 seeds; "
+                         "it is too small to be measured this way.")
+    return numbers[place]
 
 
 def _count(scores, over):

@@ -86,6 +86,15 @@ def test_building_twice_gives_the_same_bytes_and_stores_no_time(twin):
     assert build.differences(twin, build.notebook_of(twin)) == []
 
 
+@pytest.mark.notebooks
+def test_building_the_welcome_page_twice_gives_the_same_bytes(tmp_path):
+    text = tmp_path / "notebooks" / "text"
+    text.mkdir(parents=True)
+    twin = text / "00_welcome.py"
+    twin.write_bytes((build.HOME / "notebooks" / "text" / twin.name).read_bytes())
+    assert build.build(twin).read_bytes() == build.build(twin).read_bytes()
+
+
 def test_a_difference_says_which_command_mends_it(twin):
     nbformat.write(build.read(twin), build.notebook_of(twin))
     assert build.differences(twin, build.notebook_of(twin)) == []

@@ -191,8 +191,8 @@ def test_each_failure_of_pip_has_its_sentence(errors, words):
 
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="there is no make")
 def test_make_without_a_python_says_so_in_one_sentence():
-    done = subprocess.run(["make", "lab", "PYTHON=python-absent"], cwd=ROOT, capture_output=True,
-                          text=True)
+    done = subprocess.run(["make", "--no-print-directory", "lab", "PYTHON=python-absent"], cwd=ROOT,
+                          capture_output=True, text=True)
     sentence, *rest = done.stderr.splitlines()
     assert is_one_sentence(sentence)
     assert "There is no python-absent here" in sentence

@@ -79,9 +79,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
         for members, scores in make_blocks(
                 build_model, structure, runs, splits, chunk=evaluate_every or steps, dtype=dtype,
                 batch_statistics=batch_statistics):
-            blocks.append((members.start, positions[members], scores))
-    # Blocks of different structure become neighbors, so that they compile at the same time.
-    blocks.sort(key=lambda block: block[0])
+            blocks.append((positions[members], scores))
 
     time = "epoch" if evaluate_every is None else "step"
     scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics
@@ -91,12 +89,12 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
     with (ThreadPoolExecutor(cores()) as threads,
           _progress_bar(chunks, len(flat["loss"]), hidden=callback is not None) as bar):
         for chunk in range(chunks):
-            for (_, positions, _), scores in zip(
-                    blocks, threads.map(next, [scores for _, _, scores in blocks]), strict=True):
+            for (positions, _), scores in zip(
+                    blocks, threads.map(next, [scores for _, scores in blocks]), strict=True):
                 for name, values in scores.items():
                     flat[name][positions, chunk] = values
             finite = np.isfinite(flat["loss"][:, chunk] + flat["val_loss"][:, chunk])
-            flat["diverged"][:, chunk] = ~finite | flat["diverged"][:, chunk - 1]
+            flat["diverged"][~finite, chunk:] = True
             bar.update()
             if callback is not None:
                 partial = results.isel({time: slice(chunk + 1)})
