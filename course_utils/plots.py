@@ -32,7 +32,8 @@ def panels(count=1, *, made=None):
     -------
     (figure, list of axes)
     """
-    made = made or plt.figure(figsize=(4.2 * count, 3.4) if count > 1 else None, layout="constrained")
+    # Notebooks cut a figure to what is drawn, so that one panel needs no layout engine.
+    made = made or (plt.figure(figsize=(4.2 * count, 3.4), layout="constrained") if count > 1 else plt.figure())
     return made, list(made.subplots(1, count, squeeze=False)[0])
 
 

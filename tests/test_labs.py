@@ -20,17 +20,17 @@ LABS = [labs.batch_norm]
 PNG = b"\x89PNG"
 
 
-def results(lab, state, *, epochs=12, diverged=0):
+def results(lab, state, *, epochs=batch_norm.EPOCHS, diverged=0):
     """Runs as `compute` returns them, without training."""
     arms = [state["batch_norm"], not state["batch_norm"]] if state["compare"] else [state["batch_norm"]]
-    shape = (len(arms), 8, epochs)
+    shape = (len(arms), batch_norm.SEEDS, epochs)
     curves = np.random.default_rng(0).uniform(0.1, 0.9, shape)
     lost = np.zeros(shape, bool)
     lost[:, :diverged] = True
     scores = {name: (("batch_norm", "seed", "epoch"), np.where(lost & (name == "loss"), np.nan, curves))
               for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    return xr.Dataset(scores | {"diverged": (("batch_norm", "seed", "epoch"), lost)},
-                      {"batch_norm": arms, "seed": range(8), "epoch": range(1, epochs + 1)}, {"epochs": epochs})
+    coordinates = {"batch_norm": arms, "seed": range(batch_norm.SEEDS), "epoch": range(1, epochs + 1)}
+    return xr.Dataset(scores | {"diverged": (("batch_norm", "seed", "epoch"), lost)}, coordinates, {"epochs": epochs})
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def without_training(monkeypatch):
 
     def compute(self, state, report):
         calls.append(state)
-        for epoch in range(1, 13):
-            partial = results(self, state, epochs=12).isel(epoch=slice(epoch))
+        for epoch in range(1, batch_norm.EPOCHS + 1):
+            partial = results(self, state).isel(epoch=slice(epoch))
             time.sleep(0.003)
             if report(partial):
                 return partial
@@ -71,7 +71,7 @@ def pairs(lab):
 def test_all_pairs_of_controls_can_be_drawn_and_called(lab, without_training):
     opened = lab()
     assert opened.wait(60)
-    for diverged, state in zip(itertools.cycle([0, 3, 8]), pairs(lab)):   # as many diverged runs
+    for diverged, state in zip(itertools.cycle([0, 3, batch_norm.SEEDS]), pairs(lab)):   # as many diverged runs
         picture, sentence = opened._picture(lab.checked(state), results(opened, state, diverged=diverged))
         assert picture.startswith(PNG)
         assert ("diverged" in sentence) == (diverged > 0)
@@ -99,7 +99,7 @@ def test_the_ends_and_the_middle_train_for_real(change, real_lab):
                                     {"batch_size": 128}], ids=str)
 def test_the_ends_of_structural_controls_train_for_real(change, real_lab):
     runs = real_lab.compute(labs.batch_norm.checked(change), lambda partial: False)
-    assert runs.val_accuracy.sizes == {"batch_norm": 2, "seed": 8, "epoch": batch_norm.EPOCHS}
+    assert runs.val_accuracy.sizes == {"batch_norm": 2, "seed": batch_norm.SEEDS, "epoch": batch_norm.EPOCHS}
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def make_blocks(build_model, structure, runs, splits, *, chunk, dtype, batch_sta
 
     size = min(len(runs), ON_GPU if _has_gpu() else ON_CPU)
     shared = all(splits[run["seed"]] is split for run in runs)
-    structure = _with_data_arguments(build_model, structure, sample, classes)
+    structure = _all_arguments(build_model, structure, sample, classes)
     model, program = _model_and_program(
         build_model, structure, dtype, runs=size, data_sets=1 if shared else size, samples=samples,
         sample=sample, classes=classes, validation=len(split.x_val), batch_size=batch_size,
@@ -130,11 +130,13 @@ def _stacked_weights(build_model, structure, model, runs, dtype):
     return stacks
 
 
-def _with_data_arguments(build_model, structure, sample, classes):
-    """Arguments of `build_model` as a hashable tuple, with what it takes from the data."""
+def _all_arguments(build_model, structure, sample, classes):
+    """All arguments of `build_model` as a hashable tuple: one model, one key, however it was asked for."""
     takes = inspect.signature(build_model).parameters
+    defaults = {name: parameter.default for name, parameter in takes.items()
+                if parameter.default is not parameter.empty}
     known = {"input_shape": tuple(sample), "classes": classes}
-    structure = {knob: value for knob, value in known.items() if knob in takes} | structure
+    structure = defaults | {knob: value for knob, value in known.items() if knob in takes} | structure
     return tuple(sorted(structure.items()))
 
 

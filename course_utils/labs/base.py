@@ -6,7 +6,6 @@ runs in a thread of its own, so that the controls stay alive and Stop works.
 """
 
 import base64
-import gc
 import html
 import io
 import threading
@@ -159,9 +158,7 @@ class Lab:
             return False
 
         runs = self.compute(state, report)
-        if structure not in self._compiled:
-            self._compiled.add(structure)
-            _settle()
+        self._compiled.add(structure)
         if self._wanted is not None:
             return
         self._image.value, sentence = self._picture(state, runs)
@@ -203,17 +200,6 @@ class Lab:
     def name(self):
         """What the lab is called in `labs`."""
         return type(self).__module__.rsplit(".", 1)[-1]
-
-
-def _settle():
-    """Set aside what a compiled program leaves in memory.
-
-    It is a million objects that live on; left to the garbage collector, looking through them
-    would interrupt every few redraws for a third of a second.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _rounded(value):

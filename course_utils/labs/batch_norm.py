@@ -4,8 +4,8 @@ from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
-EPOCHS = 12
-SEEDS = 8
+EPOCHS = 10
+SEEDS = 10
 COLORS = {False: "C0", True: "C1"}
 
 
@@ -24,7 +24,7 @@ class BatchNormLab(Lab):
     }
 
     def compute(self, state, report):
-        """Train eight seeds of each arm that is shown."""
+        """Train ten seeds of each arm that is shown."""
         grid = {name: state[name] for name in ("learning_rate", "activation", "depth", "initial_scale",
                                                "batch_size", "label_noise")}
         arms = [state["batch_norm"], not state["batch_norm"]] if state["compare"] else [state["batch_norm"]]
