@@ -24,7 +24,7 @@ RETRIAL_SEEDS = 1000   # the first seed of a re-trial: none of a lecture's seeds
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A claim and all that is fixed about its trial before anyone looks.
+    """A claim, its trial, and what is fixed before the seeds of that trial are run.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ environment.slider()
 # hear such sentences. Each lecture states one or more, lets you predict, and then
 # measures: at least ten runs with different seeds, in pairs, and the 95 %
 # confidence interval of the *difference*. A claim has a threshold that was fixed
-# before anyone looked:
+# before the seeds of its trial were run:
 #
 # | verdict | the interval lies |
 # |---|---|
