@@ -1,5 +1,7 @@
 """Ordinary Keras models in which every technique of the course is an argument."""
 
+import math
+
 
 def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
         kernel_initializer="he_normal", batch_norm=False, norm_position="before", momentum=0.99,
@@ -63,3 +65,86 @@ def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
             stack.append(layers.Dropout(dropout))
     stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=penalty()))
     return keras.Sequential(stack)   # in one go: `model.add` would rebuild it at every layer
+
+
+def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, activation="relu",
+        kernel_initializer="he_normal", batch_norm=False, momentum=0.99, dropout=0.0, l2=0.0):
+    """A convolutional network: convolutions, each followed by a pooling, and a softmax.
+
+    The last feature maps are flattened, as in LeNet and VGG; global average pooling, the later
+    habit, would forget where in a small image a stroke stands.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        (height, width, channels) of one image. A gray image may leave out the channels, and
+        a square one may come as a vector: (64,) is reshaped to (8, 8, 1) first.
+    classes : int
+        Units of the softmax layer.
+    filters : tuple or list of int
+        Filters of each convolution; a 2×2 max pooling after each halves height and width.
+    kernel_size : int
+        Of all convolutions; they pad, and so keep height and width.
+    activation : str
+        After each convolution.
+    kernel_initializer : str or keras.initializers.Initializer
+        Of the convolutions. Pass a *string*, or one initializer is shared by all layers.
+    batch_norm : bool
+        Put a `BatchNormalization` between convolution and activation. The bias of the
+        convolution is then dropped: the normalization would subtract it again.
+    momentum : float in [0, 1]
+        Of the running mean and variance.
+    dropout : float in [0, 1)
+        Rate of a `Dropout` layer before the softmax layer; 0 leaves it out.
+    l2 : float
+        Weight penalty on the kernels of all layers; 0 leaves it out.
+
+    Returns
+    -------
+    keras.Sequential, not compiled.
+
+    Raises
+    ------
+    ValueError
+        `input_shape` is no image, or `filters` is empty or too long for it.
+    """
+    import keras
+    from keras import layers
+
+    image = _image_shape(input_shape)
+    halvings = min(image[:2]).bit_length() - 1
+    if not isinstance(filters, tuple | list) or not 1 <= len(filters) <= halvings:
+        raise ValueError(f"filters is {filters!r}; write one number for each convolution, such as (8, 16), and at "
+                         f"most {halvings}: each pooling halves an image of {image[0]}×{image[1]} pixels.")
+
+    def penalty():
+        return keras.regularizers.L2(l2) if l2 else None
+
+    stack = [keras.Input(input_shape)]
+    if image != tuple(input_shape):
+        stack.append(layers.Reshape(image))
+    for number in filters:
+        stack.append(layers.Conv2D(number, kernel_size, padding="same", use_bias=not batch_norm,
+                                   kernel_initializer=kernel_initializer, kernel_regularizer=penalty()))
+        if batch_norm:
+            stack.append(layers.BatchNormalization(momentum=momentum))
+        stack.append(layers.Activation(activation))
+        stack.append(layers.MaxPooling2D())
+    stack.append(layers.Flatten())
+    if dropout:
+        stack.append(layers.Dropout(dropout))
+    stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=penalty()))
+    return keras.Sequential(stack)
+
+
+def _image_shape(input_shape):
+    """(height, width, channels) of samples that are images, gray images, or square ones as vectors."""
+    match tuple(input_shape):
+        case (length,) if math.isqrt(length)**2 == length:
+            return (math.isqrt(length), math.isqrt(length), 1)
+        case (height, width):
+            return (height, width, 1)
+        case (_, _, _) as image:
+            return image
+    raise ValueError(f"input_shape is {tuple(input_shape)}; expected (height, width, channels), or a vector whose "
+                     "length is a square, such as (64,).")

@@ -8,46 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import fit_many, models
-from course_utils.engine import blocks, draws, fit, program, starts
+from course_utils.engine import blocks, draws, program, starts
+from tests.by_keras import expect_equal, train
 
 
-def by_keras(split, *, seed=0, learning_rate=0.1, batch_norm=False, batch_size=32, epochs=5, steps=None,
-             dtype="float64", initial_scale=1.0, label_noise=0.0, **draw):
+def by_keras(split, *, batch_norm=False, learning_rate=0.1, **options):
     """Train one MLP with model.fit on the batches of a fit_many run; its history."""
-    keras.config.set_floatx(dtype)   # of the optimizer's learning rate and of the metrics
-    try:
-        return _by_keras(split, seed, learning_rate, batch_norm, batch_size, epochs, steps, dtype,
-                         initial_scale, label_noise, draw)
-    finally:
-        keras.config.set_floatx("float32")
+    def build():
+        return models.mlp(input_shape=split.x_train.shape[1:], classes=split.classes, batch_norm=batch_norm)
 
-
-def _by_keras(split, seed, learning_rate, batch_norm, batch_size, epochs, steps, dtype, initial_scale,
-              label_noise, draw):
-    with starts.seeded(seed, dtype):
-        model = models.mlp(input_shape=split.x_train.shape[1:], classes=split.classes, batch_norm=batch_norm)
-    for variable in model.trainable_variables:
-        if variable.name == "kernel":
-            variable.assign(variable * initial_scale)
-    model.compile(keras.optimizers.SGD(learning_rate), loss="sparse_categorical_crossentropy",
-                  metrics=["accuracy"])
-    y = draws.noisy_labels(split.y_train, seed, label_noise, split.classes)
-    stream = draws.batches(len(split.x_train), seed, batch_size=batch_size, **draw)
-    steps = steps or len(split.x_train) // batch_size
-    history = []
-    for _ in range(epochs):
-        order = np.concatenate([next(stream) for _ in range(steps)])
-        fitted = model.fit(split.x_train[order].astype(dtype), y[order], batch_size=batch_size,
-                           shuffle=False, verbose=0,
-                           validation_data=(split.x_val.astype(dtype), split.y_val),
-                           validation_batch_size=len(split.x_val))
-        history.append({name: values[0] for name, values in fitted.history.items()})
-    return {name: np.array([epoch[name] for epoch in history]) for name in history[0]}
-
-
-def expect_equal(runs, history, tolerance):
-    for name in fit.SCORES:
-        np.testing.assert_allclose(runs[name].values, history[name], rtol=0, atol=tolerance, err_msg=name)
+    return train(build, split, learning_rate=learning_rate, **options)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -140,7 +110,7 @@ def test_numeric_knobs_never_recompile_and_structures_compile_once(small):
                 "train_size": 64 if noise else None, "batch_norm": [False, True], "width": 9}
 
     def programs():
-        return blocks._model_and_program.cache_info().misses
+        return len(blocks._programs)
 
     before = programs()
     fit_many(models.mlp, small, grid([0.1], 0.0, 1.0), epochs=1)
@@ -192,11 +162,11 @@ def test_batch_statistics_are_those_of_keras_in_training_mode(small):
 def test_without_xla_it_says_so_and_gives_the_same(small, monkeypatch):
     fast = fit_many(models.mlp, small, {"seed": [0]}, epochs=2, dtype="float64")
     monkeypatch.setattr(program, "xla_works", lambda: False)
-    blocks._model_and_program.cache_clear()
+    blocks.forget_programs()
     try:
         slow = fit_many(models.mlp, small, {"seed": [0]}, epochs=2, dtype="float64")
     finally:
-        blocks._model_and_program.cache_clear()
+        blocks.forget_programs()
     xr.testing.assert_allclose(fast, slow, rtol=0, atol=1e-10)
 
 
@@ -209,11 +179,6 @@ def test_missing_xla_is_one_warning(monkeypatch):
     monkeypatch.setattr(tf, "function", refuse)
     with pytest.warns(UserWarning, match="no XLA compiler"):
         assert program.xla_works.__wrapped__() is False
-
-
-def conv(input_shape=(6,), classes=3):
-    return keras.Sequential([keras.Input(input_shape), keras.layers.Dropout(0.5),
-                             keras.layers.Dense(classes, activation="softmax")])
 
 
 def wide(width=3):
@@ -262,9 +227,7 @@ def test_data_that_are_no_split():
         fit_many(models.mlp, (np.zeros(3), np.zeros(3)), {}, epochs=1)
 
 
-def test_what_it_cannot_train_yet_is_one_sentence(small):
-    with pytest.raises(NotImplementedError, match=r"cannot train the layer .* \(Dropout\) yet"):
-        fit_many(conv, small, {}, epochs=1)
+def test_penalties_are_refused_in_one_sentence(small):
     with pytest.raises(NotImplementedError, match="kernel_regularizer"):
         fit_many(models.mlp, small, {"l2": 0.1}, epochs=1)
 

@@ -1,10 +1,14 @@
 """Runs of one structure, ten at a time: what one core trains in one call."""
 
 import functools
+import gc
 import inspect
 import itertools
 import os
+import threading
+import warnings
 
+import cachetools
 import numpy as np
 
 from course_utils.engine import checks, draws, starts
@@ -12,122 +16,204 @@ from course_utils.engine import checks, draws, starts
 # Ten small networks fit a core's cache, and a grid of any size reuses one compiled program.
 # A graphics card wants more at a time.
 ON_CPU, ON_GPU = 10, 200
+PROGRAMS = 64   # compiled ones that are kept
+
+_programs = cachetools.LRUCache(PROGRAMS)
+_tracing = threading.Lock()   # a lab's thread and a cell may want a program at the same time
 
 
-def make_blocks(build_model, structure, runs, splits, *, chunk, dtype, batch_statistics):
-    """Divide the runs of one structure into blocks.
+class Structure:
+    """A model, its optimizer and the runs that share them, checked but not compiled yet.
 
     Parameters
     ----------
     build_model : callable → keras.Model
-    structure : dict
+    knobs : dict
         Its arguments, and ``batch_size``.
+    optimizer : keras.optimizers.Optimizer
     runs : list of dicts
         The numeric knobs of each run.
     splits : dict seed → Split
     chunk : int
         Steps between two validations.
     dtype : str
-    batch_statistics : bool
-        Validate with those too.
-
-    Returns
-    -------
-    list of ``(members, scores)``
-        members : slice, which of the runs
-        scores : generator; each `next` trains one chunk and returns a dict of arrays (runs,)
+    memory : float
+        Bytes that the blocks trained at the same time may take.
+    asked : dict
+        ``batch_statistics`` and ``diagnostics``.
     """
-    structure = dict(structure)
-    batch_size = structure.pop("batch_size")
-    split = splits[runs[0]["seed"]]
-    samples, sample = len(split.x_train), split.x_train.shape[1:]
-    classes = max(splits[run["seed"]].classes for run in runs)
-    checks.sizes(runs, samples, batch_size)
 
-    size = min(len(runs), ON_GPU if _has_gpu() else ON_CPU)
-    shared = all(splits[run["seed"]] is split for run in runs)
-    structure = _all_arguments(build_model, structure, sample, classes)
-    model, program = _model_and_program(
-        build_model, structure, dtype, runs=size, data_sets=1 if shared else size, samples=samples,
-        sample=sample, classes=classes, validation=len(split.x_val), batch_size=batch_size,
-        capacity=max(chunk, samples // batch_size), batch_statistics=batch_statistics)
+    def __init__(self, build_model, knobs, optimizer, runs, splits, *, chunk, dtype, memory, asked):
+        from course_utils.engine import optimizers
 
-    blocks = []
-    for start in range(0, len(runs), size):
-        members = runs[start:start + size]
-        padded = members + members[-1:] * (size - len(members))   # the program's shape is fixed
-        weights = _stacked_weights(build_model, structure, model, padded, dtype)
-        data = _data(padded, [split] if shared else [splits[run["seed"]] for run in padded], splits, dtype)
-        order = _orders(padded, samples, batch_size, chunk, max(chunk, samples // batch_size))
-        rates = np.array([run["learning_rate"] for run in padded], dtype)
-        blocks.append((slice(start, start + len(members)),
-                       _train(program, weights, rates, order, chunk, data, len(members))))
-    return blocks
+        knobs = {knob: value for knob, value in knobs.items() if knob != "optimizer"}
+        batch_size = knobs.pop("batch_size")
+        self.build_model, self.optimizer, self.runs, self.splits = build_model, optimizer, runs, splits
+        self.chunk, self.batch_size, self.dtype, self.memory, self.asked = chunk, batch_size, dtype, memory, asked
+        split = splits[runs[0]["seed"]]
+        self.samples, sample = len(split.x_train), split.x_train.shape[1:]
+        self.validation = len(split.x_val)
+        self.shared = all(splits[run["seed"]] is split for run in runs)
+        self.capacity = max(chunk, self.samples // batch_size)
+        classes = max(splits[run["seed"]].classes for run in runs)
+        checks.sizes(runs, self.samples, batch_size)
+
+        rate = 0.5 if "dropout" in inspect.signature(build_model).parameters else None
+        by_run = any(run["dropout"] is not None for run in runs)
+        if by_run and rate:
+            knobs["dropout"] = rate   # any rate but 0, so that the layers are there
+        self.arguments = _all_arguments(build_model, knobs, sample, classes)
+        self.model = starts.template(build_model, self.arguments, dtype)
+        checks.penalties(self.model)
+        checks.shapes(self.model, sample, classes)
+        if by_run:
+            checks.dropout(self.model, build_model, rate)
+
+        self.decays = optimizer.weight_decay is not None or any(run["weight_decay"] is not None for run in runs)
+        self.defaults = {"learning_rate": optimizers.learning_rate(optimizer),
+                         "weight_decay": optimizer.weight_decay or 0.0}
+        self.slots = optimizers.RULES[type(optimizer)](optimizer)[0]
+        most = ON_GPU if _has_gpu() else ON_CPU
+        self.size = int(np.clip(memory / cores() / self.bytes_per_run(), 1, min(most, len(runs))))
+
+    def compile(self):
+        """Have the program compiled, unless it is already; train the runs one by one if it must be."""
+        from course_utils.engine import program
+
+        with _tracing:
+            try:
+                self.program = self._program()
+            except program.NotMappable as error:
+                warnings.warn(f"fit_many trains these {len(self.runs)} networks one by one: TensorFlow cannot "
+                              f"vectorize an operation of the model ({error}).", stacklevel=4)
+                self.size = 1
+                self.program = self._program()
+
+    def _program(self):
+        """The compiled program of this structure and these sizes, kept for the next call."""
+        from course_utils.engine import optimizers, program
+
+        sizes = {"runs": self.size, "data_sets": 1 if self.shared else self.size, "samples": self.samples,
+                 "validation": self.validation, "batch_size": self.batch_size, "capacity": self.capacity,
+                 "decays": self.decays, **self.asked}
+        key = (self.build_model, self.arguments, self.dtype, optimizers.key(self.optimizer), *sizes.values())
+        if key not in _programs:
+            if len(_programs) == PROGRAMS:
+                gc.unfreeze()   # the one that has to go may be collected
+            _programs[key] = program.compile_program(self.model, self.optimizer, **sizes)
+        return _programs[key]
+
+    @functools.cached_property
+    def inside(self):
+        """Names of the layers and weights that diagnostics look at."""
+        from course_utils.engine import diagnostics
+
+        return diagnostics.names(self.model)
+
+    def blocks(self):
+        """Divide the runs into blocks.
+
+        Returns
+        -------
+        list of ``(members, scores)``
+            members : slice, which of the runs
+            scores : generator; each `next` trains one chunk and returns a dict of arrays
+            (runs, …). Nothing is drawn before the first.
+        """
+        return [(slice(start, start + self.size), self._train(self.runs[start:start + self.size]))
+                for start in range(0, len(self.runs), self.size)]
+
+    def _train(self, members):
+        """Yield the scores of one block, chunk after chunk, without end."""
+        import tensorflow as tf
+
+        runs = members + members[-1:] * (self.size - len(members))   # the program's shape is fixed
+        state, numbers, data = self._state(runs), self._numbers(runs), self._data(runs)
+        steps = tf.constant(self.chunk)
+        for chunk, order in enumerate(self._orders(runs)):
+            state, scores = self.program(state, numbers, tf.constant(order), tf.constant(chunk * self.chunk),
+                                         steps, *data)
+            yield {name: value.numpy()[:len(members)] for name, value in scores.items()}
+
+    def _orders(self, runs):
+        """Yield, chunk after chunk, which samples make up the batches: (capacity, runs, batch_size)."""
+        # Runs with the same seed, subset and shuffling see the same batches: draw them once.
+        keys = [(run["seed"], run["train_size"], run["shuffle"]) for run in runs]
+        unique = list(dict.fromkeys(keys))
+        which = [unique.index(key) for key in keys]
+        streams = [draws.batches(self.samples, seed, batch_size=self.batch_size, train_size=size, shuffle=shuffle)
+                   for seed, size, shuffle in unique]
+        while True:
+            order = np.zeros((self.capacity, len(runs), self.batch_size), np.int32)
+            drawn = np.array([list(itertools.islice(stream, self.chunk)) for stream in streams])
+            order[:self.chunk] = drawn[which].swapaxes(0, 1)
+            yield order
+
+    def _data(self, runs):
+        """x, y, x_val, y_val as the program takes them."""
+        import tensorflow as tf
+
+        labels = functools.cache(lambda seed, rate: draws.noisy_labels(
+            self.splits[seed].y_train, seed, rate, self.splits[seed].classes))
+        x, x_val, y_val = self._shared_data if self.shared else self._stacked_data(runs)
+        return x, tf.constant(np.stack([labels(run["seed"], run["label_noise"]) for run in runs]), tf.int32), x_val, y_val
+
+    @functools.cached_property
+    def _shared_data(self):
+        return self._stacked_data(self.runs[:1])
+
+    def _stacked_data(self, runs):
+        """x, x_val, y_val of the data sets of these runs."""
+        import tensorflow as tf
+
+        used = [self.splits[run["seed"]] for run in runs]
+        return (tf.constant(np.concatenate([split.x_train for split in used]), self.dtype),
+                tf.constant(np.stack([split.x_val for split in used]), self.dtype),
+                tf.constant(np.stack([split.y_val for split in used]), tf.int32))
+
+    def _numbers(self, runs):
+        """What a run has of its own besides its data and weights: dict of tensors (runs, …)."""
+        import tensorflow as tf
+
+        from course_utils.engine import layers, noise
+
+        own = [layer.rate for layer in layers.dropouts(self.model)]
+        rates = [own if run["dropout"] is None else [run["dropout"]] * len(own) for run in runs]
+        numbers = {name: [default if run[name] is None else run[name] for run in runs]
+                   for name, default in self.defaults.items()}
+        return {name: tf.constant(values, self.dtype) for name, values in numbers.items()} | {
+            "dropout": tf.constant(np.reshape(rates, (len(runs), len(own))), self.dtype),
+            "key": tf.constant([noise.run_key(run["seed"]) for run in runs], tf.uint32)}
+
+    def _state(self, runs):
+        """Initial trainable and other weights, and what the optimizer remembers: lists of tensors (runs, …)."""
+        import tensorflow as tf
+
+        initial = [starts.weights(self.build_model, self.arguments, run["seed"], self.dtype) for run in runs]
+        scales = np.array([run["initial_scale"] for run in runs], self.dtype)
+        stacks = ([], [])
+        for kind, variables in enumerate((self.model.trainable_variables, self.model.non_trainable_variables)):
+            for place, variable in enumerate(variables):
+                stack = np.stack([start[kind][place] for start in initial])
+                if variable.name == "kernel":
+                    stack = stack * scales.reshape(-1, *[1] * len(variable.shape))
+                stacks[kind].append(tf.constant(stack))
+        return *stacks, [[tf.zeros_like(stack)] * self.slots for stack in stacks[0]]
+
+    def bytes_per_run(self):
+        """A generous estimate of the memory that one run takes while it is trained."""
+        weights = sum(np.prod(variable.shape) for variable in self.model.variables)
+        activations = sum(np.prod(layer.output.shape[1:]) for layer in self.model.layers)
+        numbers = weights * (4 + 2 * self.slots) + 12 * activations * max(self.validation, self.batch_size)
+        data = 0 if self.shared else (self.samples + self.validation) * np.prod(self.model.input_shape[1:])
+        return (numbers + data) * np.dtype(self.dtype).itemsize + 4 * (self.samples + 2 * self.capacity * self.batch_size)
 
 
-def _train(program, weights, learning_rate, orders, chunk, data, count):
-    """Yield the scores of the first `count` runs of a block, chunk after chunk."""
-    import tensorflow as tf
-
-    trainable, other = weights
-    learning_rate, steps = tf.constant(learning_rate), tf.constant(chunk)
-    for order in orders:
-        trainable, other, scores = program(trainable, other, learning_rate, tf.constant(order), steps, *data)
-        yield {name: value.numpy()[:count] for name, value in scores.items()}
-
-
-def _orders(runs, samples, batch_size, chunk, capacity):
-    """Yield, chunk after chunk, which samples make up the batches: (capacity, runs, batch_size)."""
-    # Runs with the same seed, subset and shuffling see the same batches: draw them once.
-    keys = [(run["seed"], run["train_size"], run["shuffle"]) for run in runs]
-    unique = list(dict.fromkeys(keys))
-    which = [unique.index(key) for key in keys]
-    streams = [draws.batches(samples, seed, batch_size=batch_size, train_size=size, shuffle=shuffle)
-               for seed, size, shuffle in unique]
-    while True:
-        order = np.zeros((capacity, len(runs), batch_size), np.int32)
-        drawn = np.array([list(itertools.islice(stream, chunk)) for stream in streams])
-        order[:chunk] = drawn[which].swapaxes(0, 1)
-        yield order
-
-
-def _data(runs, used, splits, dtype):
-    """x, y, x_val, y_val as the program takes them."""
-    import tensorflow as tf
-
-    labels = functools.cache(lambda seed, rate: draws.noisy_labels(
-        splits[seed].y_train, seed, rate, splits[seed].classes))
-    return (tf.constant(np.concatenate([split.x_train for split in used]), dtype),
-            tf.constant(np.stack([labels(run["seed"], run["label_noise"]) for run in runs]), tf.int32),
-            tf.constant(np.stack([split.x_val for split in used]), dtype),
-            tf.constant(np.stack([split.y_val for split in used]), tf.int32))
-
-
-@functools.lru_cache(maxsize=64)
-def _model_and_program(build_model, structure, dtype, *, sample, classes, **sizes):
-    """A model and its compiled program, kept for the next call of the same sizes."""
-    from course_utils.engine import program
-
-    model = starts.template(build_model, structure, dtype)
-    checks.layers(model)
-    checks.shapes(model, sample, classes)
-    return model, program.compile_program(model, **sizes)
-
-
-def _stacked_weights(build_model, structure, model, runs, dtype):
-    """Initial trainable and other weights of a block: two lists of tensors (runs, ...)."""
-    import tensorflow as tf
-
-    initial = [starts.weights(build_model, structure, run["seed"], dtype) for run in runs]
-    scales = np.array([run["initial_scale"] for run in runs], dtype)
-    stacks = ([], [])
-    for kind, variables in enumerate((model.trainable_variables, model.non_trainable_variables)):
-        for place, variable in enumerate(variables):
-            stack = np.stack([start[kind][place] for start in initial])
-            if variable.name == "kernel":
-                stack = stack * scales.reshape(-1, *[1] * len(variable.shape))
-            stacks[kind].append(tf.constant(stack))
-    return stacks
+def forget_programs():
+    """Drop all compiled programs and give their memory back."""
+    _programs.clear()
+    gc.unfreeze()
+    gc.collect()
 
 
 def _all_arguments(build_model, structure, sample, classes):

@@ -2,9 +2,6 @@
 
 import numpy as np
 
-LAYERS = ["InputLayer", "Dense", "Activation", "ReLU", "Flatten", "BatchNormalization"]
-
-
 def splits(data, seeds):
     """One `Split` for every seed, checked; the same one if `data` is one."""
     given = {seed: data(seed) if callable(data) else data for seed in seeds}
@@ -46,18 +43,29 @@ def sizes(runs, samples, batch_size):
                              "smaller batch_size or more samples.")
 
 
-def layers(model):
-    """Refuse what the compiled program would train differently from Keras."""
+def penalties(model):
+    """Refuse what changes the loss or the weights behind the optimizer's back."""
     for layer in model._flatten_layers(include_self=False):
-        kind = type(layer).__name__
-        if kind not in LAYERS:
-            raise NotImplementedError(f"fit_many cannot train the layer {layer.name!r} ({kind}) yet; it knows "
-                                      f"{', '.join(LAYERS[1:])}. Train this model with model.fit.")
         for what in ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "gamma_regularizer",
-                     "beta_regularizer", "kernel_constraint", "bias_constraint"):
+                     "beta_regularizer", "kernel_constraint", "bias_constraint", "gamma_constraint",
+                     "beta_constraint"):
             if getattr(layer, what, None) is not None:
                 raise NotImplementedError(f"fit_many cannot train with a {what} yet (layer {layer.name!r}); "
                                           "leave it out, or train this model with model.fit.")
+
+
+def dropout(model, build_model, rate):
+    """Refuse a dropout rate in the grid that would not be the rate of all dropout layers.
+
+    `rate` is the one that `build_model` was given, or None if it takes none.
+    """
+    name = getattr(build_model, "__name__", "build_model")
+    rates = {layer.rate for layer in model._flatten_layers(include_self=False) if hasattr(layer, "rate")}
+    if not rates:
+        raise ValueError(f"grid['dropout'] sets the rate of all Dropout layers, but the model of {name} has none.")
+    if rate is not None and rates != {rate}:
+        raise ValueError(f"grid['dropout'] sets the same rate for all Dropout layers, but {name} makes {sorted(rates)} "
+                         f"of dropout={rate}; rename its argument, and it will be compiled for each value.")
 
 
 def shapes(model, input_shape, classes):

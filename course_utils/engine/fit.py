@@ -1,6 +1,7 @@
-"""The loop over chunks of steps, and the results."""
+"""From a grid to its results: which structures there are, and the loop over chunks of steps."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,17 +9,18 @@ import xarray as xr
 
 from course_utils.engine import checks
 from course_utils.engine import grid as grids
-from course_utils.engine.blocks import cores, make_blocks
+from course_utils.engine.blocks import Structure, cores
 
 SCORES = ["loss", "accuracy", "val_loss", "val_accuracy"]
 
 
-def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=None,
-             batch_statistics=False, dtype="float32", callback=None):
+def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd", evaluate_every=None,
+             batch_statistics=False, diagnostics=False, dtype="float32", max_memory=4e9, callback=None):
     """Train one Keras model for every combination of a grid, all at once.
 
-    Every run is what ``model.compile(keras.optimizers.SGD(learning_rate), …)`` and
-    ``model.fit(…, batch_size=batch_size)`` would give: same initial weights, same batches.
+    Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
+    would give: same initial weights, same batches. (Dropout draws other masks than Keras, with
+    the same rate; a run draws the same ones in every grid.)
 
     Parameters
     ----------
@@ -29,23 +31,31 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
     data : Split, or callable seed → Split
         A callable gives every seed a split of its own, e.g. `datasets.digits`.
     grid : dict knob → value or sequence of different values
-        *Numeric* knobs never recompile: ``learning_rate`` (0.01), ``seed`` (0; initial
-        weights, order, wrong labels), ``train_size`` (all; number of samples, subsets are
-        nested), ``label_noise`` (0; share of wrong training labels), ``initial_scale``
-        (1; multiplies the initial kernels), ``shuffle`` (True). Everything else is
-        *structural*, one compiled program each: ``batch_size`` and the arguments of
-        `build_model`.
+        *Numeric* knobs never recompile: ``learning_rate`` (the optimizer's; of a schedule, the
+        rate it starts from), ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all
+        Dropout layers, in place of their own), ``seed`` (0; initial weights, order, wrong
+        labels, masks), ``train_size`` (all; number of samples, subsets are nested),
+        ``label_noise`` (0; share of wrong training labels), ``initial_scale`` (1; multiplies
+        the initial kernels), ``shuffle`` (True). Everything else is *structural*, one compiled
+        program each: ``batch_size``, ``optimizer`` and the arguments of `build_model`.
     epochs : int
         Passes over the full-size training set, as a number of steps; partial batches are
         dropped. A run on a smaller ``train_size`` takes the same number of steps.
     batch_size : int
         If the grid has none.
+    optimizer : str or keras.optimizers.Optimizer
+        If the grid has none: SGD, RMSprop, Adam or AdamW, with any of their arguments, also a
+        learning-rate schedule. In a grid an optimizer goes by its `name`.
     evaluate_every : int, optional
         Validate after so many steps, instead of after each epoch.
     batch_statistics : bool
         Also validate as in a training step, with the statistics of the validation batch
         instead of the running averages: ``batch_val_loss`` and ``batch_val_accuracy``.
+    diagnostics : bool
+        Also look inside the networks at every validation, on the last training batch.
     dtype : {"float32", "float64"}
+    max_memory : float
+        Bytes. A larger grid is trained part by part; the results are the same.
     callback : callable, optional
         Gets the results so far after each chunk of steps; training stops if it returns
         True. It also replaces the progress bar.
@@ -58,49 +68,121 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, evaluate_every=N
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
         inference mode), and ``diverged``: from here on a loss was not finite. A diverged
         network still has an accuracy, that of its last answers. NaN where a cancelled
-        training did not get.
+        training did not get. With `diagnostics` also ``activation_mean`` and
+        ``activation_variance`` along ``layer``, ``gradient_norm`` and ``weight_norm`` along
+        ``weight``; NaN where a network has no such layer.
 
     Raises
     ------
     TypeError, ValueError
         Something about the grid, the data or the model, in one sentence.
     NotImplementedError
-        A layer or a penalty that cannot be trained this way yet.
+        An optimizer or a penalty that cannot be trained this way yet.
+
+    Warns
+    -----
+    UserWarning
+        A model that TensorFlow cannot vectorize is trained run by run: same results, slower.
     """
-    axes, fixed = grids.parse(grid, build_model, batch_size)
+    axes, fixed, optimizers = grids.parse(grid, build_model, batch_size, optimizer)
     groups = grids.structures(axes, fixed)
     splits = checks.splits(data, sorted({run["seed"] for _, _, runs in groups for run in runs}))
     samples = len(next(iter(splits.values())).x_train)
-    per_epoch = [samples // structure["batch_size"] for structure, _, _ in groups]
+    per_epoch = [samples // knobs["batch_size"] for knobs, _, _ in groups]
     chunks = _number_of_chunks(per_epoch, epochs, evaluate_every)
+    structures = [(positions, Structure(
+        build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, chunk=evaluate_every or steps, dtype=dtype,
+        memory=max_memory, asked={"batch_statistics": batch_statistics, "diagnostics": diagnostics}))
+        for (knobs, positions, runs), steps in zip(groups, per_epoch, strict=True)]
 
-    blocks = []
-    for (structure, positions, runs), steps in zip(groups, per_epoch, strict=True):
-        for members, scores in make_blocks(
-                build_model, structure, runs, splits, chunk=evaluate_every or steps, dtype=dtype,
-                batch_statistics=batch_statistics):
-            blocks.append((positions[members], scores))
-
+    if len(optimizers) == 1:
+        fixed |= {knob: value for knob, value in structures[0][1].defaults.items() if fixed.get(knob, 0) is None}
     time = "epoch" if evaluate_every is None else "step"
     scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics
-    results = _empty(scores, axes, fixed, time, np.arange(1, chunks + 1) * (evaluate_every or 1))
+    results = _empty(scores, axes, fixed, {time: np.arange(1, chunks + 1) * (evaluate_every or 1)},
+                     _names_inside([structure for _, structure in structures]) if diagnostics else {})
     results.attrs[f"{time}s"] = int(results[time][-1])   # what a partial result is a part of
-    flat = {name: results[name].values.reshape(-1, chunks) for name in results}
-    with (ThreadPoolExecutor(cores()) as threads,
-          _progress_bar(chunks, len(flat["loss"]), hidden=callback is not None) as bar):
-        for chunk in range(chunks):
-            for (positions, _), scores in zip(
-                    blocks, threads.map(next, [scores for _, scores in blocks]), strict=True):
-                for name, values in scores.items():
-                    flat[name][positions, chunk] = values
-            finite = np.isfinite(flat["loss"][:, chunk] + flat["val_loss"][:, chunk])
-            flat["diverged"][~finite, chunk:] = True
-            bar.update()
-            if callback is not None:
-                partial = results.isel({time: slice(chunk + 1)})
-                if callback(partial):
-                    return partial
+    record = _recorder(results, chunks)
+    if callback is None:
+        _train_freely(structures, chunks, record, _progress_bar(results.loss.size))
+        return results
+    for chunk, everyone in _train_in_step(structures, chunks, record, max_memory):
+        partial = results.isel({time: slice(chunk + 1)}) if everyone else results
+        if callback(partial):
+            return partial
     return results
+
+
+def _train_freely(structures, chunks, record, bar):
+    """Train every block from beginning to end, the first ones while later structures are compiled."""
+    stop = threading.Event()
+
+    def train(structure, positions, scores):
+        for chunk in range(chunks):
+            if stop.is_set():
+                return
+            record(structure, positions, chunk, next(scores))
+            bar.update(len(positions))
+        scores.close()   # its weights are no longer needed
+
+    with bar, ThreadPoolExecutor(cores()) as threads:
+        try:
+            running = []
+            for positions, structure in structures:
+                structure.compile()
+                running += [threads.submit(train, structure, positions[members], scores)
+                            for members, scores in structure.blocks()]
+            for block in running:
+                block.result()
+        finally:
+            stop.set()
+            threads.shutdown(cancel_futures=True)
+
+
+def _train_in_step(structures, chunks, record, memory):
+    """Train all blocks chunk by chunk, or as many at a time as the memory holds.
+
+    Yields ``(chunk, everyone)`` after each chunk; `everyone`: whether all runs got there.
+    """
+    parties, room = [], 0
+    for positions, structure in structures:
+        structure.compile()
+        for members, scores in structure.blocks():
+            needed = structure.size * structure.bytes_per_run()
+            if needed > room:
+                parties.append([])
+                room = memory
+            parties[-1].append((structure, positions[members], scores))
+            room -= needed
+    with ThreadPoolExecutor(cores()) as threads:
+        for party in parties:
+            for chunk in range(chunks):
+                for (structure, positions, _), scores in zip(
+                        party, threads.map(next, [scores for _, _, scores in party]), strict=True):
+                    record(structure, positions, chunk, scores)
+                yield chunk, len(parties) == 1
+            party.clear()
+
+
+def _recorder(results, chunks):
+    """A function that writes the scores of some runs into the results."""
+    runs = results.loss.size // chunks
+    flat = {name: results[name].values.reshape(runs, chunks, *results[name].shape[results.loss.ndim:])
+            for name in results}
+    names = {name: results.indexes[name] for name in ("layer", "weight") if name in results.indexes}
+
+    def record(structure, positions, chunk, scores):
+        for name, values in scores.items():
+            if values.ndim == 1:
+                flat[name][positions, chunk] = values
+            else:
+                dimension = results[name].dims[-1]
+                columns = names[dimension].get_indexer(structure.inside[dimension])
+                flat[name][np.array(positions)[:, None], chunk, columns] = values
+        finite = np.isfinite(scores["loss"] + scores["val_loss"])
+        flat["diverged"][np.array(positions)[~finite], chunk:] = True
+
+    return record
 
 
 def _number_of_chunks(per_epoch, epochs, evaluate_every):
@@ -120,18 +202,39 @@ def _number_of_chunks(per_epoch, epochs, evaluate_every):
     return chunks
 
 
-def _empty(scores, axes, fixed, time, instants):
-    """The result with all scores still NaN."""
-    coordinates = axes | {time: instants}
+def _empty(scores, axes, fixed, time, inside):
+    """The result with all scores still NaN; `inside` holds the names along "layer" and "weight", if any."""
+    coordinates = {knob: _coordinate(values) for knob, values in axes.items()} | time
     shape = [len(values) for values in coordinates.values()]
     variables = {name: (list(coordinates), np.full(shape, np.nan)) for name in scores}
     variables["diverged"] = (list(coordinates), np.zeros(shape, bool))
-    return xr.Dataset(variables, coordinates | {k: v for k, v in fixed.items() if v is not None})
+    if inside:
+        from course_utils.engine.diagnostics import DIMENSIONS
+
+        for name, dimension in DIMENSIONS.items():
+            variables[name] = ([*coordinates, dimension], np.full([*shape, len(inside[dimension])], np.nan))
+    return xr.Dataset(variables, coordinates | inside | {
+        knob: value for knob, value in fixed.items() if value is not None and np.ndim(value) == 0})
 
 
-def _progress_bar(chunks, runs, hidden):
-    """A bar that appears after a second and leaves nothing behind."""
+def _coordinate(values):
+    """Values of a knob as a coordinate; tuples stay what they are."""
+    if not any(isinstance(value, tuple | list) for value in values):
+        return values
+    coordinate = np.empty(len(values), object)
+    coordinate[:] = values
+    return coordinate
+
+
+def _names_inside(structures):
+    """All layers and weights of the models, in their order: dict of the names along each dimension."""
+    return {dimension: list(dict.fromkeys(name for structure in structures for name in structure.inside[dimension]))
+            for dimension in ("layer", "weight")}
+
+
+def _progress_bar(total):
+    """A bar that appears after a second and leaves nothing behind; a unit is one chunk of one run."""
     from tqdm.auto import tqdm
 
-    hidden = hidden or os.environ.get("TQDM_DISABLE") == "1"
-    return tqdm(total=chunks, desc=f"{runs} networks", delay=1, leave=False, disable=hidden)
+    return tqdm(total=total, desc="training", delay=1, leave=False, bar_format="{desc} {percentage:3.0f}% |{bar}|",
+                disable=os.environ.get("TQDM_DISABLE") == "1")

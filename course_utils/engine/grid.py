@@ -6,14 +6,16 @@ import numbers
 
 import numpy as np
 
+from course_utils.engine import optimizers
+
 # Knobs that are mere numbers to the compiled program, with their values when not in the grid.
-# None stands for the whole training set.
-NUMERIC = {"learning_rate": 0.01, "seed": 0, "train_size": None, "label_noise": 0.0,
-           "initial_scale": 1.0, "shuffle": True}
+# None stands for what the optimizer, the whole training set or the model's layers say.
+NUMERIC = {"learning_rate": None, "seed": 0, "train_size": None, "label_noise": 0.0,
+           "initial_scale": 1.0, "shuffle": True, "weight_decay": None, "dropout": None}
 
 
-def parse(grid, build_model, batch_size):
-    """Check a grid and return ``(axes, fixed)``.
+def parse(grid, build_model, batch_size, optimizer):
+    """Check a grid and return ``(axes, fixed, optimizers)``.
 
     Parameters
     ----------
@@ -22,13 +24,16 @@ def parse(grid, build_model, batch_size):
     build_model : callable
         Its arguments are knobs too.
     batch_size : int
-        Used where the grid has no ``"batch_size"``.
+    optimizer : str or keras.optimizers.Optimizer
+        Used, like `batch_size`, where the grid has none.
 
     Returns
     -------
     axes : dict knob → list of values
         One dimension of the result each, in the order of the grid.
     fixed : dict knob → value
+    optimizers : dict name → keras.optimizers.Optimizer
+        In the grid an optimizer goes by its name.
 
     Raises
     ------
@@ -39,25 +44,31 @@ def parse(grid, build_model, batch_size):
         raise TypeError(f"grid is a {type(grid).__name__}; expected a dict such as "
                         "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
     known = _arguments(build_model)
-    axes, fixed = {}, NUMERIC | {"batch_size": batch_size}
-    for knob, values in grid.items():
+    axes, fixed, chosen = {}, NUMERIC | {"batch_size": batch_size, "optimizer": optimizer}, {}
+    for knob, values in ({knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in grid} | grid).items():
         if known is not None and knob not in fixed and knob not in known:
             raise ValueError(f"{knob!r} is not a knob: {_name(build_model)} takes {_listed(known)}, and "
-                             f"fit_many itself knows {_listed([*NUMERIC, 'batch_size'])}.")
-        if isinstance(values, str) or not np.iterable(values):
-            _check(knob, values)
-            fixed[knob] = values
-            continue
-        values = [value.item() if isinstance(value, np.generic) else value for value in values]
+                             f"fit_many itself knows {_listed(fixed)}.")
+        alone = isinstance(values, str) or not np.iterable(values)
+        values = [value.item() if isinstance(value, np.generic) else value for value in ([values] if alone else values)]
         if not values:
             raise ValueError(f"grid[{knob!r}] is empty; give it at least one value.")
+        if knob == "optimizer":
+            given = [optimizers.get(value) for value in values]
+            values = [optimizers.name(optimizer) for optimizer in given]
+            chosen = dict(zip(values, given, strict=True))
         for value in values:
             _check(knob, value)
             if values.count(value) > 1:
                 raise ValueError(f"grid[{knob!r}] holds {value!r} twice; every value of a knob must differ.")
-        axes[knob] = values
-        fixed.pop(knob, None)
-    return axes, fixed
+        if alone:
+            fixed[knob] = values[0]
+        else:
+            axes[knob] = values
+            fixed.pop(knob, None)
+    for optimizer in chosen.values():
+        optimizers.check_grid(optimizer, grid)
+    return axes, fixed, chosen
 
 
 def structures(axes, fixed):
@@ -66,7 +77,7 @@ def structures(axes, fixed):
     Returns
     -------
     list of ``(structure, positions, numbers)``
-        structure : dict, the arguments of `build_model` and ``batch_size``
+        structure : dict, the arguments of `build_model`, ``batch_size`` and ``optimizer``
         positions : list of flat positions in the array of all runs
         numbers : list of dicts, the numeric knobs of each of these runs
     """
@@ -89,6 +100,9 @@ def _check(knob, value):
         "train_size": (lambda v: v is None or (_is(numbers.Integral, v) and v > 0), "a whole number from 1 up"),
         "label_noise": (lambda v: _is(numbers.Real, v) and 0 <= v <= 1, "a share between 0 and 1"),
         "initial_scale": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
+        "weight_decay": (lambda v: v is None or (_is(numbers.Real, v) and np.isfinite(v) and v >= 0),
+                         "a number from 0 up"),
+        "dropout": (lambda v: v is None or (_is(numbers.Real, v) and 0 <= v < 1), "a rate from 0 to less than 1"),
         "shuffle": (lambda v: isinstance(v, bool | np.bool_), "True or False"),
         "batch_size": (lambda v: _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
     }

@@ -11,108 +11,137 @@ steps, not once per step and run.
 import contextlib
 import functools
 import gc
-import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-_tracing = threading.Lock()   # a lab's thread and a cell may want a program at the same time
+from course_utils.engine import diagnostics as inside
+from course_utils.engine import layers, noise, optimizers, starts
+
 _compiler = ThreadPoolExecutor(2, "compiler")
 
 
-def compile_program(model, *, runs, data_sets, samples, validation, batch_size, capacity,
-                    batch_statistics=False):
+def compile_program(model, optimizer, *, runs, data_sets, samples, validation, batch_size, capacity,
+                    decays=False, batch_statistics=False, diagnostics=False):
     """Compile "train some steps, then validate" for a block of runs of one model.
 
     Parameters
     ----------
     model : keras.Model
         Its own weights are never used.
+    optimizer : keras.optimizers.Optimizer
+        Its learning rate and weight decay are not used either, but for a schedule.
     runs, samples, validation, batch_size : int
         Sizes: of the block, the training set, the validation set, a batch.
     data_sets : int
         1 if the runs share their images, `runs` if each has its own.
     capacity : int
         The most steps one call can take.
+    decays : bool
+        Whether the runs have a weight decay.
     batch_statistics : bool
         Also validate as in a training step, with the statistics of the validation batch.
+    diagnostics : bool
+        Also look inside the network at the last step.
 
     Returns
     -------
-    callable ``(trainable, other, learning_rate, order, steps, x, y, x_val, y_val)`` →
-    ``(trainable, other, scores)``
+    callable ``(state, numbers, order, done, steps, x, y, x_val, y_val)`` → ``(state, scores)``
 
-        trainable, other : list of (runs, ...) — trainable and non-trainable weights
-        learning_rate : (runs,)
+        state : tuple (trainable, other, slots) — lists of weights (runs, ...), and for each
+        trainable weight the list of what the optimizer remembers about it
+        numbers : dict of learning_rate, weight_decay (runs,), dropout (runs, dropout layers)
+        and key, uint32 (runs,), of the noise
         order : int32 (capacity, runs, batch_size) — which samples make up each batch
-        steps : int32 — how many of these batches to train on
+        done, steps : int32 — steps taken before this call, and in it
         x : (data_sets * samples, ...) — all data sets, one below the other
         y : int32 (runs, samples) — labels, some of them wrong, of each run
         x_val : (data_sets, validation, ...);  y_val : int32 (data_sets, validation)
         scores : dict of (runs,) — loss and accuracy averaged over the steps, val_loss and
-        val_accuracy (and batch_val_loss, batch_val_accuracy) after the last
+        val_accuracy (and batch_val_loss, batch_val_accuracy) after the last; and what
+        `diagnostics.observer` sees, (runs, layers) and (runs, weights)
+
+    Raises
+    ------
+    NotMappable
+        TensorFlow cannot vectorize one of the model's operations, and `runs` is not 1.
     """
-    import keras
+    with starts.seeded(0, model.dtype_policy):   # of the models built here only the formulas are used
+        model = layers.mappable(model)
+        observe = inside.observer(model, _score) if diagnostics else None
+    slots, update = optimizers.stacked(optimizer, model.trainable_variables, decays)
 
-    def score(y, outputs):
-        """Mean loss and accuracy of one batch."""
-        hits = tf.equal(tf.argmax(outputs, -1, output_type=y.dtype), y)
-        return (tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs)),
-                tf.reduce_mean(tf.cast(hits, outputs.dtype)))
+    def stream(numbers, step):
+        return noise.Stream(numbers["key"], step, numbers["dropout"])
 
-    def step(run):
-        """One step of stochastic gradient descent, for one run."""
-        trainable, other, learning_rate, x, y = run
-        with tf.GradientTape() as tape:
+    def gradients(run, now):
+        """Gradients of one run's loss on one batch."""
+        trainable, other, numbers, x, y = run
+        with tf.GradientTape() as tape, noise.drawing_from(stream(numbers, now)):
             tape.watch(trainable)
             outputs, other = model.stateless_call(trainable, other, x, training=True)
-            loss, accuracy = score(y, outputs)
-        gradients = tape.gradient(loss, trainable)
-        trainable = [w - learning_rate * g for w, g in zip(trainable, gradients, strict=True)]
-        return trainable, other, loss, accuracy
+            loss, accuracy = _score(y, outputs)
+        return tape.gradient(loss, trainable, unconnected_gradients="zero"), other, loss, accuracy
 
-    def validate(trainable, other, x, y):
-        """Loss and accuracy on validation data, for one run."""
+    def validate(trainable, other, numbers, x, y):
+        """Loss and accuracy of one run on validation data."""
         modes = {"": False} | ({"batch_": True} if batch_statistics else {})
         scores = {}
         for name, training in modes.items():
-            outputs, _ = model.stateless_call(trainable, other, x, training=training)
-            scores[f"{name}val_loss"], scores[f"{name}val_accuracy"] = score(y, outputs)
+            with noise.drawing_from(stream(numbers, -1)):
+                outputs, _ = model.stateless_call(trainable, other, x, training=training)
+            scores[f"{name}val_loss"], scores[f"{name}val_accuracy"] = _score(y, outputs)
         return scores
 
+    def look_inside(run, now):
+        trainable, other, numbers, x, y = run
+        with noise.drawing_from(stream(numbers, now)):
+            return observe(trainable, other, x, y)
+
     @tf.function(jit_compile=xla_works(), autograph=False)
-    def program(trainable, other, learning_rate, order, steps, x, y, x_val, y_val):
+    def program(state, numbers, order, done, steps, x, y, x_val, y_val):
         shared = data_sets == 1
         first = 0 if shared else samples * np.arange(runs)[:, None]   # where a run's data begin in x
 
-        def train(now, trainable, other, loss, accuracy):
-            x_now = tf.gather(x, first + order[now])
-            y_now = tf.gather(y, order[now], batch_dims=1)
-            trainable, other, loss_now, accuracy_now = for_all_runs(
-                step, (trainable, other, learning_rate, x_now, y_now))
-            return now + 1, trainable, other, loss + loss_now, accuracy + accuracy_now
+        def batch(now):
+            return tf.gather(x, first + order[now]), tf.gather(y, order[now], batch_dims=1)
 
-        zeros = tf.zeros_like(learning_rate)
-        _, trainable, other, loss, accuracy = tf.while_loop(
-            lambda now, *_: now < steps, train, (0, trainable, other, zeros, zeros))
-        validation_scores = (
-            for_all_runs(lambda run: validate(*run, x_val[0], y_val[0]), (trainable, other)) if shared else
-            for_all_runs(lambda run: validate(*run), (trainable, other, x_val, y_val)))
-        steps = tf.cast(steps, loss.dtype)
-        return trainable, other, {"loss": loss / steps, "accuracy": accuracy / steps, **validation_scores}
+        def train(now, trainable, other, slots, loss, accuracy):
+            slopes, other, loss_now, accuracy_now = for_all_runs(
+                lambda run: gradients(run, done + now), (trainable, other, numbers, *batch(now)))
+            trainable, slots = update(trainable, slopes, slots, numbers["learning_rate"],
+                                      numbers["weight_decay"], done + now)
+            return now + 1, trainable, other, slots, loss + loss_now, accuracy + accuracy_now
+
+        zeros = tf.zeros_like(numbers["learning_rate"])
+        _, trainable, other, slots, loss, accuracy = tf.while_loop(
+            lambda now, *_: now < steps, train, (0, *state, zeros, zeros))
+        scores = {"loss": loss / tf.cast(steps, loss.dtype), "accuracy": accuracy / tf.cast(steps, loss.dtype)}
+        scores |= (for_all_runs(lambda run: validate(*run, x_val[0], y_val[0]), (trainable, other, numbers)) if shared
+                   else for_all_runs(lambda run: validate(*run), (trainable, other, numbers, x_val, y_val)))
+        if diagnostics:
+            last = tf.maximum(steps - 1, 0)
+            scores |= for_all_runs(lambda run: look_inside(run, done + last),
+                                   (trainable, other, numbers, *batch(last)))
+        return (trainable, other, slots), scores
 
     def specs(variables):
         return [tf.TensorSpec((runs, *variable.shape), variable.dtype) for variable in variables]
 
     sample, dtype = model.input_shape[1:], model.compute_dtype
+    trainable = specs(model.trainable_variables)
+    numbers = {"learning_rate": tf.TensorSpec((runs,), dtype), "weight_decay": tf.TensorSpec((runs,), dtype),
+               "dropout": tf.TensorSpec((runs, len(layers.dropouts(model))), dtype),
+               "key": tf.TensorSpec((runs,), tf.uint32)}
     arguments = (
-        specs(model.trainable_variables), specs(model.non_trainable_variables), tf.TensorSpec((runs,), dtype),
-        tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32),
+        (trainable, specs(model.non_trainable_variables), [[spec] * slots for spec in trainable]), numbers,
+        tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32),
         tf.TensorSpec((data_sets * samples, *sample), dtype), tf.TensorSpec((runs, samples), tf.int32),
         tf.TensorSpec((data_sets, validation, *sample), dtype), tf.TensorSpec((data_sets, validation), tf.int32))
-    with _tracing, _no_garbage_collection():
+    with _no_garbage_collection():
         traced = program.get_concrete_function(*arguments)
     # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
     compiled = _compiler.submit(lambda: traced(*tf.nest.map_structure(
@@ -123,6 +152,48 @@ def compile_program(model, *, runs, data_sets, samples, validation, batch_size, 
         return traced(*arguments)
 
     return run
+
+
+def _score(y, outputs):
+    """Mean loss and accuracy of one batch."""
+    hits = tf.equal(tf.argmax(outputs, -1, output_type=y.dtype), y)
+    return (tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs)),
+            tf.reduce_mean(tf.cast(hits, outputs.dtype)))
+
+
+class NotMappable(Exception):
+    """TensorFlow has no vectorized form of an operation; the message names it."""
+
+
+def for_all_runs(function, runs):
+    """Turn a function of one run into one of the whole stack, or call it if the stack holds one.
+
+    Raises
+    ------
+    NotMappable
+        Rather than fall back to a slow loop.
+    """
+    if tf.nest.flatten(runs)[0].shape[0] == 1:
+        results = function(tf.nest.map_structure(lambda stack: stack[0], runs))
+        return tf.nest.map_structure(lambda result: result[None], results)
+    @tf.autograph.experimental.do_not_convert   # nothing in it needs rewriting
+    def checked(run):
+        graph = tf.compat.v1.get_default_graph()
+        before = len(graph.get_operations())
+        results = function(run)
+        for operation in graph.get_operations()[before:]:
+            if operation.type in ("While", "StatelessWhile"):   # XLA cannot compile what becomes of these
+                raise NotMappable("a loop")
+        return results
+
+    try:
+        return tf.vectorized_map(checked, runs, fallback_to_while_loop=False)
+    except NotMappable:   # TensorFlow adds a page to the message
+        raise NotMappable("a loop") from None
+    except ValueError as error:
+        if "No pfor vectorization defined for" not in str(error):
+            raise
+        raise NotMappable(str(error).split("defined for ")[1].split()[0]) from None
 
 
 @contextlib.contextmanager
@@ -140,12 +211,6 @@ def _no_garbage_collection():
         gc.freeze()
         if enabled:
             gc.enable()
-
-
-def for_all_runs(function, runs):
-    """`tf.vectorized_map` that refuses to fall back to a slow loop."""
-    plain = tf.autograph.experimental.do_not_convert(function)   # nothing in it needs rewriting
-    return tf.vectorized_map(plain, runs, fallback_to_while_loop=False)
 
 
 @functools.cache

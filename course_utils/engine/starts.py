@@ -8,8 +8,12 @@ import contextlib
 import functools
 import itertools
 import random
+import threading
 
+import cachetools
 import numpy as np
+
+_one_build_at_a_time = threading.RLock()   # Python's `random` and Keras's settings are everyone's
 
 
 @contextlib.contextmanager
@@ -17,18 +21,21 @@ def seeded(seed, dtype="float32"):
     """Let Keras models built inside start as after ``keras.utils.set_random_seed(seed)``.
 
     Keras initializers without a seed of their own take one from Python's `random`; its state,
-    and the dtype policy, are put back afterwards.
+    the default float type and the dtype policy are put back afterwards. `dtype` may be a policy.
     """
     import keras
 
-    state, policy = random.getstate(), keras.config.dtype_policy()
-    random.seed(seed)
-    keras.config.set_dtype_policy(dtype)
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        keras.config.set_dtype_policy(policy)
+    with _one_build_at_a_time:
+        state, floatx, policy = random.getstate(), keras.config.floatx(), keras.config.dtype_policy()
+        random.seed(seed)
+        keras.config.set_floatx(getattr(dtype, "variable_dtype", dtype))
+        keras.config.set_dtype_policy(dtype)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            keras.config.set_floatx(floatx)
+            keras.config.set_dtype_policy(policy)
 
 
 @functools.lru_cache(maxsize=64)
@@ -43,7 +50,11 @@ def build(build_model, structure, seed, dtype):
         return build_model(**dict(structure))
 
 
-@functools.lru_cache(maxsize=1024)
+def _bytes(starts):
+    return sum(values.nbytes for kind in starts for values in kind)
+
+
+@cachetools.cached(cachetools.LRUCache(maxsize=256e6, getsizeof=_bytes), lock=threading.Lock())
 def weights(build_model, structure, seed, dtype):
     """Initial trainable and non-trainable weights: two lists of numpy arrays."""
     draw = _replay(build_model, structure, dtype)
@@ -63,16 +74,20 @@ def _replay(build_model, structure, dtype):
     for layer in model._flatten_layers(include_self=False):
         for name, initializer in vars(layer).items():
             variable = getattr(layer, name.removesuffix("_initializer"), None)
-            if isinstance(initializer, keras.initializers.Initializer) and isinstance(variable, keras.Variable):
+            if (isinstance(initializer, keras.initializers.Initializer) and isinstance(variable, keras.Variable)
+                    and getattr(initializer, "seed", None) in places):
                 initializers[id(variable)] = initializer
+    generators = [layer.seed_generator.state for layer in model._flatten_layers(include_self=False)
+                  if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator)]
+    noises = {id(state): int(state.numpy()[0]) for state in generators}
 
     def value(variable, seeds):
+        if noises.get(id(variable)) in places:
+            return np.array([seeds[places[noises[id(variable)]]], 0], variable.dtype)
         initializer = initializers.get(id(variable))
-        if initializer is None:   # a running mean, say: the same under every seed
+        if initializer is None:   # a bias or a running mean, say: the same under every seed
             return variable.numpy()
-        config = initializer.get_config()
-        if getattr(initializer, "seed", None) in places:
-            config["seed"] = seeds[places[initializer.seed]]
+        config = initializer.get_config() | {"seed": seeds[places[initializer.seed]]}
         return np.asarray(type(initializer).from_config(config)(variable.shape, dtype=variable.dtype))
 
     def draw(seed):
@@ -80,7 +95,9 @@ def _replay(build_model, structure, dtype):
         return tuple([value(variable, seeds) for variable in variables]
                      for variables in (model.trainable_variables, model.non_trainable_variables))
 
-    pairs = zip(itertools.chain(*draw(0)), itertools.chain(*_values(model)), strict=True)
+    # Under another seed than that of the template, whatever depends on the seed was drawn here or differs.
+    pairs = zip(itertools.chain(*draw(1)), itertools.chain(*_values(build(build_model, structure, 1, dtype))),
+                strict=True)
     return draw if all(np.array_equal(ours, theirs) for ours, theirs in pairs) else None
 
 

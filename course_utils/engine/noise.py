@@ -1,0 +1,68 @@
+"""Random numbers inside the compiled program, each a pure function of run, step and place.
+
+TensorFlow's random operations cannot be mapped over runs, and a mask drawn for a whole block
+would depend on who else is in it. So each number is hashed from where it is needed: a run
+draws the same mask alone and in a crowd, and nothing is stored.
+"""
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+_current = None   # what random layers draw from while a step is traced
+
+
+def run_key(seed):
+    """The 32-bit key from which a run with this seed draws."""
+    return np.random.SeedSequence([seed, 0x6E6F6973]).generate_state(1)[0]
+
+
+class Stream:
+    """The draws of one run in one step.
+
+    Parameters
+    ----------
+    key : uint32 scalar
+        Of the run.
+    step : int32 scalar
+    dropout : (number of dropout layers,) or None
+        The dropout rates of the run.
+    """
+
+    def __init__(self, key, step, dropout):
+        self.key = mix(tf.bitwise.bitwise_xor(key, mix(tf.cast(step, tf.uint32))))
+        self.dropout = dropout
+        self.draws = 0
+
+    def bits(self, shape):
+        """Uniform 32-bit integers of a static shape, other ones at every call."""
+        places = np.random.default_rng(self.draws).integers(2**32, size=shape, dtype=np.uint32)
+        self.draws += 1
+        return mix(tf.bitwise.bitwise_xor(tf.constant(places), self.key))
+
+
+@contextlib.contextmanager
+def drawing_from(stream):
+    """Let the random layers called inside draw from `stream`."""
+    global _current
+    _current = stream
+    try:
+        yield
+    finally:
+        _current = None
+
+
+def current():
+    """The stream that a random layer called now draws from."""
+    return _current
+
+
+def mix(x):
+    """Scramble 32-bit integers: the finalizer of MurmurHash3 (Appleby 2011)."""
+    def fold(x, shift):
+        return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(shift, tf.uint32)))
+
+    x = fold(x, 16) * tf.constant(0x85EBCA6B, tf.uint32)
+    x = fold(x, 13) * tf.constant(0xC2B2AE35, tf.uint32)
+    return fold(x, 16)
