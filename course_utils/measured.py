@@ -10,7 +10,7 @@ RESULTS = pathlib.Path(__file__).with_name("measured.json")
 
 
 def results():
-    """All results: dict name → ``{"work", "against", "ratio", …}``."""
+    """All results: dict name → ``{"work", "what", "against", "ratio", "repeats"}``, and ``"target"`` if it has one."""
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
@@ -30,7 +30,19 @@ def ratio(name):
 
 
 def table():
-    """All ratios as a Markdown table."""
-    lines = ["| work | measured |", "|---|---|"]
-    lines += [f"| {row['work']} | {row['ratio']:g}× {row['what']} {row['against']} |" for row in results().values()]
-    return "\n".join(lines)
+    """All ratios as a Markdown table, with the targets where there are some."""
+    rows = [[row["work"], f"{row['ratio']:g}× {row['what']} {row['against']}", _target(row)]
+            for row in results().values()]
+    columns = ["work", "measured", "target"][:3 if any(target for *_, target in rows) else 2]
+    lines = [f"| {' | '.join(line[:len(columns)])} |" for line in [columns, *rows]]
+    return "\n".join([lines[0], f"|{'---|' * len(columns)}", *lines[1:]])
+
+
+def _target(row):
+    """What a ratio was to reach, and by how much it missed that; empty without a target."""
+    if "target" not in row:
+        return ""
+    [(sense, goal)] = row["target"].items()   # {"at least": 100} or {"at most": 1}
+    missed = row["ratio"] < goal if sense == "at least" else row["ratio"] > goal
+    by = f", missed by {abs(row['ratio'] / goal - 1):.0%}".replace("%", " %") if missed else ""
+    return f"{sense} {goal:g}×{by}"

@@ -139,7 +139,8 @@ def test_dropout_trains_like_keras_in_distribution(small):
         losses = []
         for start in range(0, 128, 32):
             outputs = model(small.x_train[start:start + 32], training=True)
-            losses.append(np.mean(keras.losses.sparse_categorical_crossentropy(small.y_train[start:start + 32], outputs)))
+            labels = small.y_train[start:start + 32]
+            losses.append(np.mean(keras.losses.sparse_categorical_crossentropy(labels, outputs)))
         return np.mean(losses)
 
     difference = ours(0.4) - [keras_(0.4, seed) for seed in range(40)]   # paired by initial weights

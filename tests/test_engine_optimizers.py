@@ -48,8 +48,9 @@ def test_each_run_has_its_own_rate_and_decay(small):
     runs = fit_many(tiny, small, grid, epochs=2, optimizer="adamw", dtype="float64")
     for rate in grid["learning_rate"]:
         for decay in grid["weight_decay"]:
-            expect_equal(runs.sel(learning_rate=rate, weight_decay=decay), train(
-                tiny, small, optimizer=lambda decay=decay: ADAMW(weight_decay=decay), learning_rate=rate, epochs=2), 1e-8)
+            history = train(tiny, small, optimizer=lambda decay=decay: ADAMW(weight_decay=decay), learning_rate=rate,
+                            epochs=2)
+            expect_equal(runs.sel(learning_rate=rate, weight_decay=decay), history, 1e-8)
 
 
 def test_a_schedule_starts_from_the_rate_of_the_run(small):

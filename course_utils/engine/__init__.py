@@ -1,12 +1,18 @@
 """`fit_many`: train every combination of a grid of Keras models at once.
 
-grid     what the learner asked for, checked and taken apart into runs
-checks   what cannot be trained, refused
-draws    what a seed decides about the data: subset, order, wrong labels
-starts   what a seed decides about the model: its initial weights
-program  the idea: one step of one model, mapped over a block of runs and compiled
-blocks   ten runs at a time, each block a generator of scores
-fit      the loop over chunks of steps, and the results
+program       the idea: one step of one model, mapped over a block of runs and compiled
+
+grid          what the learner asked for, checked and taken apart into runs
+checks        what cannot be trained, refused
+draws         what a seed decides about the data: subset, order, wrong labels
+starts        what a seed decides about the model: its initial weights
+noise         what a seed decides about random layers
+layers        layers that can be mapped over runs, in place of those that cannot
+convolutions  those among them that work on images
+optimizers    what an optimizer does to stacked weights
+diagnostics   what goes on inside a network
+blocks        ten runs of a structure at a time, each block a generator of scores
+fit           the loop over chunks of steps, and the results
 """
 
 from course_utils.engine.fit import fit_many

@@ -155,8 +155,9 @@ class Structure:
 
         labels = functools.cache(lambda seed, rate: draws.noisy_labels(
             self.splits[seed].y_train, seed, rate, self.splits[seed].classes))
+        y = np.stack([labels(run["seed"], run["label_noise"]) for run in runs])
         x, x_val, y_val = self._shared_data if self.shared else self._stacked_data(runs)
-        return x, tf.constant(np.stack([labels(run["seed"], run["label_noise"]) for run in runs]), tf.int32), x_val, y_val
+        return x, tf.constant(y, tf.int32), x_val, y_val
 
     @functools.cached_property
     def _shared_data(self):
@@ -206,7 +207,8 @@ class Structure:
         activations = sum(np.prod(layer.output.shape[1:]) for layer in self.model.layers)
         numbers = weights * (4 + 2 * self.slots) + 12 * activations * max(self.validation, self.batch_size)
         data = 0 if self.shared else (self.samples + self.validation) * np.prod(self.model.input_shape[1:])
-        return (numbers + data) * np.dtype(self.dtype).itemsize + 4 * (self.samples + 2 * self.capacity * self.batch_size)
+        indices = self.samples + 2 * self.capacity * self.batch_size
+        return (numbers + data) * np.dtype(self.dtype).itemsize + 4 * indices
 
 
 def forget_programs():

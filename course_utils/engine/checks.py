@@ -2,6 +2,7 @@
 
 import numpy as np
 
+
 def splits(data, seeds):
     """One `Split` for every seed, checked; the same one if `data` is one."""
     given = {seed: data(seed) if callable(data) else data for seed in seeds}

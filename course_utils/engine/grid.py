@@ -45,7 +45,8 @@ def parse(grid, build_model, batch_size, optimizer):
                         "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
     known = _arguments(build_model)
     axes, fixed, chosen = {}, NUMERIC | {"batch_size": batch_size, "optimizer": optimizer}, {}
-    for knob, values in ({knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in grid} | grid).items():
+    given = {knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in grid} | grid
+    for knob, values in given.items():
         if known is not None and knob not in fixed and knob not in known:
             raise ValueError(f"{knob!r} is not a knob: {_name(build_model)} takes {_listed(known)}, and "
                              f"fit_many itself knows {_listed(fixed)}.")
@@ -54,9 +55,9 @@ def parse(grid, build_model, batch_size, optimizer):
         if not values:
             raise ValueError(f"grid[{knob!r}] is empty; give it at least one value.")
         if knob == "optimizer":
-            given = [optimizers.get(value) for value in values]
-            values = [optimizers.name(optimizer) for optimizer in given]
-            chosen = dict(zip(values, given, strict=True))
+            kinds = [optimizers.get(value) for value in values]
+            values = [optimizers.name(kind) for kind in kinds]
+            chosen = dict(zip(values, kinds, strict=True))
         for value in values:
             _check(knob, value)
             if values.count(value) > 1:

@@ -11,7 +11,7 @@
 # - **recognize** the three ways in which a figure about batch norm misleads.
 #
 # You need about 50 minutes. You should be able to build and fit a small network
-# in Keras. The whole notebook runs in a minute and downloads nothing.
+# in Keras. Nothing is downloaded.
 
 # %% [markdown]
 # ## The claims
@@ -452,7 +452,9 @@ for verdict in verdicts:
 # You may say: batch norm lets a network train over a wide range of learning
 # rates and initial scales, and in fewer steps once its averages are warm. You
 # may not say that it is ten times faster, that it prevents overfitting, that a
-# network needs it in order to learn, or that it makes shuffling unnecessary.
+# network needs it in order to learn, or that it makes shuffling unnecessary. And
+# where the last column says *undecided*, as for few images, you may say nothing:
+# the lecture's seeds and the fresh ones do not tell the same story.
 #
 # **Where to go next.** Lecture 08 will put batch norm into networks that are
 # trained already. Exercise 02 lets you write the layer yourself and referee a
