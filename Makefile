@@ -35,7 +35,8 @@ lock: setup           # renew requirements.lock within the ranges of pyproject.t
 	    --no-annotate --no-header --quiet --output-file requirements.lock
 	@$(PYTHON) bootstrap.py
 
-bench: setup          # fit_many against model.fit, side by side, into tests/benchmarks/results.json
+bench: setup          # how fast fit_many is, into course_utils/measured.json; ARGS="sweep cnn" for two rows
+	@.venv/bin/uv pip install --quiet --python $(PY) --group bench --constraint requirements.lock
 	@$(PY) -m tests.benchmarks.engine $(ARGS)
 
 bench-notebooks: setup  # seconds per notebook

@@ -63,14 +63,30 @@ def test_a_network_reproduces_model_fit_in_float64(small, name):
                      train(build, small, learning_rate=rate, seed=2, epochs=2), 1e-8)
 
 
-def test_a_recurrent_network_is_trained_one_by_one_with_the_same_result(small):
-    build = network(lambda: layers.Reshape((3, 2)), lambda: layers.GRU(3, reset_after=False))
-    with pytest.warns(UserWarning, match="trains these 2 networks one by one") as caught:
+@pytest.mark.parametrize("layer", [lambda: layers.GRU(3, reset_after=False),
+                                   lambda: layers.Conv1D(3, 2, activation="tanh")], ids=["GRU", "Conv1D"])
+def test_what_cannot_be_mapped_is_trained_one_by_one_with_the_same_result(small, layer):
+    build = network(lambda: layers.Reshape((3, 2)), layer, layers.Flatten)
+    with pytest.warns(UserWarning, match=r"trains these 2 networks one by one: .* \(\w.*\)\.") as caught:
         runs = fit_many(build, small, {"seed": [0, 1]}, epochs=2, dtype="float64")
     assert len(caught) == 1
     assert "\n" not in str(caught[0].message)
     for seed in (0, 1):
         expect_equal(runs.sel(seed=seed), train(build, small, seed=seed, epochs=2), 1e-8)
+
+
+class OwnConvolution(layers.Conv2D):
+    """A learner's own layer: twice what Keras's gives."""
+
+    def convolution_op(self, inputs, kernel):
+        return 2 * super().convolution_op(inputs, kernel)
+
+
+def test_a_subclass_of_a_layer_is_not_replaced(small):
+    build = image(lambda: OwnConvolution(3, 2))
+    with pytest.warns(UserWarning, match=r"one by one: .* \(Conv2D\w*\)"):
+        runs = fit_many(build, small, {"seed": [0, 1]}, epochs=1, dtype="float64")
+    expect_equal(runs.sel(seed=1), train(build, small, seed=1, epochs=1), 1e-8)
 
 
 def test_keras_noise_trained_one_by_one_differs_from_seed_to_seed(small):

@@ -43,3 +43,60 @@ def test_l2_and_momentum_reach_their_layers():
 def test_a_wrong_position_is_one_sentence():
     with pytest.raises(ValueError, match="norm_position is 'behind'; write 'before' or 'after'"):
         models.mlp(norm_position="behind")
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    ({}, ["Conv2D", "Activation", "MaxPooling2D", "Flatten", "Dense"]),
+    ({"filters": [4, 6]}, ["Conv2D", "Activation", "MaxPooling2D"] * 2 + ["Flatten", "Dense"]),
+    ({"batch_norm": True}, ["Conv2D", "BatchNormalization", "Activation", "MaxPooling2D", "Flatten", "Dense"]),
+    ({"dropout": 0.5}, ["Conv2D", "Activation", "MaxPooling2D", "Flatten", "Dropout", "Dense"]),
+    ({"input_shape": (64,)}, ["Reshape", "Conv2D", "Activation", "MaxPooling2D", "Flatten", "Dense"]),
+    ({"input_shape": (6, 8)}, ["Reshape", "Conv2D", "Activation", "MaxPooling2D", "Flatten", "Dense"]),
+], ids=str)
+def test_arguments_of_a_cnn_add_their_layers(arguments, expected):
+    model = models.cnn(**{"filters": (4,)} | arguments)
+    assert [type(layer).__name__ for layer in model.layers] == expected
+
+
+def test_a_cnn_keeps_the_image_in_its_convolutions_and_halves_it_in_its_poolings():
+    model = models.cnn(input_shape=(9, 12, 3), classes=4, filters=[5, 6], kernel_size=4)
+    assert [layer.output.shape[1:] for layer in model.layers if "conv" in layer.name or "pool" in layer.name] == [
+        (9, 12, 5), (4, 6, 5), (4, 6, 6), (2, 3, 6)]
+    assert [layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")] == [
+        (4, 4, 3, 5), (4, 4, 5, 6), (36, 4)]
+    outputs = model.predict(np.ones((2, 9, 12, 3)), verbose=0)
+    np.testing.assert_allclose(outputs.sum(1), 1, rtol=1e-6)
+
+
+def test_a_gray_image_may_leave_out_its_channels():
+    assert models.cnn(input_shape=(6, 8)).layers[0].output.shape[1:] == (6, 8, 1)
+
+
+def test_a_cnn_takes_digits_as_images_and_as_vectors(digits):
+    flat, image = models.cnn(input_shape=(64,)), models.cnn()
+    image.set_weights(flat.get_weights())
+    np.testing.assert_array_equal(flat(digits.x_val[:5]), image(digits.x_val[:5].reshape(-1, 8, 8, 1)))
+
+
+def test_l2_momentum_dropout_and_activation_of_a_cnn_reach_their_layers():
+    model = models.cnn(filters=(4,), batch_norm=True, momentum=0.7, l2=0.25, dropout=0.3, activation="tanh")
+    convolution, normalization, activation, _, _, dropout, softmax = model.layers
+    assert convolution.kernel_regularizer.l2 == softmax.kernel_regularizer.l2 == pytest.approx(0.25)
+    assert (normalization.momentum, dropout.rate, activation.activation.__name__) == (0.7, 0.3, "tanh")
+
+
+def test_a_normalized_convolution_has_no_bias_and_a_plain_one_has():
+    assert models.cnn(batch_norm=True).layers[0].bias is None
+    assert models.cnn(batch_norm=False).layers[0].bias is not None
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"input_shape": (63,)}, r"input_shape is \(63,\); expected .height, width, channels., or a vector"),
+    ({"input_shape": (2, 8, 8, 1)}, r"input_shape is \(2, 8, 8, 1\); expected"),
+    ({"filters": ()}, r"filters is \(\); write one number for each convolution"),
+    ({"filters": 8}, "filters is 8; write one number for each convolution"),
+    ({"filters": (4, 4, 4, 4)}, "at most 3: each pooling halves an image of 8×8 pixels"),
+], ids=str)
+def test_a_cnn_that_cannot_be_is_one_sentence(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.cnn(**arguments)

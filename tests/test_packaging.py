@@ -73,6 +73,13 @@ def test_the_lock_satisfies_pyproject(system, minor):
     assert {"tensorflow", "tensorflow-cpu"} & set(versions)
 
 
+def test_only_make_bench_installs_what_only_the_benchmarks_need():
+    peers = {Requirement(line).name for line in PROJECT["dependency-groups"]["bench"]}
+    assert peers
+    assert not peers & {line.split("==")[0] for line in LOCK}
+    assert "pip install --quiet --python $(PY) --group bench --constraint requirements.lock\n" in read("Makefile")
+
+
 def test_environment_yml_installs_the_lock_and_the_course():
     *conda, pip = ENVIRONMENT["dependencies"]
     assert pip == {"pip": ["-r requirements.lock", "-e ."]}

@@ -11,6 +11,7 @@ steps, not once per step and run.
 import contextlib
 import functools
 import gc
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -101,7 +102,7 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         with noise.drawing_from(stream(numbers, now)):
             return observe(trainable, other, x, y)
 
-    @tf.function(jit_compile=xla_works(), autograph=False)
+    @tf.function(autograph=False)
     def program(state, numbers, order, done, steps, x, y, x_val, y_val):
         shared = data_sets == 1
         first = 0 if shared else samples * np.arange(runs)[:, None]   # where a run's data begin in x
@@ -142,7 +143,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         tf.TensorSpec((data_sets * samples, *sample), dtype), tf.TensorSpec((runs, samples), tf.int32),
         tf.TensorSpec((data_sets, validation, *sample), dtype), tf.TensorSpec((data_sets, validation), tf.int32))
     with _no_garbage_collection():
-        traced = program.get_concrete_function(*arguments)
+        formula = program.get_concrete_function(*arguments)
+        traced = tf.function(formula, jit_compile=xla_works(), autograph=False).get_concrete_function(*arguments)
     # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
     compiled = _compiler.submit(lambda: traced(*tf.nest.map_structure(
         lambda spec: tf.zeros(spec.shape, spec.dtype), arguments)))
@@ -156,7 +158,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
 
 def _score(y, outputs):
     """Mean loss and accuracy of one batch."""
-    hits = tf.equal(tf.argmax(outputs, -1, output_type=y.dtype), y)
+    scores = getattr(outputs, "_keras_logits", outputs)   # what the softmax was taken of: same largest, no exp
+    hits = tf.equal(tf.argmax(scores, -1, output_type=y.dtype), y)
     return (tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs)),
             tf.reduce_mean(tf.cast(hits, outputs.dtype)))
 
@@ -191,9 +194,11 @@ def for_all_runs(function, runs):
     except NotMappable:   # TensorFlow adds a page to the message
         raise NotMappable("a loop") from None
     except ValueError as error:
-        if "No pfor vectorization defined for" not in str(error):
+        refused = re.search(r"No pfor vectorization defined for (\w+)|op '(\w+)' expected to be loop invariant",
+                            str(error))
+        if not refused:
             raise
-        raise NotMappable(str(error).split("defined for ")[1].split()[0]) from None
+        raise NotMappable(refused[1] or refused[2]) from None
 
 
 @contextlib.contextmanager
