@@ -267,3 +267,24 @@ def test_diagnostics_of_unlike_networks_share_their_axes(small):
     without = fit_many(models.mlp, small, grid, epochs=2)
     np.testing.assert_allclose(runs.loss, without.loss, rtol=1e-5)
     assert "layer" not in without.dims
+
+
+def test_a_layer_called_twice(small):
+    def build(input_shape=(6,), classes=3):
+        inputs = keras.Input(input_shape)
+        twice = layers.Dense(6, activation="relu")
+        return keras.Model(inputs, layers.Dense(classes, activation="softmax")(twice(twice(inputs))))
+
+    runs = fit_many(build, small, {"seed": [0, 1]}, epochs=2, dtype="float64", diagnostics=True)
+    expect_equal(runs.sel(seed=1), train(build, small, seed=1, epochs=2), 1e-8)
+    assert list(runs.layer.values) == ["dense", "dense_1"]
+
+
+class Subclassed(keras.Model):
+    """A model without symbolic inputs."""
+
+
+@pytest.mark.parametrize("build", [Subclassed, lambda: keras.Sequential([layers.Dense(3)])], ids=["own", "no input"])
+def test_a_model_of_unknown_shape_is_one_sentence(small, build):
+    with pytest.raises(TypeError, match="of unknown shape; expected a keras.Sequential that begins with keras.Input"):
+        fit_many(build, small, {}, epochs=1)

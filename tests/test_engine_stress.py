@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from course_utils import fit_many
 from course_utils.engine import blocks
 
-# The last rate diverges at once.
+# At the last rate many diverge at once.
 KNOBS = {"learning_rate": [0.01, 0.1, 1e200], "dropout": [0.0, 0.5], "seed": [0, 1, 2], "train_size": [64, None],
          "label_noise": [0.0, 0.3]}
 
@@ -52,7 +52,7 @@ def test_results_depend_neither_on_the_company_nor_on_the_way(small, everything,
 
 
 def test_the_pool_holds_diverged_and_calm_runs(everything):
-    assert everything.diverged.sel(learning_rate=1e200).all()
+    assert everything.diverged.sel(learning_rate=1e200).any()   # not all: batch norm forgives a scale
     assert not everything.diverged.sel(learning_rate=[0.01, 0.1]).any()
 
 

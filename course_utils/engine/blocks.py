@@ -13,9 +13,10 @@ import numpy as np
 
 from course_utils.engine import checks, draws, starts
 
-# Ten small networks fit a core's cache, and a grid of any size reuses one compiled program.
-# A graphics card wants more at a time.
+# Ten small networks, or five larger ones, fit a core's cache, and a grid of any size reuses one
+# compiled program. A graphics card wants more at a time.
 ON_CPU, ON_GPU = 10, 200
+CACHE = 5e6   # bytes
 PROGRAMS = 64   # compiled ones that are kept
 
 _programs = cachetools.LRUCache(PROGRAMS)
@@ -73,7 +74,9 @@ class Structure:
         self.defaults = {"learning_rate": optimizers.learning_rate(optimizer),
                          "weight_decay": optimizer.weight_decay or 0.0}
         self.slots = optimizers.RULES[type(optimizer)](optimizer)[0]
-        most = ON_GPU if _has_gpu() else ON_CPU
+        # What a step of one run reads and writes: every activation, its gradient, and one more in passing.
+        in_a_step = 3 * batch_size * self._activations() * np.dtype(dtype).itemsize
+        most = ON_GPU if _has_gpu() else np.clip(CACHE // in_a_step, -(-ON_CPU // 2), ON_CPU)
         self.size = int(np.clip(memory / cores() / self.bytes_per_run(), 1, min(most, len(runs))))
 
     def compile(self):
@@ -100,7 +103,12 @@ class Structure:
         if key not in _programs:
             if len(_programs) == PROGRAMS:
                 gc.unfreeze()   # the one that has to go may be collected
-            _programs[key] = program.compile_program(self.model, self.optimizer, **sizes)
+            try:
+                _programs[key] = program.compile_program(self.model, self.optimizer, **sizes)
+            except program.NotMappable as error:
+                _programs[key] = error   # not to be tried again
+        if isinstance(_programs[key], program.NotMappable):
+            raise _programs[key]
         return _programs[key]
 
     @functools.cached_property
@@ -201,11 +209,16 @@ class Structure:
                 stacks[kind].append(tf.constant(stack))
         return *stacks, [[tf.zeros_like(stack)] * self.slots for stack in stacks[0]]
 
+    def _activations(self):
+        """How many numbers the layers give for one sample."""
+        from course_utils.engine import layers
+
+        return sum(np.prod(output.shape[1:]) for output in layers.outputs(self.model))
+
     def bytes_per_run(self):
         """A generous estimate of the memory that one run takes while it is trained."""
         weights = sum(np.prod(variable.shape) for variable in self.model.variables)
-        activations = sum(np.prod(layer.output.shape[1:]) for layer in self.model.layers)
-        numbers = weights * (4 + 2 * self.slots) + 12 * activations * max(self.validation, self.batch_size)
+        numbers = weights * (4 + 2 * self.slots) + 12 * self._activations() * max(self.validation, self.batch_size)
         data = 0 if self.shared else (self.samples + self.validation) * np.prod(self.model.input_shape[1:])
         indices = self.samples + 2 * self.capacity * self.batch_size
         return (numbers + data) * np.dtype(self.dtype).itemsize + 4 * indices

@@ -70,7 +70,10 @@ def dropout(model, build_model, rate):
 
 
 def shapes(model, input_shape, classes):
-    """Refuse a model that does not fit the data."""
+    """Refuse a model that does not fit the data, or that has no shapes to compare."""
+    if not getattr(model, "inputs", None):
+        raise TypeError(f"build_model returns a {type(model).__name__} of unknown shape; expected a keras.Sequential "
+                        "that begins with keras.Input, or a functional keras.Model.")
     if tuple(model.input_shape[1:]) != tuple(input_shape):
         raise ValueError(f"The model takes samples of shape {tuple(model.input_shape[1:])}, but the data have "
                          f"shape {tuple(input_shape)}; pass input_shape={tuple(input_shape)} to its Input.")

@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras.src.utils.naming import to_snake_case
 
+from course_utils.engine import layers
+
 # Variable of the result → its last dimension.
 DIMENSIONS = {"activation_mean": "layer", "activation_variance": "layer",
               "gradient_norm": "weight", "weight_norm": "weight"}
@@ -26,7 +28,8 @@ def observer(model, score):
         activation_mean, activation_variance : (layers,) — over the batch and the units
         gradient_norm, weight_norm : (weights,) — Euclidean norms
     """
-    inside = keras.Model(model.inputs[0], [*model.outputs, *[layer.output for layer in _layers(model)]])
+    seen = [output for layer, output in zip(model.layers, layers.outputs(model), strict=True) if _looked_at(layer)]
+    inside = keras.Model(model.inputs[0], [*model.outputs, *seen])
 
     def observe(trainable, other, x, y):
         with tf.GradientTape() as tape:
@@ -58,9 +61,9 @@ def names(model):
         called[id(layer)] = name
     owners = {id(variable): called[id(layer)] for layer in model._flatten_layers(include_self=False)
               for variable in layer.trainable_variables}   # the innermost layer comes last
-    return {"layer": [called[id(layer)] for layer in _layers(model)],
+    return {"layer": [called[id(layer)] for layer in model.layers if _looked_at(layer)],
             "weight": [f"{owners[id(variable)]}/{variable.name}" for variable in model.trainable_variables]}
 
 
-def _layers(model):
-    return [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+def _looked_at(layer):
+    return not isinstance(layer, keras.layers.InputLayer)

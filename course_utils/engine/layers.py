@@ -49,7 +49,7 @@ REPLACEMENTS = CONVOLUTIONS | {kind.__bases__[1]: kind for kind in (Dropout, Spa
 def mappable(model):
     """A model of the same variables, from layers that can be mapped over runs where there are such.
 
-    A subclass of `keras.Model` cannot be taken apart; it is returned as it is.
+    A subclass of `keras.Model` inside a model cannot be taken apart; it is returned as it is.
     """
     try:
         clone = keras.models.clone_model(model, clone_function=_replaced)
@@ -64,6 +64,11 @@ def dropouts(model):
     """The dropout layers of a model, in its order."""
     return [layer for layer in model._flatten_layers(include_self=False)
             if isinstance(layer, keras.layers.Dropout)]
+
+
+def outputs(model):
+    """What each layer of a model gives when it is called first, as Keras's symbolic tensors."""
+    return [layer._inbound_nodes[0].output_tensors[0] for layer in model.layers]
 
 
 def _replaced(layer):

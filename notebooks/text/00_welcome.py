@@ -115,6 +115,7 @@ quiz.ask("00", "seeds")
 # | 11 | data augmentation: what may change without changing the label? |
 # | 12 | hyperparameter search without fooling yourself |
 # | 13 | from this laptop to a cluster |
+# | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
 #
 # Those with a link are here; the others are on their way.
 
