@@ -6,8 +6,6 @@ import numbers
 
 import numpy as np
 
-from course_utils.engine import optimizers
-
 # Knobs that are mere numbers to the compiled program, with their values when not in the grid.
 # None stands for what the optimizer, the whole training set or the model's layers say.
 NUMERIC = {"learning_rate": None, "seed": 0, "train_size": None, "label_noise": 0.0,
@@ -40,6 +38,8 @@ def parse(grid, build_model, batch_size, optimizer):
     TypeError, ValueError
         One sentence each: not a dict, an unknown knob, no value, a value twice, a bad number.
     """
+    from course_utils.engine import optimizers
+
     if not isinstance(grid, dict):
         raise TypeError(f"grid is a {type(grid).__name__}; expected a dict such as "
                         "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
