@@ -23,3 +23,15 @@ def small():
     x = rng.normal(size=(170, 6)).astype("float32")
     y = (x[:, 0] + x[:, 1] ** 2 > 0.5).astype("int32") + (x[:, 2] > 0.5)
     return datasets.Split("small", x[:130], y[:130], x[130:], y[130:])
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """A list that grows by one at each program that fit_many compiles; it begins with none compiled."""
+    from course_utils.engine import blocks, program
+
+    blocks.forget_programs()
+    seen, compile_program = [], program.compile_program
+    monkeypatch.setattr(program, "compile_program", lambda *args, **kwargs: (
+        seen.append(args), compile_program(*args, **kwargs))[1])
+    return seen

@@ -84,6 +84,12 @@ def test_optimizers_are_a_knob_by_name(small):
     assert alone.learning_rate == 0.001
 
 
+def sparing():
+    optimizer = SGD(weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_list=[keras.Variable(0.0)])
+    return optimizer
+
+
 @pytest.mark.parametrize(("optimizer", "grid", "error", "message"), [
     ("adamm", {}, ValueError, "'adamm' is no optimizer; expected a name such as 'sgd'"),
     (3, {}, ValueError, "3 is no optimizer"),
@@ -92,6 +98,7 @@ def test_optimizers_are_a_knob_by_name(small):
     (SGD(SCHEDULES.PiecewiseConstantDecay([3], [0.3, 0.1])), {"learning_rate": 0.1}, ValueError,
      "no meaning for the schedule PiecewiseConstantDecay"),
     ("sgd", {"optimizer": [SGD(momentum=0.5), SGD(momentum=0.9)]}, ValueError, "holds 'sgd' twice"),
+    (sparing(), {}, NotImplementedError, r"var_list=….* give var_names"),
     ("sgd", {"weight_decay": -1.0}, ValueError, "expected a number from 0 up"),
 ])
 def test_mistakes_are_one_sentence(small, optimizer, grid, error, message):

@@ -18,6 +18,7 @@ from course_utils.engine import checks, draws, starts
 ON_CPU, ON_GPU = 10, 200
 CACHE = 5e6   # bytes
 PROGRAMS = 64   # compiled ones that are kept
+FROZEN = 5_000_000   # objects kept from the garbage collector (see program.py) before it looks through all again
 
 _programs = cachetools.LRUCache(PROGRAMS)
 _tracing = threading.Lock()   # a lab's thread and a cell may want a program at the same time
@@ -65,8 +66,8 @@ class Structure:
             knobs["dropout"] = rate   # any rate but 0, so that the layers are there
         self.arguments = _all_arguments(build_model, knobs, sample, classes)
         self.model = starts.template(build_model, self.arguments, dtype)
-        checks.penalties(self.model)
         checks.shapes(self.model, sample, classes)
+        checks.penalties(self.model)
         if by_run:
             checks.dropout(self.model, build_model, rate)
 
@@ -101,14 +102,18 @@ class Structure:
                  "decays": self.decays, **self.asked}
         key = (self.build_model, self.arguments, self.dtype, optimizers.key(self.optimizer), *sizes.values())
         if key not in _programs:
-            if len(_programs) == PROGRAMS:
-                gc.unfreeze()   # the one that has to go may be collected
+            checks.probabilities(self.model)
+            if len(_programs) == PROGRAMS or gc.get_freeze_count() > FROZEN:
+                if len(_programs) == PROGRAMS:
+                    _programs.popitem()
+                gc.unfreeze()
+                gc.collect()
             try:
                 _programs[key] = program.compile_program(self.model, self.optimizer, **sizes)
             except program.NotMappable as error:
-                _programs[key] = error   # not to be tried again
-        if isinstance(_programs[key], program.NotMappable):
-            raise _programs[key]
+                _programs[key] = str(error)   # not to be tried again
+        if isinstance(_programs[key], str):
+            raise program.NotMappable(_programs[key])
         return _programs[key]
 
     @functools.cached_property
@@ -188,7 +193,7 @@ class Structure:
 
         own = [layer.rate for layer in layers.dropouts(self.model)]
         rates = [own if run["dropout"] is None else [run["dropout"]] * len(own) for run in runs]
-        numbers = {name: [default if run[name] is None else run[name] for run in runs]
+        numbers = {name: [(default or 0.0) if run[name] is None else run[name] for run in runs]
                    for name, default in self.defaults.items()}
         return {name: tf.constant(values, self.dtype) for name, values in numbers.items()} | {
             "dropout": tf.constant(np.reshape(rates, (len(runs), len(own))), self.dtype),
@@ -238,7 +243,8 @@ def _all_arguments(build_model, structure, sample, classes):
                 if parameter.default is not parameter.empty}
     known = {"input_shape": tuple(sample), "classes": classes}
     structure = defaults | {knob: value for knob, value in known.items() if knob in takes} | structure
-    return tuple(sorted(structure.items()))
+    return tuple(sorted((knob, tuple(value) if isinstance(value, list) else value)
+                        for knob, value in structure.items()))
 
 
 @functools.cache

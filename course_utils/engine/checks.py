@@ -47,23 +47,41 @@ def sizes(runs, samples, batch_size):
 def penalties(model):
     """Refuse what changes the loss or the weights behind the optimizer's back."""
     for layer in model._flatten_layers(include_self=False):
-        for what in ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "gamma_regularizer",
-                     "beta_regularizer", "kernel_constraint", "bias_constraint", "gamma_constraint",
-                     "beta_constraint"):
-            if getattr(layer, what, None) is not None:
-                raise NotImplementedError(f"fit_many cannot train with a {what} yet (layer {layer.name!r}); "
-                                          "leave it out, or train this model with model.fit.")
+        found = [f"{variable.name}_{kind}" for variable in layer.trainable_variables
+                 for kind in ("regularizer", "constraint") if getattr(variable, kind, None) is not None]
+        found += ["activity_regularizer"] * (getattr(layer, "activity_regularizer", None) is not None)
+        if found:
+            raise NotImplementedError(f"fit_many cannot train with {found[0]} yet (layer {layer.name!r}); "
+                                      "leave it out, or train this model with model.fit.")
+
+
+def probabilities(model):
+    """Refuse a model whose outputs are not the probabilities of classes."""
+    outputs = np.asarray(model(np.zeros((2, *model.input_shape[1:]), "float32"), training=False))
+    if not np.allclose(outputs.sum(-1), 1, atol=1e-3) or outputs.min() < 0:
+        raise ValueError("The outputs of the model are no probabilities: they do not add up to 1 for each sample; give "
+                         "its last layer activation='softmax'.")
 
 
 def dropout(model, build_model, rate):
-    """Refuse a dropout rate in the grid that would not be the rate of all dropout layers.
+    """Refuse a dropout rate in the grid that would not be the rate of all random layers.
 
     `rate` is the one that `build_model` was given, or None if it takes none.
     """
+    from course_utils.engine import layers
+
     name = getattr(build_model, "__name__", "build_model")
-    rates = {layer.rate for layer in model._flatten_layers(include_self=False) if hasattr(layer, "rate")}
-    if not rates:
+    random = [layer for layer in model._flatten_layers(include_self=False)
+              if isinstance(getattr(layer, "rate", None), int | float)]
+    if not random:
         raise ValueError(f"grid['dropout'] sets the rate of all Dropout layers, but the model of {name} has none.")
+    reached = {id(layer) for layer in layers.droppable(model)}
+    for layer in random:
+        if id(layer) not in reached:
+            raise ValueError(f"grid['dropout'] cannot set the rate of the layer {layer.name!r} "
+                             f"({type(layer).__name__}): it reaches Dropout and SpatialDropout layers that are not "
+                             "inside a layer of your own.")
+    rates = {layer.rate for layer in random}
     if rate is not None and rates != {rate}:
         raise ValueError(f"grid['dropout'] sets the same rate for all Dropout layers, but {name} makes {sorted(rates)} "
                          f"of dropout={rate}; rename its argument, and it will be compiled for each value.")

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
 import xarray as xr
@@ -19,25 +19,28 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     """Train one Keras model for every combination of a grid, all at once.
 
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
-    would give: same initial weights, same batches. (Dropout draws other masks than Keras, with
-    the same rate; a run draws the same ones in every grid.)
+    give on the same batches, from the weights that ``keras.utils.set_random_seed(seed)`` leads to.
+    (Dropout draws other masks than Keras, with the same rate; a run draws the same ones in every
+    grid.)
 
     Parameters
     ----------
     build_model : callable → keras.Model
         For instance `models.mlp`. Called with the structural knobs of the grid, and with
         ``input_shape`` and ``classes`` of the data if it takes them. Its last layer is a
-        softmax.
+        softmax. It may depend on nothing but its arguments: what it builds is kept.
     data : Split, or callable seed → Split
         A callable gives every seed a split of its own, e.g. `datasets.digits`.
     grid : dict knob → value or sequence of different values
-        *Numeric* knobs never recompile: ``learning_rate`` (the optimizer's; of a schedule, the
-        rate it starts from), ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all
-        Dropout layers, in place of their own), ``seed`` (0; initial weights, order, wrong
-        labels, masks), ``train_size`` (all; number of samples, subsets are nested),
-        ``label_noise`` (0; share of wrong training labels), ``initial_scale`` (1; multiplies
-        the initial kernels), ``shuffle`` (True). Everything else is *structural*, one compiled
-        program each: ``batch_size``, ``optimizer`` and the arguments of `build_model`.
+        *Numeric* knobs never recompile (but fewer than ten runs are a program of their own):
+        ``learning_rate`` (the optimizer's; of a schedule, the rate it starts from),
+        ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all Dropout layers, in
+        place of their own; at 0 too the layers are there), ``seed`` (0; initial weights,
+        order, wrong labels, masks), ``train_size`` (all; number of samples, subsets are
+        nested), ``label_noise`` (0; share of wrong training labels), ``initial_scale`` (1;
+        multiplies the initial kernels), ``shuffle`` (True). Everything else is *structural*,
+        one compiled program each: ``batch_size``, ``optimizer`` and the arguments of
+        `build_model`.
     epochs : int
         Passes over the full-size training set, as a number of steps; partial batches are
         dropped. A run on a smaller ``train_size`` takes the same number of steps.
@@ -84,12 +87,15 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     UserWarning
         A model that TensorFlow cannot vectorize is trained run by run: same results, slower.
     """
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'.")
     axes, fixed, optimizers = grids.parse(grid, build_model, batch_size, optimizer)
     groups = grids.structures(axes, fixed)
     splits = checks.splits(data, sorted({run["seed"] for _, _, runs in groups for run in runs}))
     samples = len(next(iter(splits.values())).x_train)
     per_epoch = [samples // knobs["batch_size"] for knobs, _, _ in groups]
     chunks = _number_of_chunks(per_epoch, epochs, evaluate_every)
+    evaluate_every = evaluate_every and int(evaluate_every)
     structures = [(positions, Structure(
         build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, chunk=evaluate_every or steps, dtype=dtype,
         memory=max_memory, asked={"batch_statistics": batch_statistics, "diagnostics": diagnostics}))
@@ -132,7 +138,7 @@ def _train_freely(structures, chunks, record, bar):
                 structure.compile()
                 running += [threads.submit(train, structure, positions[members], scores)
                             for members, scores in structure.blocks()]
-            for block in running:
+            for block in as_completed(running):
                 block.result()
         finally:
             stop.set()
@@ -187,7 +193,7 @@ def _recorder(results, chunks):
 
 def _number_of_chunks(per_epoch, epochs, evaluate_every):
     """How often all runs are validated; `per_epoch` holds the steps of each structure."""
-    for name, value in {"epochs": epochs, "evaluate_every": evaluate_every or 1}.items():
+    for name, value in {"epochs": epochs, "evaluate_every": 1 if evaluate_every is None else evaluate_every}.items():
         if not (isinstance(value, int | np.integer) and value > 0):
             raise ValueError(f"{name} is {value!r}; expected a whole number from 1 up.")
     if evaluate_every is None:

@@ -49,7 +49,7 @@ def parse(grid, build_model, batch_size, optimizer):
     for knob, values in given.items():
         if known is not None and knob not in fixed and knob not in known:
             raise ValueError(f"{knob!r} is not a knob: {_name(build_model)} takes {_listed(known)}, and "
-                             f"fit_many itself knows {_listed(fixed)}.")
+                             f"fit_many itself knows {_listed([*NUMERIC, 'batch_size', 'optimizer'])}.")
         alone = isinstance(values, str) or not np.iterable(values)
         values = [value.item() if isinstance(value, np.generic) else value for value in ([values] if alone else values)]
         if not values:
@@ -103,7 +103,7 @@ def _check(knob, value):
         "initial_scale": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
         "weight_decay": (lambda v: v is None or (_is(numbers.Real, v) and np.isfinite(v) and v >= 0),
                          "a number from 0 up"),
-        "dropout": (lambda v: v is None or (_is(numbers.Real, v) and 0 <= v < 1), "a rate from 0 to less than 1"),
+        "dropout": (lambda v: _is(numbers.Real, v) and 0 <= v < 1, "a rate from 0 to less than 1"),
         "shuffle": (lambda v: isinstance(v, bool | np.bool_), "True or False"),
         "batch_size": (lambda v: _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
     }

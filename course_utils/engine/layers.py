@@ -66,6 +66,13 @@ def dropouts(model):
             if isinstance(layer, keras.layers.Dropout)]
 
 
+def droppable(model):
+    """The dropout layers that `mappable` replaces, in models inside the model too."""
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    return ([layer for layer in model.layers if issubclass(REPLACEMENTS.get(type(layer), object), _DropsByRun)]
+            + [layer for nested in inner for layer in droppable(nested)])
+
+
 def outputs(model):
     """What each layer of a model gives when it is called first, as Keras's symbolic tensors."""
     return [layer._inbound_nodes[0].output_tensors[0] for layer in model.layers]

@@ -34,6 +34,9 @@ def get(optimizer):
         known = ", ".join(kind.__name__ for kind in RULES)
         raise NotImplementedError(f"fit_many cannot train with {type(optimizer).__name__}; it knows {known}. "
                                   "Train this model with model.fit.")
+    if getattr(optimizer, "_exclude_from_weight_decay", None):
+        raise NotImplementedError("fit_many builds models of its own, so exclude_from_weight_decay(var_list=…) means "
+                                  "nothing to it; give var_names, such as ['bias', 'gamma', 'beta'].")
     for setting in REFUSED:
         if getattr(optimizer, setting, None):
             raise NotImplementedError(f"fit_many cannot train with {setting} (optimizer {optimizer.name!r}); leave "
@@ -58,9 +61,11 @@ def key(optimizer):
 
 
 def learning_rate(optimizer):
-    """The rate a run has if the grid has none; for a schedule, the one it starts from."""
+    """The rate a run has if the grid has none: for a schedule, the one it starts from; None if it has no such rate."""
     schedule = _schedule(optimizer)
-    rate = optimizer.learning_rate if schedule is None else getattr(schedule, "initial_learning_rate", 0.0)
+    if schedule is not None and not _starts_from_a_rate(schedule):
+        return None
+    rate = optimizer.learning_rate if schedule is None else schedule.initial_learning_rate
     return float(f"{float(rate):.7g}")   # Keras keeps 0.01 as a float32
 
 

@@ -11,6 +11,7 @@ steps, not once per step and run.
 import contextlib
 import functools
 import gc
+import logging
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,10 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         trainable, other, numbers, x, y = run
         with tf.GradientTape() as tape, noise.drawing_from(stream(numbers, now)):
             tape.watch(trainable)
-            outputs, other = model.stateless_call(trainable, other, x, training=True)
+            outputs, other, penalties = model.stateless_call(trainable, other, x, training=True, return_losses=True)
+            if penalties:
+                raise NotImplementedError("fit_many cannot train with what a layer of this model adds to the loss "
+                                          "(add_loss); leave it out, or train this model with model.fit.")
             loss, accuracy = _score(y, outputs)
         return tape.gradient(loss, trainable, unconnected_gradients="zero"), other, loss, accuracy
 
@@ -145,9 +149,12 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
     with _no_garbage_collection():
         formula = program.get_concrete_function(*arguments)
         traced = tf.function(formula, jit_compile=xla_works(), autograph=False).get_concrete_function(*arguments)
+
+    def dry_run():
+        traced(*tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), arguments))
+
     # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
-    compiled = _compiler.submit(lambda: traced(*tf.nest.map_structure(
-        lambda spec: tf.zeros(spec.shape, spec.dtype), arguments)))
+    compiled = _compiler.submit(dry_run)
 
     def run(*arguments):
         compiled.result()
@@ -189,6 +196,8 @@ def for_all_runs(function, runs):
                 raise NotMappable("a loop")
         return results
 
+    logger = logging.getLogger("tensorflow")
+    silent, logger.disabled = logger.disabled, True   # it would print a page about what is caught here
     try:
         return tf.vectorized_map(checked, runs, fallback_to_while_loop=False)
     except NotMappable:   # TensorFlow adds a page to the message
@@ -199,6 +208,8 @@ def for_all_runs(function, runs):
         if not refused:
             raise
         raise NotMappable(refused[1] or refused[2]) from None
+    finally:
+        logger.disabled = silent
 
 
 @contextlib.contextmanager

@@ -458,8 +458,8 @@ for verdict in verdicts:
 # rates and initial scales, and in fewer steps once its averages are warm. You
 # may not say that it is ten times faster, that it prevents overfitting, that a
 # network needs it in order to learn, or that it makes shuffling unnecessary. And
-# where the last column says *undecided*, as for few images, you may say nothing:
-# the lecture's seeds and the fresh ones do not tell the same story.
+# where a trial here and its re-trial on digits disagree, as they do for few images,
+# you may claim nothing yet.
 #
 # **Where to go next.** Lecture 08 will put batch norm into networks that are
 # trained already. Exercise 02 lets you write the layer yourself and referee a
