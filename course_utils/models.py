@@ -47,15 +47,12 @@ def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
     if norm_position not in ("before", "after"):
         raise ValueError(f"norm_position is {norm_position!r}; write 'before' or 'after' (the activation).")
 
-    def penalty():
-        return keras.regularizers.L2(l2) if l2 else None
-
     stack = [keras.Input(input_shape)]
     if len(input_shape) > 1:
         stack.append(layers.Flatten())
     for _ in range(depth):
         stack.append(layers.Dense(width, use_bias=not batch_norm, kernel_initializer=kernel_initializer,
-                                  kernel_regularizer=penalty()))
+                                  kernel_regularizer=_penalty(l2)))
         if batch_norm and norm_position == "before":
             stack.append(layers.BatchNormalization(momentum=momentum))
         stack.append(layers.Activation(activation))
@@ -63,7 +60,7 @@ def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
             stack.append(layers.BatchNormalization(momentum=momentum))
         if dropout:
             stack.append(layers.Dropout(dropout))
-    stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=penalty()))
+    stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=_penalty(l2)))
     return keras.Sequential(stack)   # in one go: `model.add` would rebuild it at every layer
 
 
@@ -117,15 +114,12 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
         raise ValueError(f"filters is {filters!r}; write one number for each convolution, such as (8, 16), and at "
                          f"most {halvings}: each pooling halves an image of {image[0]}×{image[1]} pixels.")
 
-    def penalty():
-        return keras.regularizers.L2(l2) if l2 else None
-
     stack = [keras.Input(input_shape)]
     if image != tuple(input_shape):
         stack.append(layers.Reshape(image))
     for number in filters:
         stack.append(layers.Conv2D(number, kernel_size, padding="same", use_bias=not batch_norm,
-                                   kernel_initializer=kernel_initializer, kernel_regularizer=penalty()))
+                                   kernel_initializer=kernel_initializer, kernel_regularizer=_penalty(l2)))
         if batch_norm:
             stack.append(layers.BatchNormalization(momentum=momentum))
         stack.append(layers.Activation(activation))
@@ -133,8 +127,15 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
     stack.append(layers.Flatten())
     if dropout:
         stack.append(layers.Dropout(dropout))
-    stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=penalty()))
+    stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=_penalty(l2)))
     return keras.Sequential(stack)
+
+
+def _penalty(l2):
+    """A weight penalty of a layer's own, or None for 0."""
+    import keras
+
+    return keras.regularizers.L2(l2) if l2 else None
 
 
 def _image_shape(input_shape):

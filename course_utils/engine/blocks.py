@@ -31,7 +31,7 @@ class Structure:
     ----------
     build_model : callable → keras.Model
     knobs : dict
-        Its arguments, and ``batch_size``.
+        Its arguments, ``batch_size`` and ``optimizer``, the name by which the grid has it.
     optimizer : keras.optimizers.Optimizer
     runs : list of dicts
         The numeric knobs of each run.
@@ -51,7 +51,7 @@ class Structure:
         knobs = {knob: value for knob, value in knobs.items() if knob != "optimizer"}
         batch_size = knobs.pop("batch_size")
         self.build_model, self.optimizer, self.runs, self.splits = build_model, optimizer, runs, splits
-        self.chunk, self.batch_size, self.dtype, self.memory, self.asked = chunk, batch_size, dtype, memory, asked
+        self.chunk, self.batch_size, self.dtype, self.asked = chunk, batch_size, dtype, asked
         split = splits[runs[0]["seed"]]
         self.samples, sample = len(split.x_train), split.x_train.shape[1:]
         self.validation = len(split.x_val)

@@ -186,6 +186,7 @@ def for_all_runs(function, runs):
     if tf.nest.flatten(runs)[0].shape[0] == 1:
         results = function(tf.nest.map_structure(lambda stack: stack[0], runs))
         return tf.nest.map_structure(lambda result: result[None], results)
+
     @tf.autograph.experimental.do_not_convert   # nothing in it needs rewriting
     def checked(run):
         graph = tf.compat.v1.get_default_graph()

@@ -13,7 +13,7 @@
 #   two trainings can promise.
 #
 # You need about 40 minutes. You should know `model.fit` and NumPy; no other
-# lecture is needed. The whole notebook runs in well under a minute.
+# lecture is needed.
 
 # %% [markdown]
 # ## Ten networks in NumPy
@@ -451,8 +451,9 @@ print("kept at 0.8, so at 0.2:", np.greater_equal(masks[0], masks[2]).all())
 # %% [markdown]
 # ## Ten at a time, on every core
 #
-# `fit_many` does not make one stack of a hundred. It makes blocks of ten, and
-# each core of your computer takes the next block. Ten, because one program then
+# `fit_many` does not make one stack of a hundred. It makes blocks of ten (of five,
+# if the networks are larger), and each core of your computer takes the next block.
+# Ten, because one program then
 # does for a grid of any size (the last block is filled up), because ten small
 # networks fit the fast memory next to a core, and because a larger stack saved
 # nothing more when we tried. (A graphics card gets more at a time.) How long do
