@@ -102,11 +102,11 @@ def test_a_retrial_uses_other_seeds_and_a_second_task():
 
 
 def test_a_trial_pairs_its_arms_and_tunes_on_other_seeds():
-    from course_utils.claims import batch_norm
+    from course_utils.claims import batch_norm, tuning
 
     runs = batch_norm._at_best_rate(lambda seed: datasets.moons(0), range(3), {"depth": 1, "width": 4},
                                     rates=[0.001, 0.5], epochs=3)
     assert runs.seed.values.tolist() == [0, 1, 2]
-    assert set(batch_norm.TUNING_SEEDS).isdisjoint(runs.seed.values)
+    assert set(tuning.TUNING_SEEDS).isdisjoint(runs.seed.values)
     assert (runs.learning_rate == 0.5).all()   # the other one learns next to nothing
     assert plots.stats.interval(batch_norm.final_accuracy(runs)).sizes == {}

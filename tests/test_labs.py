@@ -13,6 +13,7 @@ import xarray as xr
 
 from course_utils import labs
 from course_utils.labs import base, controls
+from tests.lab_states import pairs
 
 # `labs.batch_norm` is the lab itself, so its module has to be asked for.
 batch_norm = sys.modules[labs.batch_norm.__module__]
@@ -49,22 +50,6 @@ def without_training(monkeypatch):
 
     monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
     return calls
-
-
-def pairs(lab):
-    """States in which every value of a control meets every value of every other."""
-    names = list(lab.controls)
-    wanted = {frozenset([(a, x), (b, y)]) for a, b in itertools.combinations(names, 2)
-              for x in lab.controls[a].examples for y in lab.controls[b].examples}
-    rng, states = np.random.default_rng(0), []
-    while wanted:
-        state = dict(next(iter(wanted)))
-        for name in names:
-            examples = lab.controls[name].examples
-            state.setdefault(name, examples[rng.integers(len(examples))])
-        wanted -= {frozenset(pair) for pair in itertools.combinations(state.items(), 2)}
-        states.append(state)
-    return states
 
 
 @pytest.mark.parametrize("lab", LABS)

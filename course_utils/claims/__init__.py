@@ -17,7 +17,7 @@ import numpy as np
 
 from course_utils import stats
 
-TOPICS = ["batch_norm"]
+TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "batch_norm"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 

@@ -5,9 +5,9 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import Claim
+from course_utils.claims.tuning import TUNING_SEEDS, at_best
 
 RATES = np.logspace(-3, 1, 17)   # a quarter of a decade apart
-TUNING_SEEDS = range(90, 92)     # choose learning rates on these, measure claims on others
 # Our trainings are short: with Keras's default of 0.99 the running averages would still be cold
 # at their end, and one would measure those instead of the network. (Chosen after the pilot, in
 # which 0.99 gave a much smaller gain for initialization: 0.28 against 0.77.)
@@ -137,12 +137,8 @@ def _at_best_rate(task, seeds, setting, *, rates, epochs):
     The rate is chosen by final validation accuracy on the tuning seeds, from the same rates
     for both arms, at every value of the setting.
     """
-    everyone = [*TUNING_SEEDS, *seeds]
-    runs = fit_many(models.mlp, task(0), {
-        "learning_rate": list(rates), **BOTH, **setting, "seed": everyone}, epochs=epochs)
-    final = runs.val_accuracy.isel(epoch=-1, drop=True)
-    tuned = final.sel(seed=list(TUNING_SEEDS)).mean("seed").idxmax("learning_rate")
-    return runs.sel(seed=list(seeds)).sel(learning_rate=tuned)
+    return at_best("learning_rate", fit_many(models.mlp, task(0), {
+        "learning_rate": list(rates), **BOTH, **setting, "seed": [*TUNING_SEEDS, *seeds]}, epochs=epochs))
 
 
 def _difference(scores):

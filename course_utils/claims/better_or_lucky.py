@@ -1,0 +1,3 @@
+"""Claims about seeds and chance, tried in lecture 03."""
+
+CLAIMS = []

@@ -1,0 +1,3 @@
+"""Claims about learning curves, tried in lecture 01."""
+
+CLAIMS = []

@@ -1,0 +1,3 @@
+"""Claims about training curves, tried in lecture 02."""
+
+CLAIMS = []
