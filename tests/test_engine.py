@@ -128,6 +128,28 @@ def test_a_callback_sees_partial_results_and_cancels(small):
     xr.testing.assert_identical(runs, whole.isel(epoch=slice(3)))
 
 
+def test_it_predicts_samples_as_keras_does(small):
+    points = small.x_val[:7].astype("float64")
+    for data in (small, lambda seed: small):
+        runs = fit_many(models.mlp, data, {"seed": [3, 4], "batch_norm": [False, True], "width": 4}, epochs=2,
+                        predict=points, dtype="float64")
+        assert runs.probability.dims == ("seed", "batch_norm", "epoch", "point", "class")
+        whole = fit_many(models.mlp, data, {"seed": [3, 4], "batch_norm": [False, True], "width": 4}, epochs=2,
+                         predict=small.x_val, dtype="float64")
+        np.testing.assert_allclose(whole.probability.isel(point=slice(7)), runs.probability, atol=1e-12)
+        hits = whole.probability.argmax("class") == xr.DataArray(small.y_val, dims="point")
+        np.testing.assert_allclose(hits.mean("point"), whole.val_accuracy, atol=1e-12)
+        chosen = whole.probability.isel({"class": xr.DataArray(small.y_val, dims="point")})
+        np.testing.assert_allclose(-np.log(chosen).mean("point"), whole.val_loss, atol=1e-6)
+
+
+@pytest.mark.parametrize("points", [np.zeros((3, 7)), np.zeros((0, 6)), np.zeros(6), np.full((2, 6), np.nan),
+                                    [["a"] * 6]], ids=str)
+def test_samples_that_cannot_be_predicted_are_one_sentence(small, points):
+    with pytest.raises(ValueError, match="predict"):
+        fit_many(models.mlp, small, {"learning_rate": 0.1}, epochs=1, predict=points)
+
+
 def test_small_subsets_are_nested():
     small, large = (draws.batches(100, 3, batch_size=5, train_size=size) for size in (20, 50))
     inner = {int(i) for _ in range(4) for i in next(small)}

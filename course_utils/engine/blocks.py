@@ -43,9 +43,11 @@ class Structure:
         Bytes that the blocks trained at the same time may take.
     asked : dict
         ``batch_statistics`` and ``diagnostics``.
+    predict : array (points, ...), optional
+        Samples to predict at every validation.
     """
 
-    def __init__(self, build_model, knobs, optimizer, runs, splits, *, chunk, dtype, memory, asked):
+    def __init__(self, build_model, knobs, optimizer, runs, splits, *, chunk, dtype, memory, asked, predict=None):
         from course_utils.engine import optimizers
 
         knobs = {knob: value for knob, value in knobs.items() if knob != "optimizer"}
@@ -55,6 +57,7 @@ class Structure:
         split = splits[runs[0]["seed"]]
         self.samples, sample = len(split.x_train), split.x_train.shape[1:]
         self.validation = len(split.x_val)
+        self.predict = np.empty((0, *sample)) if predict is None else predict
         self.shared = all(splits[run["seed"]] is split for run in runs)
         self.capacity = max(chunk, self.samples // batch_size)
         classes = max(splits[run["seed"]].classes for run in runs)
@@ -99,7 +102,7 @@ class Structure:
 
         sizes = {"runs": self.size, "data_sets": 1 if self.shared else self.size, "samples": self.samples,
                  "validation": self.validation, "batch_size": self.batch_size, "capacity": self.capacity,
-                 "decays": self.decays, **self.asked}
+                 "decays": self.decays, "points": len(self.predict), **self.asked}
         key = (self.build_model, self.arguments, self.dtype, optimizers.key(self.optimizer), *sizes.values())
         if key not in _programs:
             checks.probabilities(self.model)
@@ -163,14 +166,14 @@ class Structure:
             yield order
 
     def _data(self, runs):
-        """x, y, x_val, y_val as the program takes them."""
+        """x, y, x_val, y_val, x_new as the program takes them."""
         import tensorflow as tf
 
         labels = functools.cache(lambda seed, rate: draws.noisy_labels(
             self.splits[seed].y_train, seed, rate, self.splits[seed].classes))
         y = np.stack([labels(run["seed"], run["label_noise"]) for run in runs])
         x, x_val, y_val = self._shared_data if self.shared else self._stacked_data(runs)
-        return x, tf.constant(y, tf.int32), x_val, y_val
+        return x, tf.constant(y, tf.int32), x_val, y_val, tf.constant(self.predict, self.dtype)
 
     @functools.cached_property
     def _shared_data(self):
@@ -223,7 +226,8 @@ class Structure:
     def bytes_per_run(self):
         """A generous estimate of the memory that one run takes while it is trained."""
         weights = sum(np.prod(variable.shape) for variable in self.model.variables)
-        numbers = weights * (4 + 2 * self.slots) + 12 * self._activations() * max(self.validation, self.batch_size)
+        numbers = weights * (4 + 2 * self.slots) + 12 * self._activations() * max(
+            self.validation, self.batch_size, len(self.predict))
         data = 0 if self.shared else (self.samples + self.validation) * np.prod(self.model.input_shape[1:])
         indices = self.samples + 2 * self.capacity * self.batch_size
         return (numbers + data) * np.dtype(self.dtype).itemsize + 4 * indices

@@ -34,6 +34,19 @@ def splits(data, seeds):
     return given
 
 
+def points(predict, split):
+    """Samples to predict as an array, checked; None if there are none."""
+    if predict is None:
+        return None
+    points, sample = np.asarray(predict), split.x_train.shape[1:]
+    if points.shape[1:] != sample or not len(points) or not np.issubdtype(points.dtype, np.number):
+        raise ValueError(f"predict is an array of {points.dtype} of shape {points.shape}; expected numbers of shape "
+                         f"({', '.join(map(str, ('points', *sample)))}), as in the training data.")
+    if not np.isfinite(points).all():
+        raise ValueError("predict holds values that are not finite; remove or fill them first.")
+    return points
+
+
 def sizes(runs, samples, batch_size):
     """Refuse training sets that do not fill a batch, or that the data do not hold."""
     for size in {run["train_size"] or samples for run in runs}:

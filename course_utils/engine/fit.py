@@ -15,7 +15,8 @@ SCORES = ["loss", "accuracy", "val_loss", "val_accuracy"]
 
 
 def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd", evaluate_every=None,
-             batch_statistics=False, diagnostics=False, dtype="float32", max_memory=4e9, callback=None):
+             batch_statistics=False, diagnostics=False, predict=None, dtype="float32", max_memory=4e9,
+             callback=None):
     """Train one Keras model for every combination of a grid, all at once.
 
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
@@ -56,6 +57,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         instead of the running averages: ``batch_val_loss`` and ``batch_val_accuracy``.
     diagnostics : bool
         Also look inside the networks at every validation, on the last training batch.
+    predict : float array (points, ...), optional
+        Also predict these samples at every validation, in inference mode: ``probability``.
     dtype : {"float32", "float64"}
     max_memory : float
         Bytes. A larger grid is trained part by part; the results are the same.
@@ -71,7 +74,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
         inference mode), and ``diverged``: from here on a loss was not finite. A diverged
         network still has an accuracy, that of its last answers. NaN where a cancelled
-        training did not get. With `diagnostics` also ``activation_mean`` and
+        training did not get. With `predict` also ``probability`` along ``point`` and ``class``.
+        With `diagnostics` also ``activation_mean`` and
         ``activation_variance`` along ``layer``, ``gradient_norm`` and ``weight_norm`` along
         ``weight``; NaN where a network has no such layer.
 
@@ -93,12 +97,13 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     groups = grids.structures(axes, fixed)
     splits = checks.splits(data, sorted({run["seed"] for _, _, runs in groups for run in runs}))
     samples = len(next(iter(splits.values())).x_train)
+    predict = checks.points(predict, next(iter(splits.values())))
     per_epoch = [samples // knobs["batch_size"] for knobs, _, _ in groups]
     chunks = _number_of_chunks(per_epoch, epochs, evaluate_every)
     evaluate_every = evaluate_every and int(evaluate_every)
     structures = [(positions, Structure(
         build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, chunk=evaluate_every or steps, dtype=dtype,
-        memory=max_memory, asked={"batch_statistics": batch_statistics, "diagnostics": diagnostics}))
+        memory=max_memory, asked={"batch_statistics": batch_statistics, "diagnostics": diagnostics}, predict=predict))
         for (knobs, positions, runs), steps in zip(groups, per_epoch, strict=True)]
 
     if len(optimizers) == 1:
@@ -107,6 +112,10 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics
     results = _empty(scores, axes, fixed, {time: np.arange(1, chunks + 1) * (evaluate_every or 1)},
                      _names_inside([structure for _, structure in structures]) if diagnostics else {})
+    if predict is not None:
+        classes = structures[0][1].model.output_shape[-1]
+        results["probability"] = ([*results.loss.dims, "point", "class"],
+                                  np.full((*results.loss.shape, len(predict), classes), np.nan))
     results.attrs[f"{time}s"] = int(results[time][-1])   # what a partial result is a part of
     record = _recorder(results, chunks)
     if callback is None:
@@ -175,14 +184,15 @@ def _recorder(results, chunks):
     runs = results.loss.size // chunks
     flat = {name: results[name].values.reshape(runs, chunks, *results[name].shape[results.loss.ndim:])
             for name in results}
-    names = {name: results.indexes[name] for name in ("layer", "weight") if name in results.indexes}
+    inside = {name: results[name].dims[-1] for name in results if results[name].dims[-1] in ("layer", "weight")}
+    names = {dimension: results.indexes[dimension] for dimension in inside.values()}
 
     def record(structure, positions, chunk, scores):
         for name, values in scores.items():
-            if values.ndim == 1:
+            if name not in inside:
                 flat[name][positions, chunk] = values
             else:
-                dimension = results[name].dims[-1]
+                dimension = inside[name]
                 columns = names[dimension].get_indexer(structure.inside[dimension])
                 flat[name][np.array(positions)[:, None], chunk, columns] = values
         finite = np.isfinite(scores["loss"] + scores["val_loss"])

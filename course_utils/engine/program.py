@@ -27,7 +27,7 @@ _compiler = ThreadPoolExecutor(2, "compiler")
 
 
 def compile_program(model, optimizer, *, runs, data_sets, samples, validation, batch_size, capacity,
-                    decays=False, batch_statistics=False, diagnostics=False):
+                    decays=False, batch_statistics=False, diagnostics=False, points=0):
     """Compile "train some steps, then validate" for a block of runs of one model.
 
     Parameters
@@ -48,10 +48,12 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         Also validate as in a training step, with the statistics of the validation batch.
     diagnostics : bool
         Also look inside the network at the last step.
+    points : int
+        How many samples to predict besides.
 
     Returns
     -------
-    callable ``(state, numbers, order, done, steps, x, y, x_val, y_val)`` → ``(state, scores)``
+    callable ``(state, numbers, order, done, steps, x, y, x_val, y_val, x_new)`` → ``(state, scores)``
 
         state : tuple (trainable, other, slots) — lists of weights (runs, ...), and for each
         trainable weight the list of what the optimizer remembers about it
@@ -62,9 +64,11 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         x : (data_sets * samples, ...) — all data sets, one below the other
         y : int32 (runs, samples) — labels, some of them wrong, of each run
         x_val : (data_sets, validation, ...);  y_val : int32 (data_sets, validation)
+        x_new : (points, ...), for all runs
         scores : dict of (runs,) — loss and accuracy averaged over the steps, val_loss and
         val_accuracy (and batch_val_loss, batch_val_accuracy) after the last; and what
-        `diagnostics.observer` sees, (runs, layers) and (runs, weights)
+        `diagnostics.observer` sees, (runs, layers) and (runs, weights); and probability
+        (runs, points, classes) of the samples in x_new
 
     Raises
     ------
@@ -101,13 +105,18 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
             scores[f"{name}val_loss"], scores[f"{name}val_accuracy"] = _score(y, outputs)
         return scores
 
+    def predict(run, x):
+        trainable, other, numbers = run
+        with noise.drawing_from(stream(numbers, -1)):
+            return model.stateless_call(trainable, other, x, training=False)[0]
+
     def look_inside(run, now):
         trainable, other, numbers, x, y = run
         with noise.drawing_from(stream(numbers, now)):
             return observe(trainable, other, x, y)
 
     @tf.function(autograph=False)
-    def program(state, numbers, order, done, steps, x, y, x_val, y_val):
+    def program(state, numbers, order, done, steps, x, y, x_val, y_val, x_new):
         shared = data_sets == 1
         first = 0 if shared else samples * np.arange(runs)[:, None]   # where a run's data begin in x
 
@@ -127,6 +136,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         scores = {"loss": loss / tf.cast(steps, loss.dtype), "accuracy": accuracy / tf.cast(steps, loss.dtype)}
         scores |= (for_all_runs(lambda run: validate(*run, x_val[0], y_val[0]), (trainable, other, numbers)) if shared
                    else for_all_runs(lambda run: validate(*run), (trainable, other, numbers, x_val, y_val)))
+        if points:
+            scores["probability"] = for_all_runs(lambda run: predict(run, x_new), (trainable, other, numbers))
         if diagnostics:
             last = tf.maximum(steps - 1, 0)
             scores |= for_all_runs(lambda run: look_inside(run, done + last),
@@ -145,7 +156,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         (trainable, specs(model.non_trainable_variables), [[spec] * slots for spec in trainable]), numbers,
         tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32),
         tf.TensorSpec((data_sets * samples, *sample), dtype), tf.TensorSpec((runs, samples), tf.int32),
-        tf.TensorSpec((data_sets, validation, *sample), dtype), tf.TensorSpec((data_sets, validation), tf.int32))
+        tf.TensorSpec((data_sets, validation, *sample), dtype), tf.TensorSpec((data_sets, validation), tf.int32),
+        tf.TensorSpec((points, *sample), dtype))
     with _no_garbage_collection():
         formula = program.get_concrete_function(*arguments)
         traced = tf.function(formula, jit_compile=xla_works(), autograph=False).get_concrete_function(*arguments)
