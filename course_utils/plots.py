@@ -4,6 +4,7 @@ import pathlib
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import ticker
 
 from course_utils import stats
 
@@ -42,7 +43,7 @@ def axes():
     return panels()[1][0]
 
 
-def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None):
+def against(scores, x, *, by=None, over="seed", test_share=None, title=None, labels=None, ax=None):
     """Mean score over seeds against one dimension, with its 95 % interval as a band.
 
     Parameters
@@ -54,6 +55,9 @@ def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None
         Dimension with one line for each value.
     over : str
         Dimension of the repeats.
+    test_share : float in (0, 1), optional
+        The repeats are random splits of one data set, which score on this share of it: draw
+        `stats.resampled_interval`, which is wider.
     title : str, optional
         States the finding.
     labels : dict value of `by` → str, optional
@@ -65,7 +69,8 @@ def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None
     matplotlib axes
     """
     ax = ax or axes()
-    band = stats.interval(scores, over=over)
+    band = (stats.interval(scores, over=over) if test_share is None else
+            stats.resampled_interval(scores, over=over, test_share=test_share))
     at = scores[x].values
     dense = len(at) > 25
     for value in scores[by].values if by else [None]:
@@ -74,12 +79,38 @@ def against(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None
         drawn, = ax.plot(at, line["mean"], label=label, **({"marker": ""} if dense else {}))
         ax.fill_between(at, line["low"], line["high"], color=drawn.get_color(), alpha=0.2, linewidth=0)
     if x in LOGARITHMIC and min(at) > 0:
-        ax.set_xscale("log")
+        _logarithmic(ax, x)
     ax.set(xlabel=name(x), ylabel=name(scores.name))
     if title:
         ax.set_title(title)
     if by:
         ax.legend()
+    return ax
+
+
+def curves(runs, score="loss", *, title=None, ax=None):
+    """Training and validation score by epoch: means over seeds with their 95 % intervals.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset, dims (seed, epoch)
+        From `fit_many`. Diverged runs are left out, and the legend counts them.
+    score : {"loss", "accuracy"}
+    title : str, optional
+        States the finding.
+    ax : matplotlib axes, optional
+        A new figure otherwise.
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    lost = runs.diverged.any("epoch")
+    left_out = f" ({int(lost.sum())} of {lost.size} runs diverged)" if lost.any() else ""
+    pair = runs[[score, f"val_{score}"]].sel(seed=~lost.values).to_dataarray("part").rename(score)
+    ax = against(pair, "epoch", by="part", title=title, ax=ax,
+                 labels={score: f"training{left_out}", f"val_{score}": "validation"})
+    ax.set_ylabel(score)
     return ax
 
 
@@ -117,6 +148,50 @@ def intervals(effects, *, threshold=None, neutral=None, xlabel=None, title=None,
     return ax
 
 
+def power_law(errors, law, *, over="seed", title=None, ax=None):
+    """Mean errors against training-set size, a power law fitted to some, and how it fares at the others.
+
+    Parameters
+    ----------
+    errors : xarray.DataArray, dims (train_size, over)
+    law : power_law.PowerLaw
+        Fitted to some of these sizes; the others are held out.
+    over : str
+        Dimension of the repeats.
+    title : str, optional
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = ax or axes()
+    measured = stats.interval(errors, over=over)
+    held_out = ~errors.train_size.isin(law.fitted)
+    sizes = np.geomspace(errors.train_size.min(), errors.train_size.max(), 50)
+    said = law.predict(sizes)
+    ax.plot(sizes, said["mean"], color="C1", marker="", label="power law, 95 % prediction")
+    ax.fill_between(sizes, said["low"], said["high"], color="C1", alpha=0.2, linewidth=0)
+    for which, label, face in ((~held_out, "fitted", "C0"), (held_out, "held out", "white")):
+        part = measured.sel(train_size=which)
+        ax.errorbar(part.train_size, part["mean"], [part["mean"] - part["low"], part["high"] - part["mean"]],
+                    color="C0", marker="o", markerfacecolor=face, linestyle="", capsize=3, label=label)
+    _logarithmic(ax, "train_size")
+    errors_on_log_axis(ax)
+    ax.set(xlabel=name("train_size"))
+    ax.set_title(title or "")
+    ax.legend()
+    return ax
+
+
+def errors_on_log_axis(ax):
+    """Make the vertical axis one of errors: logarithmic, in percent."""
+    ax.set(yscale="log", ylabel="error")
+    ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    ax.yaxis.set_minor_locator(ticker.NullLocator())
+
+
 def name(what):
     """How a variable or a knob is called in a figure."""
     return NAMES.get(what, str(what or "").replace("_", " "))
@@ -125,8 +200,18 @@ def name(what):
 def say(knob, value):
     """How one value of a knob is called in a legend."""
     value = value.item() if isinstance(value, np.generic) else value
+    if knob == "variable":   # of a dataset turned into an array: its variables are the lines
+        return name(value)
     return VALUES.get(knob, {}).get(value, f"{name(knob)} {value:g}" if isinstance(value, int | float) and
                                     not isinstance(value, bool) else f"{name(knob)} {value}")
+
+
+def _logarithmic(ax, x):
+    """A logarithmic horizontal axis; sizes of training sets stand as whole numbers, doubled."""
+    doubled = x == "train_size"
+    ax.set_xscale("log", base=2 if doubled else 10)
+    if doubled:
+        ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
 
 
 def _part(effect, part):

@@ -1,4 +1,4 @@
-"""How sure may we be? Intervals over seeds, paired differences, seeds needed.
+"""How sure may we be? Intervals over seeds, differences between arms, seeds needed.
 
 All functions take an `xarray.DataArray` with one score per run, in the score's own unit
 (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and ``high``.
@@ -61,13 +61,36 @@ def paired_difference(scores, arm, *, between, over="seed", level=0.95):
 
     Source: Student's t for paired samples, as `scipy.stats.ttest_rel`.
     """
-    first, second = between
-    for value in between:
-        if arm not in scores.dims or value not in scores[arm].values:
-            raise ValueError(f"There is no {arm}={value!r} in these scores; between= takes two values of "
-                             "one dimension.")
-    return interval(scores.sel({arm: second}, drop=True) - scores.sel({arm: first}, drop=True),
-                    over=over, level=level)
+    first, second = _arms(scores, arm, between)
+    return interval(second - first, over=over, level=level)
+
+
+def unpaired_difference(scores, arm, *, between, over="seed", level=0.95):
+    """Mean difference between two arms whose runs have nothing in common, with its interval.
+
+    Parameters
+    ----------
+    scores, arm, between, over, level
+        As in `paired_difference`; which run stands beside which plays no part.
+
+    Returns
+    -------
+    xarray.Dataset with ``mean``, ``low``, ``high`` over the remaining dims.
+
+    Raises
+    ------
+    ValueError
+        As in `paired_difference`.
+
+    Source: Welch's t for unequal variances, as `scipy.stats.ttest_ind(..., equal_var=False)`.
+    """
+    arms = _arms(scores, arm, between)
+    counts = [_count(values, over) for values in arms]
+    errors = [values.var(over, ddof=1) / n for values, n in zip(arms, counts, strict=True)]
+    total = sum(errors)
+    # Arms without any spread have no degrees of freedom to share out; their interval is a point.
+    freedom = (total**2 / sum(error**2 / (n - 1) for error, n in zip(errors, counts, strict=True))).where(total > 0, 1)
+    return _student(arms[1].mean(over) - arms[0].mean(over), np.sqrt(total), freedom, level)
 
 
 def resampled_interval(scores, *, test_share, over="seed", level=0.95):
@@ -129,6 +152,60 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
         raise ValueError(f"An effect of {effect} beside a standard deviation of {sd} needs over 100 000 seeds; "
                          "it is too small to be measured this way.")
     return numbers[place]
+
+
+def wrong_sign(effect, sd, *, seeds=1):
+    """Probability that the mean of some differences has another sign than the true effect.
+
+    Parameters
+    ----------
+    effect : float
+        The true difference, in the score's unit; only its size counts.
+    sd : float > 0
+        Standard deviation of one difference, in the same unit.
+    seeds : int or array of int
+        Differences that are averaged.
+
+    Returns
+    -------
+    float or array, at most 0.5.
+
+    Source: normal differences, `scipy.stats.norm`; the type S error of Gelman & Tuerlinckx
+    (2000), here without a test before it.
+    """
+    if sd <= 0 or np.min(seeds) < 1:
+        raise ValueError(f"sd is {sd} and seeds is {seeds}; expected an sd greater than 0 and at least one seed.")
+    return stats.norm.sf(abs(effect) / sd * np.sqrt(seeds))
+
+
+def level_each(comparisons, *, level=0.95):
+    """Level for each of several intervals, so that all of them cover with probability `level`.
+
+    Parameters
+    ----------
+    comparisons : int > 0
+        Number of intervals you will look at.
+    level : float in (0, 1)
+        Of all of them together, however they depend on each other.
+
+    Returns
+    -------
+    float, for the argument ``level`` of `interval` and its like.
+
+    Source: Bonferroni's inequality (Dunn 1961, Journal of the American Statistical
+    Association 56).
+    """
+    if comparisons < 1:
+        raise ValueError(f"comparisons is {comparisons}; expected the number of intervals, at least 1.")
+    return 1 - (1 - level) / comparisons
+
+
+def _arms(scores, arm, between):
+    for value in between:
+        if arm not in scores.dims or value not in scores[arm].values:
+            raise ValueError(f"There is no {arm}={value!r} in these scores; between= takes two values of "
+                             "one dimension.")
+    return [scores.sel({arm: value}, drop=True) for value in between]
 
 
 def _count(scores, over):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from course_utils import datasets
 
-LOADERS = [datasets.digits, datasets.tones, datasets.moons]
+LOADERS = [datasets.digits, datasets.tones, datasets.moons, datasets.spirals]
 
 
 @pytest.mark.parametrize("load", LOADERS)
@@ -44,6 +44,23 @@ def test_tones_need_more_than_a_linear_model():
     split = datasets.tones()
     linear = LogisticRegression(max_iter=200).fit(split.x_train, split.y_train)
     assert linear.score(split.x_val, split.y_val) < 0.3
+
+
+def test_spirals_need_more_than_a_linear_model_and_can_be_told_apart():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+
+    split = datasets.spirals()
+    assert LogisticRegression().fit(split.x_train, split.y_train).score(split.x_val, split.y_val) < 0.75
+    assert KNeighborsClassifier(5).fit(split.x_train, split.y_train).score(split.x_val, split.y_val) > 0.95
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_arms_of_the_spirals_are_as_far_from_their_line_as_the_noise_says(noise):
+    split = datasets.spirals(samples=4000, noise=noise)
+    still = datasets.spirals(samples=4000, noise=0.0)
+    assert np.linalg.norm(still.x_train, axis=1).max() <= 1
+    assert (split.x_train - still.x_train).std() == pytest.approx(noise, rel=0.05)
 
 
 def test_the_test_set_says_when_it_is_opened_again(monkeypatch):

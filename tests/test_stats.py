@@ -38,6 +38,74 @@ def test_pairing_removes_what_both_arms_share():
     assert found["low"] > 0
 
 
+def test_the_unpaired_interval_is_that_of_welch():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(0, 1, 9), rng.normal(1, 4, 9)
+    found = stats.unpaired_difference(scores(first, second), "arm", between=("plain", "new"))
+    expected = scipy_stats.ttest_ind(second, first, equal_var=False).confidence_interval()
+    np.testing.assert_allclose([found["low"], found["high"]], expected)
+
+
+@given(st.integers(0, 1000))
+def test_an_unpaired_interval_does_not_care_which_run_stands_beside_which(seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(0, 1, (2, 7))
+    found, shuffled = (stats.unpaired_difference(scores(first, other), "arm", between=("plain", "new"))
+                       for other in (second, rng.permutation(second)))
+    xr.testing.assert_allclose(found, shuffled)
+
+
+@given(st.integers(0, 1000), st.floats(0.5, 3))
+def test_pairing_narrows_where_arms_go_up_and_down_together(seed, shared):
+    rng = np.random.default_rng(seed)
+    both = scores(*(rng.normal(0, shared, 12) + rng.normal(0, 0.1, (2, 12))))
+    paired, unpaired = (difference(both, "arm", between=("plain", "new"))
+                        for difference in (stats.paired_difference, stats.unpaired_difference))
+    assert float(paired["mean"]) == pytest.approx(float(unpaired["mean"]))
+    assert paired["high"] - paired["low"] < unpaired["high"] - unpaired["low"]
+
+
+def test_arms_without_spread_have_an_interval_without_width():
+    found = stats.unpaired_difference(scores([1, 1, 1], [3, 3, 3]), "arm", between=("plain", "new"))
+    assert [float(found[part]) for part in ("mean", "low", "high")] == [2, 2, 2]
+
+
+@given(st.integers(0, 1000), st.integers(3, 9))
+def test_four_times_as_many_seeds_halve_the_interval_and_more_than_that(seed, n):
+    values = np.random.default_rng(seed).normal(0, 1, n)
+    few, many = (stats.interval(xr.DataArray(np.tile(values, times), dims="seed")) for times in (1, 4))
+    assert many["high"] - many["low"] < (few["high"] - few["low"]) / 2
+
+
+@pytest.mark.parametrize(("effect", "sd", "seeds"), [(0.5, 1.0, 1), (-0.3, 0.5, 4)])
+def test_the_sign_is_wrong_as_often_as_said(effect, sd, seeds):
+    means = np.random.default_rng(4).normal(effect, sd, (40000, seeds)).mean(1)
+    assert (means * effect < 0).mean() == pytest.approx(stats.wrong_sign(effect, sd, seeds=seeds), abs=0.01)
+
+
+@given(st.floats(0, 10), st.floats(0.01, 10), st.integers(1, 100))
+def test_more_seeds_or_a_larger_effect_are_never_more_often_wrong(effect, sd, seeds):
+    wrong = stats.wrong_sign(effect, sd, seeds=np.array([seeds, seeds + 1]))
+    assert wrong[1] <= wrong[0] <= 0.5
+    assert stats.wrong_sign(effect + 1, sd, seeds=seeds) <= wrong[0] == stats.wrong_sign(-effect, sd, seeds=seeds)
+
+
+def test_twenty_corrected_intervals_cover_together():
+    samples = xr.DataArray(np.random.default_rng(5).normal(0, 1, (3000, 20, 6)), dims=("repeat", "arm", "seed"))
+    missed = {}
+    for level in (0.95, stats.level_each(20)):
+        found = stats.interval(samples, level=level)
+        missed[level] = float(((found["low"] > 0) | (found["high"] < 0)).any("arm").mean())
+    naive, corrected = missed.values()
+    assert naive == pytest.approx(1 - 0.95**20, abs=0.03)
+    assert 0.035 < corrected < 0.06
+
+
+@given(st.floats(0.5, 0.99))
+def test_one_comparison_needs_no_correction(level):
+    assert stats.level_each(1, level=level) == pytest.approx(level)
+
+
 @given(st.floats(-10, 10), st.floats(0.1, 5))
 def test_a_difference_turns_its_sign_with_the_order_of_the_arms(shift, scale):
     rng = np.random.default_rng(0)
@@ -79,6 +147,10 @@ def test_fewer_seeds_would_not_do():
     (lambda: stats.paired_difference(scores([1, 2]), "arm", between=("plain", "old")), "no arm='old'"),
     (lambda: stats.paired_difference(scores([1, 2]), "army", between=(0, 1)), "no army=0"),
     (lambda: stats.resampled_interval(scores([1, 2]), test_share=20), "share between 0 and 1"),
+    (lambda: stats.unpaired_difference(scores([1, 2]), "arm", between=("plain", "old")), "no arm='old'"),
+    (lambda: stats.wrong_sign(1, 0), "greater than 0"),
+    (lambda: stats.wrong_sign(1, 1, seeds=0), "at least one seed"),
+    (lambda: stats.level_each(0), "at least 1"),
     (lambda: stats.seeds_needed(0, 1), "both greater than 0"),
     (lambda: stats.seeds_needed(1e-6, 1), "too small to be measured"),
 ])

@@ -1,3 +1,127 @@
 """Claims about learning curves, tried in lecture 01."""
 
-CLAIMS = []
+import numpy as np
+
+from course_utils import datasets, fit_many, models
+from course_utils.claims import Claim
+from course_utils.claims.tuning import at_best
+
+SLIP = "common slip"
+# For every claim here: one point of accuracy is the least that more data should buy.
+A_POINT = 0.01
+# The rates differ little here, and on two seeds chance would choose among them.
+TUNING_SEEDS = range(90, 100)
+
+
+def doubling_halves(task, seeds):
+    """512 and 1024 samples of which a network sees only two numbers."""
+    return at_best_rate(halves(task), seeds, {"depth": 1, "width": 16, "train_size": [512, 1024]})
+
+
+def halves(task):
+    """A task whose samples are averaged to two numbers: of an image, its upper and its lower half.
+
+    Parameters
+    ----------
+    task : function seed → Split
+
+    Returns
+    -------
+    function seed → Split
+    """
+    def split(seed):
+        data = task(seed)
+        x_train, x_val = (x.reshape(len(x), 2, -1).mean(axis=2) for x in (data.x_train, data.x_val))
+        return data.replace(x_train=x_train, x_val=x_val, test=None)
+
+    return split
+
+
+def doubling_images(task, seeds):
+    """256 and 512 samples for a network that knows them by heart."""
+    return at_best_rate(task, seeds, {"train_size": [256, 512]})
+
+
+def gained_by_doubling(runs):
+    """Validation accuracy with twice the samples minus without, per seed."""
+    final = settled(runs)
+    return final.isel(train_size=1, drop=True) - final.isel(train_size=0, drop=True)
+
+
+def settled(runs):
+    """Validation accuracy, averaged over the last five epochs: SGD keeps jumping about."""
+    return runs.val_accuracy.isel(epoch=slice(-5, None)).mean("epoch")
+
+
+OWNED = 256
+
+
+def careless_collection(task, seeds):
+    """256 samples with right labels, alone and with all the others, half of those labeled wrongly.
+
+    Alone they are repeated to the size of the whole, so that both arms take the same steps
+    and are given the same choice of learning rates.
+    """
+    return at_best_rate(collected(task, wrong=0.5), seeds, {}), at_best_rate(collected(task), seeds, {})
+
+
+def collected(task, *, wrong=None):
+    """A task with 256 right labels: and the others, a share of them wrong; or without the others.
+
+    Parameters
+    ----------
+    task : function seed → Split
+    wrong : float in [0, 1], optional
+        Share of wrong labels among the others; the 256 are repeated in their place otherwise.
+
+    Returns
+    -------
+    function seed → Split
+    """
+    def split(seed):
+        data = task(seed)
+        x, y = data.x_train, data.y_train.copy()
+        if wrong is None:
+            repeated = np.arange(len(y)) % OWNED
+            return data.replace(x_train=x[repeated], y_train=y[repeated])
+        y[OWNED:] = datasets.with_label_noise(y[OWNED:], wrong, data.classes, np.random.default_rng(seed))
+        return data.replace(y_train=y)
+
+    return split
+
+
+def gained_by_collecting(runs):
+    """Validation accuracy with the carelessly labeled samples minus without, per seed."""
+    more, alone = (settled(arm).drop_vars("learning_rate") for arm in runs)
+    return more - alone
+
+
+def at_best_rate(task, seeds, setting):
+    """Twenty epochs, each seed with a split of its own, at the best of three learning rates.
+
+    Parameters
+    ----------
+    task : function seed → Split
+    seeds : sequence of int
+    setting : dict, more of the grid
+
+    Returns
+    -------
+    xarray.Dataset
+    """
+    runs = fit_many(models.mlp, task, {
+        "learning_rate": [0.03, 0.1, 0.3], **setting, "seed": [*TUNING_SEEDS, *seeds]}, epochs=20)
+    return at_best("learning_rate", runs, score=settled(runs), seeds=TUNING_SEEDS)
+
+
+CLAIMS = [
+    Claim("lc-more-data", "More data always helps.", SLIP, "01",
+          "accuracy gained by doubling the data, inputs averaged to two numbers",
+          doubling_halves, gained_by_doubling, threshold=A_POINT, neutral=0.0, detect=0.007, pilot_sd=0.016),
+    Claim("lc-learned-by-heart", "A network that knows its training data by heart needs more data.", SLIP, "01",
+          "accuracy gained by doubling 256 samples, training accuracy near 100 %",
+          doubling_images, gained_by_doubling, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.013),
+    Claim("lc-careless-labels", "More data helps, even if some of it is labeled carelessly.", SLIP, "01",
+          "accuracy gained by adding three times as many samples, half of them labeled wrongly",
+          careless_collection, gained_by_collecting, threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.027),
+]

@@ -3,24 +3,28 @@
 TUNING_SEEDS = range(90, 92)   # choose on these, measure claims on others
 
 
-def at_best(knob, runs):
+def at_best(knob, runs, *, score=None, seeds=TUNING_SEEDS):
     """Runs of the measuring seeds, each arm at the value of `knob` that was best for it.
 
-    The value is chosen by final validation accuracy on the tuning seeds, from the same values
-    for all arms, at every value of the other knobs.
+    The value is chosen on the tuning seeds, from the same values for all arms, at every value
+    of the other knobs.
 
     Parameters
     ----------
     knob : str
         A dimension of the runs, e.g. ``"learning_rate"``.
     runs : xarray.Dataset
-        From `fit_many`, with `TUNING_SEEDS` among the seeds.
+        From `fit_many`, with the tuning seeds among the seeds.
+    score : xarray.DataArray, optional
+        What to choose by; the validation accuracy of the last epoch otherwise.
+    seeds : sequence of int
+        The tuning seeds. Two are enough where a wrong value costs much.
 
     Returns
     -------
     xarray.Dataset without the dimension `knob` and without the tuning seeds
     """
-    tuning = runs.seed.isin(list(TUNING_SEEDS))
-    final = runs.val_accuracy.isel(epoch=-1, drop=True)
-    best = final.sel(seed=tuning).mean("seed").idxmax(knob)
+    score = runs.val_accuracy.isel(epoch=-1, drop=True) if score is None else score
+    tuning = runs.seed.isin(list(seeds))
+    best = score.sel(seed=tuning).mean("seed").idxmax(knob)
     return runs.sel(seed=~tuning).sel({knob: best})

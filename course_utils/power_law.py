@@ -1,0 +1,124 @@
+"""Where is this learning curve going? A power law fitted to small sizes, to be tested on large ones.
+
+The law: ``error = scale * size**-rate + floor``. The floor is what no amount of data removes.
+
+Source: Cortes, Jackel, Solla, Vapnik & Denker (1993), Learning curves: asymptotic values and rate
+of convergence, NIPS 6; Hestness et al. (2017), Deep learning scaling is predictable, empirically.
+"""
+
+import dataclasses
+
+import numpy as np
+import xarray as xr
+from scipy import optimize
+
+
+@dataclasses.dataclass(frozen=True)
+class PowerLaw:
+    """A fitted law; call it with sizes for the errors it says.
+
+    Attributes
+    ----------
+    scale, rate, floor : float
+        ``error = scale * size**-rate + floor``.
+    resampled : array (resamples, 3)
+        The same three, fitted to resampled runs: how sure the fit is.
+    noise : float
+        Standard error of a mean error, as at the largest fitted size.
+    fitted : array
+        The sizes it was fitted to.
+    """
+
+    scale: float
+    rate: float
+    floor: float
+    resampled: np.ndarray = dataclasses.field(repr=False)
+    noise: float = dataclasses.field(repr=False)
+    fitted: np.ndarray = dataclasses.field(repr=False)
+
+    def __call__(self, size):
+        return _error(np.asarray(size, float), self.scale, self.rate, self.floor)
+
+    def predict(self, sizes, *, level=0.95):
+        """Predicted mean error at other sizes, with a prediction interval.
+
+        The interval holds the uncertainty of the fit and of the mean that will be measured,
+        over as many runs as the law was fitted to. It takes the *form* of the law for granted.
+
+        Parameters
+        ----------
+        sizes : sequence of numbers
+        level : float in (0, 1)
+
+        Returns
+        -------
+        xarray.Dataset with ``mean``, ``low``, ``high`` along ``train_size``
+        """
+        sizes = np.asarray(sizes, float)
+        drawn = _error(sizes, *self.resampled.T[:, :, None])
+        drawn = drawn + np.random.default_rng(0).normal(0, self.noise, (len(drawn), 1))
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return xr.Dataset({name: ("train_size", values) for name, values in {
+            "mean": self(sizes), "low": low, "high": high}.items()}, {"train_size": sizes})
+
+
+def fit(errors, *, over="seed", resamples=200):
+    """Fit a power law to mean errors by weighted least squares.
+
+    Parameters
+    ----------
+    errors : xarray.DataArray, dims (train_size, over)
+        One error per run, e.g. ``1 - runs.val_accuracy``, at four sizes or more.
+    over : str
+        Dimension of the repeats. A whole repeat, its errors at all sizes, is resampled
+        together: nested training sets make them go up and down together.
+    resamples : int
+        Bootstrap samples behind the prediction interval.
+
+    Returns
+    -------
+    PowerLaw
+
+    Raises
+    ------
+    ValueError
+        Fewer than four sizes or two runs, or an error that is no number.
+
+    Source: nonlinear least squares, `scipy.optimize.curve_fit`; bootstrap of the runs (Efron
+    & Tibshirani 1993, chapter 9).
+    """
+    missing = {"train_size", over} - set(errors.dims)
+    if missing or errors.ndim != 2:
+        raise ValueError(f"errors has the dimensions {', '.join(map(str, errors.dims))}; expected train_size and "
+                         f"{over}.")
+    if errors.sizes["train_size"] < 4 or errors.sizes[over] < 2:
+        raise ValueError(f"A power law has three numbers to fit, and its interval needs repeats: expected at least 4 "
+                         f"sizes and 2 runs, not {errors.sizes['train_size']} and {errors.sizes[over]}.")
+    if not np.isfinite(errors).all():
+        raise ValueError("Some errors are no numbers; drop the runs that were not trained.")
+    runs = errors.transpose(over, "train_size").values
+    sizes = errors.train_size.values.astype(float)
+    deviation = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
+    weights = np.maximum(deviation, max(deviation.max() / 100, 1e-6))   # a size without spread must not decide alone
+    rng = np.random.default_rng(0)
+    means = [runs[rng.integers(len(runs), size=len(runs))].mean(axis=0) for _ in range(resamples)]
+    best = _least_squares(sizes, runs.mean(axis=0), weights)
+    return PowerLaw(*map(float, best), np.array([_least_squares(sizes, mean, weights) for mean in means]),
+                    float(deviation[-1]), sizes)
+
+
+def _error(sizes, scale, rate, floor):
+    return scale * sizes**-rate + floor
+
+
+def _least_squares(sizes, errors, deviation):
+    """scale, rate and floor that fit mean errors best, the last between 0 and 1."""
+    middle = np.exp(np.log(sizes).mean())   # the scale is fitted there, where it is well determined
+
+    def law(size, scale, rate, floor):
+        return _error(size / middle, scale, rate, floor)
+
+    start = (max(errors[0] - errors[-1], 1e-3), 0.7, max(errors[-1], 0) / 2)
+    (scale, rate, floor), _ = optimize.curve_fit(law, sizes, errors, start, sigma=deviation, maxfev=5000,
+                                                 bounds=([0, 0, 0], [np.inf, 3, 1]))
+    return scale * middle**rate, rate, floor

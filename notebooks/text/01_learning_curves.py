@@ -1,0 +1,412 @@
+# %% [markdown]
+# # Learning curves: more data or a better model?
+#
+# After this lecture you can
+#
+# - **draw** a learning curve: scores against the size of the training set, over
+#   nested subsets and repeated splits, with honest intervals;
+# - **tell** high bias, high variance and a noise floor apart, by eye and by number;
+# - **fit** a power law to the sizes you have, **test** it on sizes you held out, and
+#   say when not to trust it;
+# - **decide** whether to buy data or to look for a better model.
+#
+# You need about 45 minutes. You should be able to build and fit a small network
+# in Keras. Nothing is downloaded.
+
+# %% [markdown]
+# ## The claim
+#
+# > “More data always helps.”
+#
+# It is the most expensive sentence in machine learning: collecting and labeling
+# data costs more than any computer. Often it is true. Here you will find out when
+# it is, before paying.
+
+# %% [markdown]
+# ## Predict first
+
+# %%
+from course_utils import quiz
+
+quiz.ask("01", "doubling")
+
+# %% [markdown]
+# ## The idea
+#
+# Train on $n$ samples, score on samples that no training ever sees, and let $n$
+# grow. Two rules make the points of such a curve comparable. The subsets are
+# **nested**: the first 64 images are among the first 128. And the validation set
+# **stays the same** for all of them. By hand, with a support vector machine:
+
+# %%
+from sklearn.svm import SVC
+
+from course_utils import datasets
+
+digits = datasets.digits(seed=0)
+for n in (32, 128, 512):
+    model = SVC().fit(digits.x_train[:n], digits.y_train[:n])
+    print(f"{n:4} images: {model.score(digits.x_val, digits.y_val):.1%}")
+
+# %% [markdown]
+# That is one split of the data. Another one gives other numbers.
+# `sklearn.model_selection.learning_curve` repeats it over as many splits as you
+# ask for, and also scores the images it has trained on. We take ten random splits.
+# The test set stays closed, as always.
+
+# %%
+import numpy as np
+from sklearn.model_selection import ShuffleSplit, learning_curve
+
+sizes = [32, 48, 64, 96, 128, 192, 256, 512, 1024]
+x = np.concatenate([digits.x_train, digits.x_val])
+y = np.concatenate([digits.y_train, digits.y_val])
+splits = ShuffleSplit(10, test_size=len(digits.x_val), random_state=0)
+_, trained, validated = learning_curve(SVC(), x, y, train_sizes=sizes,
+                                       cv=splits)
+validated.shape
+
+# %% [markdown]
+# One row for each size, one column for each split. Now the same for a network.
+# `fit_many` trains it at every size and for every seed. `data` is a *function* of
+# the seed here, so that each seed has a split of its own, and `train_size` takes
+# nested subsets. All runs take the same number of steps, whatever the size.
+
+# %%
+from course_utils import fit_many, models
+
+grid = {"learning_rate": 0.1, "train_size": sizes, "seed": range(10)}
+network = fit_many(models.mlp, datasets.digits, grid, epochs=20)
+
+# %% [markdown]
+# In the figure, look at three things: where each curve ends, how far apart the two
+# are, and how steep the lower one still is at its right end.
+
+# %%
+from course_utils import plots
+
+scores = network[["accuracy", "val_accuracy"]].isel(epoch=-1)
+ax = plots.against(scores.to_dataarray(), "train_size", by="variable",
+                   test_share=0.2,
+                   title="A network that learns its images by heart")
+_ = ax.set(ylabel="accuracy")
+
+# %% [markdown]
+# The network knows its training images by heart at almost every size. What it gets
+# wrong is on images that it has not seen. That gap closes as the data grow.
+#
+# **What are the bands?** Not the standard deviation of the scores: that says how
+# much *one* split differs from the next, not how well you know the mean. And not the
+# plain interval either. All splits are cut from the same images, so their scores are
+# not independent. The corrected interval (Nadeau & Bengio 2003) allows for it:
+
+# %%
+from course_utils import stats
+
+final = network.val_accuracy.isel(epoch=-1).sel(train_size=256)
+plain = stats.interval(final)
+corrected = stats.resampled_interval(final, test_share=0.2)
+print(f"standard deviation  ± {final.std():.4f}")
+print(f"plain interval      ± {plain.high - plain['mean']:.4f}")
+print(f"corrected interval  ± {corrected.high - corrected['mean']:.4f}")
+
+# %% [markdown]
+# `test_share` is the share of all images that each split scores on. (The verdicts below
+# use the plain interval of paired differences: they speak of these images, and the
+# ledger tries them again on others.)
+
+# %% [markdown]
+# ## Three illnesses
+#
+# Two more curves. The first belongs to a network that is **too small**: four hidden
+# units. The second belongs to one that is large enough, but sees too little: of each
+# image only two numbers, the mean of its upper and of its lower half.
+
+# %%
+from course_utils.claims.learning_curves import halves
+
+tiny = {"depth": 1, "width": 4, "activation": "tanh"}
+small = {"depth": 1, "width": 16}
+too_small = fit_many(models.mlp, datasets.digits, grid | tiny, epochs=20)
+blind = fit_many(models.mlp, halves(datasets.digits),
+                 grid | small | {"learning_rate": 0.3}, epochs=20)
+
+# %%
+figure, axes = plots.panels(3)
+cases = {"High bias": too_small, "High variance": network,
+         "Noise floor": blind}
+for ax, (title, runs) in zip(axes, cases.items(), strict=True):
+    scores = runs[["accuracy", "val_accuracy"]].isel(epoch=-1)
+    plots.against(scores.to_dataarray(), "train_size", by="variable",
+                  test_share=0.2, title=title, ax=ax)
+    ax.set(ylabel="accuracy", ylim=(0, 1.02))
+
+# %% [markdown]
+# - **High variance** (middle): training accuracy near 100 %, a wide gap. The network
+#   could do it; it has not seen enough.
+# - **High bias** (left): the training accuracy *falls* as data are added, and the two
+#   curves meet below the top. The network cannot express what it sees.
+# - **Noise floor** (right): looks like high bias. But here the *inputs* do not hold the
+#   answer.
+#
+# Left and right look alike. What tells them apart is another experiment: a larger
+# network.
+
+# %%
+wider = fit_many(models.mlp, halves(datasets.digits),
+                 grid | {"train_size": [512, 1024]}, epochs=20)
+
+
+def last(runs, size=1024):
+    return float(runs.val_accuracy.isel(epoch=-1).sel(
+        train_size=size).mean())
+
+
+print("                  training error   gap   doubling   larger network")
+for name, runs, larger in (("four units", too_small, network),
+                           ("two numbers", blind, wider)):
+    trained = float(runs.accuracy.isel(epoch=-1).sel(train_size=1024).mean())
+    print(f"{name:17} {1 - trained:10.2f} {trained - last(runs):12.2f}"
+          f" {last(runs) - last(runs, 512):+9.2f}"
+          f" {last(larger) - last(runs):+13.2f}")
+
+# %% [markdown]
+# Both have a large training error and a small gap, and both gain little from
+# doubling the data. The larger network helps one of them only. That is the
+# difference between bias and noise, in numbers.
+
+# %% [markdown]
+# ## The lab
+#
+# Ten networks at each of nine sizes. On the left both scores; on the right the
+# validation error on logarithmic axes, with a power law that was fitted *only* to the
+# images you have (filled points). The hollow points are held out. Try this:
+#
+# - How few images are enough for the law to hit the hollow points?
+# - Add 30 % of wrong labels. Which part of the curve does the law mistake for all?
+# - Choose 4 units per layer. Would you buy data for this network?
+
+# %%
+from course_utils import labs
+
+labs.learning_curve()
+
+# %% [markdown]
+# ## The trial
+#
+# The claim says *always*. So one honest counterexample is enough, and the theory
+# above says where to look: at the noise floor. One point of accuracy is the least that
+# a doubling of the data should buy; that was fixed before the trial was run.
+
+# %%
+from course_utils import claims
+
+always = claims.get("lc-more-data")
+always.code()
+
+# %%
+verdicts = [always.judge(always.trial(datasets.digits, range(always.seeds)))]
+verdicts[0]
+
+# %% [markdown]
+# And where theory says that data *do* help: a wide gap, 256 images known by heart.
+
+# %%
+by_heart = claims.get("lc-learned-by-heart")
+runs = by_heart.trial(datasets.digits, range(by_heart.seeds))
+verdicts.append(by_heart.judge(runs))
+verdicts[-1]
+
+# %% [markdown]
+# There is a third way to get more data: quickly. You have 256 well-labeled images.
+# Somebody labels all the others in a hurry, and every second label is wrong. Both arms
+# take the same number of steps, each at the learning rate that is best for it.
+
+# %%
+careless = claims.get("lc-careless-labels")
+runs = careless.trial(datasets.digits, range(careless.seeds))
+verdicts.append(careless.judge(runs))
+verdicts[-1]
+
+# %% [markdown]
+# Four times as many images, and a *worse* network. How many wrong labels can the new
+# images have before you should have left them alone? Look for the place where the
+# interval crosses zero.
+
+# %%
+from course_utils.claims.learning_curves import (
+    at_best_rate, collected, gained_by_collecting)
+
+_, alone = runs
+gains = {}
+for wrong in (0.0, 0.15, 0.3):
+    data = collected(datasets.digits, wrong=wrong)
+    more = at_best_rate(data, range(careless.seeds), {})
+    gains[f"{100 * wrong:g} % wrong"] = stats.interval(
+        gained_by_collecting((more, alone)))
+gains["50 % wrong"] = verdicts[-1]
+_ = plots.intervals(gains, neutral=0, xlabel="accuracy gained",
+                    title="Careless labels eat up what images bring")
+
+# %% [markdown]
+# ## Where does the curve go?
+#
+# Along a good stretch of many learning curves the error falls as a **power law**,
+#
+# $$\text{error}(n) = a\, n^{-b} + c .$$
+#
+# The rate $b$ says how quickly data pay. The floor $c$ is what no data remove. On
+# logarithmic axes, with $c = 0$, it is a straight line. The practical question:
+# having 256 images, may we read off what 1024 would give?
+
+# %%
+quiz.ask("01", "law")
+
+# %%
+from course_utils import power_law
+
+errors = 1 - network.val_accuracy.isel(epoch=-1)
+owned = errors.sel(train_size=slice(256))
+law = power_law.fit(owned)
+print(f"rate {law.rate:.2f}, floor {law.floor:.3f}")
+_ = plots.power_law(errors, law,
+                    title="On digits the law hits what it has not seen")
+
+# %% [markdown]
+# The hollow points were not used in the fit, and they lie in the shaded region or
+# at its edge. That is a *test*, the part that is usually left out. The region is a 95 %
+# **prediction interval**: how far the fit may be off, and how much the new mean
+# scatters. It takes for granted that the curve *is* a power law. Now the same steps on
+# another task, which of ten tones sounds in a noise:
+
+# %%
+tones = fit_many(models.mlp, datasets.tones, grid, epochs=20)
+tone_errors = 1 - tones.val_accuracy.isel(epoch=-1)
+tone_law = power_law.fit(tone_errors.sel(train_size=slice(256)))
+_ = plots.power_law(tone_errors, tone_law,
+                    title="On tones it is wrong, and very sure of it")
+
+# %% [markdown]
+# At first the error falls slowly, then it plunges. The law was fitted to the bend in
+# between and drew it on as a line. The interval did not warn. It only knows about
+# chance, not about a wrong form.
+#
+# **Mended by a back-test.** Before you trust a law beyond your data, hide the largest
+# size that you *do* have and let the law predict it from the others. If it misses there,
+# it has no business farther out.
+
+# %%
+def back_test(errors):
+    """Does a law fitted to all sizes but the largest predict that one?"""
+    law = power_law.fit(errors.isel(train_size=slice(-1)))
+    said = law.predict(errors.train_size[-1:]).isel(train_size=0)
+    hidden = errors.isel(train_size=-1).mean()
+    return bool(said.low <= hidden <= said.high)
+
+
+for name, curve in {"digits": errors, "tones": tone_errors}.items():
+    up_to_256 = curve.sel(train_size=slice(256))
+    print(f"{name:7} passes the back-test: {back_test(up_to_256)}")
+
+# %% [markdown]
+# ## The decision
+#
+# What would doubling *all* our digits buy, and what does a better model buy? For the
+# data, ask the law, fitted to everything we have now. For the model, compare with the
+# support vector machine from the beginning.
+
+# %%
+law = power_law.fit(errors)
+now, twice = law([1024, 2048])
+machine = 1 - validated[sizes.index(1024)].mean()
+print(f"error of the network now          {now:.1%}")
+print(f"with twice the data, by the law   {twice:.1%}")
+print(f"error of the other model, now     {machine:.1%}")
+
+# %%
+import xarray as xr
+
+svm = xr.DataArray(1 - validated, {"train_size": sizes, "seed": range(10)})
+both = xr.Dataset({"network": errors, "support vector machine": svm})
+ax = plots.against(both.to_dataarray(), "train_size", by="variable",
+                   test_share=0.2,
+                   title="A better model costs no labels at all")
+plots.errors_on_log_axis(ax)
+
+# %% [markdown]
+# With many of these small images a support vector machine, at its default settings,
+# beats our network by more than twice the data would buy, if the law is right. Always
+# try the cheap classical model first. If it wins, you have saved the price of the data.
+
+# %% [markdown]
+# ## What goes wrong
+#
+# **“The first n rows will do.”** They will not, if the file is sorted. Here is a
+# nearest-neighbor classifier on digits sorted by class, and on shuffled ones:
+
+# %%
+from sklearn.neighbors import KNeighborsClassifier
+
+order = np.argsort(y, kind="stable")
+for shuffle in (False, True):
+    _, _, scores = learning_curve(
+        KNeighborsClassifier(), x[order], y[order], cv=5, shuffle=shuffle,
+        train_sizes=[64, 256, 1024], random_state=0)
+    print(f"shuffle={shuffle!s:5}", scores.mean(axis=1).round(2))
+
+# %% [markdown]
+# The first curve promises a huge gain from more data. All it shows is that the later
+# rows hold the missing classes. Mended by `shuffle=True`.
+#
+# **“Twenty epochs for everyone.”** With 32 images an epoch is a single step. Train all
+# sizes for the same number of *their own* epochs, and the small sets hardly get
+# trained at all.
+
+# %%
+steps = fit_many(models.mlp, datasets.digits, grid, epochs=20,
+                 evaluate_every=20).val_accuracy
+after = [20 * (n // 32) for n in sizes]   # steps in 20 epochs of n images
+own = steps.sel(step=xr.DataArray(after, {"train_size": sizes}))
+both = xr.Dataset({"20 epochs of its own": own.drop_vars("step"),
+                   "equally many steps": steps.isel(step=-1, drop=True)})
+ax = plots.against(both.to_dataarray(), "train_size", by="variable",
+                   test_share=0.2,
+                   title="Equal epochs exaggerate what data buy")
+_ = ax.set(ylabel="validation accuracy")
+
+# %% [markdown]
+# The lower curve mixes two things, fewer images and less training. Mended by giving
+# every size the same number of steps, as `fit_many` does, or by training each until its
+# own validation score stops rising (lecture 02).
+#
+# **“The gap is large, so I need data.”** A gap at the *end* of a short curve says that
+# data would help; the slope says how soon. Look at both, and back-test the law.
+
+# %% [markdown]
+# ## What you may now claim, and what not
+
+# %%
+claims.ledger(verdicts)
+
+# %% tags=["nbval-check-output"]
+for verdict in verdicts:
+    print(f"{verdict.claim.key}: {verdict.word}")
+
+# %% [markdown]
+# You may say: data help where training is perfect and validation is not. They do not
+# help a network that cannot express the answer, nor inputs that do not contain it,
+# and badly labeled data can hurt. You may extrapolate a curve only after a back-test,
+# and not far. You may not say “always”.
+#
+# **Where to go next.** Lecture 02 looks at the other curve, scores against epochs, and
+# asks what is wrong with a single run. Exercise 01 has you draw a learning curve by
+# hand and decide for three data sets whether to buy more.
+#
+# **References.**
+# C. Cortes, L. D. Jackel, S. A. Solla, V. Vapnik, J. S. Denker: *Learning curves:
+# asymptotic values and rate of convergence*, NIPS 1993.
+# C. Nadeau, Y. Bengio: *Inference for the generalization error*, Machine Learning 52,
+# 2003.
+# J. Hestness et al.: *Deep learning scaling is predictable, empirically*, 2017.
+# T. Viering, M. Loog: *The shape of learning curves: a review*, IEEE Transactions on
+# Pattern Analysis and Machine Intelligence, 2023.
