@@ -147,6 +147,30 @@ def moons(seed=0, *, samples=600, noise=0.2):
     return stratified(f"moons(seed={seed})", x.astype("float32"), y.astype("int32"), seed)
 
 
+def spirals(seed=0, *, samples=600, noise=0.05, turns=1.5):
+    """Two interleaved spiral arms in the plane; two classes, harder to part than the moons.
+
+    Parameters
+    ----------
+    seed : int
+        Draws the samples and the split.
+    samples : int
+        Divided as in `digits`; even, half of them on each arm.
+    noise : float
+        Standard deviation of the noise; the arms end at radius 1.
+    turns : float
+        How often an arm goes round the center.
+
+    Source: Lang & Witbrock (1988), Learning to tell two spirals apart; theirs go round three times.
+    """
+    rng = np.random.default_rng(seed)
+    y = np.arange(samples) % 2
+    along = np.sqrt(rng.uniform(0.01, 1, samples))   # more samples where an arm is longer
+    angle = 2 * np.pi * turns * along + np.pi * y
+    x = along[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, noise, (samples, 2))
+    return stratified(f"spirals(seed={seed})", x.astype("float32"), y.astype("int32"), seed)
+
+
 def with_label_noise(y, rate, classes, rng):
     """Return a copy of `y` in which about a share `rate` of the labels is wrong.
 

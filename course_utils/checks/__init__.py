@@ -123,9 +123,34 @@ def array(value, shape, what="the result"):
 def arrays(value, shapes):
     """Several arrays that a function returns together; `shapes` is a dict name → shape."""
     names = ", ".join(shapes)
+    value = list(value) if isinstance(value, np.ndarray) and len(value.shape) == 1 else value
     if not isinstance(value, tuple | list) or len(value) != len(shapes):
         raise Violated(f"the function returns {_kind(value)}: return {names}, in this order")
     return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]
+
+
+def objections(flaws, missing, sound):
+    """Judge which objections of fellow referees a learner shares.
+
+    Parameters
+    ----------
+    flaws : collection of letters, in any form
+    missing : dict letter → what to ask oneself, for each objection that is right
+    sound : dict letter → why it is none, for each that is not
+    """
+    if not isinstance(flaws, str | set | list | tuple | frozenset) or not all(isinstance(one, str) for one in flaws):
+        raise Violated('flaws is not a collection of letters: write it like {"x", "y"}')
+    chosen = {letter for one in flaws for letter in one.lower() if letter.isalpha()}
+    if not chosen:
+        raise Unanswered
+    letters = sorted(missing | sound)
+    unknown = sorted(chosen - set(letters))
+    expect(not unknown, f"there is no objection {' or '.join(unknown)}",
+           f"choose among the letters {letters[0]} to {letters[-1]}")
+    for letter, hint in sound.items():
+        expect(letter not in chosen, "one of your objections holds against sound work too", hint)
+    for letter, hint in missing.items():
+        expect(letter in chosen, "there is a flaw you let pass", hint)
 
 
 def blame(error):
@@ -159,7 +184,9 @@ def silence():
 
 
 def _kind(value):
-    return f"a tuple of {len(value)}" if isinstance(value, tuple) else f"a value of type {type(value).__name__}"
+    if isinstance(value, tuple | list):
+        return f"{len(value)} values"
+    return f"a value of type {type(value).__name__}"
 
 
 def _is_empty(function):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_utils.checks import Unanswered, Violated, array, arrays, call, check, close, expect, expect_close
+from course_utils.checks import array, arrays, call, check, close, expect, expect_close, objections
 
 ENOUGH = 0.9        # validation accuracy from which a network counts as trained
 
@@ -281,17 +281,7 @@ SOUND = {
 
 @check("2.8", "you found every flaw, and nothing that is none")
 def referee(flaws, rng):
-    if not isinstance(flaws, str | set | list | tuple | frozenset) or not all(isinstance(one, str) for one in flaws):
-        raise Violated('flaws is not a collection of letters: write it like {"x", "y"}')
-    chosen = {letter.lower() for one in flaws for letter in one if letter.isalpha()}
-    if not chosen:
-        raise Unanswered
-    unknown = sorted(chosen - set(MISSING) - set(SOUND))
-    expect(not unknown, f"there is no objection {' or '.join(unknown)}", "choose among the letters a to h")
-    for letter, hint in SOUND.items():
-        expect(letter not in chosen, "one of your objections holds against sound work too", hint)
-    for letter, hint in MISSING.items():
-        expect(letter in chosen, "there is a flaw you let pass", hint)
+    objections(flaws, MISSING, SOUND)
 
 
 def keras_layer(gamma, beta, epsilon, mean=0.0, variance=1.0, momentum=0.99):

@@ -1,3 +1,138 @@
 """Claims about training curves, tried in lecture 02."""
 
-CLAIMS = []
+import numpy as np
+import xarray as xr
+
+from course_utils import fit_many, models
+from course_utils.claims import Claim
+from course_utils.claims.tuning import TUNING_SEEDS
+
+# Nine ways to train one network. A decay is no part of the loss, so that all nine losses mean the same.
+BRAKES = {"learning_rate": [0.01, 0.05, 0.25], "weight_decay": [0.0, 0.003, 0.03]}
+
+
+def lower_losses(task, seeds):
+    """One network in nine settings, on right labels and with 30 % of them wrong."""
+    return fit_many(models.mlp, task(0), {
+        **BRAKES, "label_noise": [0.0, 0.3], "seed": [*TUNING_SEEDS, *seeds]}, epochs=20)
+
+
+def last_scores(runs):
+    """Training loss and validation accuracy at the end, all nine settings in one dimension."""
+    last = runs[["loss", "val_accuracy"]].isel(epoch=-1).stack(setting=list(BRAKES), create_index=False)
+    return last.fillna(np.inf)   # the loss of a diverged run
+
+
+def agreeing_pairs(runs):
+    """Share of pairs of settings in which the lower loss has the higher accuracy, labels right, per seed.
+
+    Equal accuracies count one half.
+    """
+    last = _measured(last_scores(runs)).sel(label_noise=0.0).transpose("seed", "setting")
+    loss, accuracy = last.loss.values, last.val_accuracy.values
+    first, second = np.triu_indices(last.sizes["setting"], 1)
+    agreement = np.sign(loss[:, second] - loss[:, first]) * np.sign(accuracy[:, first] - accuracy[:, second])
+    return xr.DataArray((1 + agreement).mean(1) / 2, {"seed": last.seed.values}, "seed")
+
+
+def chosen_by_loss(runs):
+    """Accuracy of the setting with the lowest loss minus that of the best, 30 % wrong labels, per seed.
+
+    Which setting is the best is said by the tuning seeds.
+    """
+    last = last_scores(runs).sel(label_noise=0.3, drop=True)
+    best = _tuning(last.val_accuracy).mean("seed").argmax("setting")
+    last = _measured(last)
+    chosen = last.val_accuracy.isel(setting=last.loss.argmin("setting"))
+    return (chosen - last.val_accuracy.isel(setting=best)).drop_vars(["setting", *BRAKES], errors="ignore")
+
+
+RATES = [0.001, 0.01, 0.03, 0.1, 0.3, 1.0]
+DEFAULT_RATE = 0.1
+# One change at a time. The default: three hidden layers of 64 ReLU units, He initialization, batch
+# size 32, no decay, learning rate 0.1. Each other hyperparameter goes to an end of the range one
+# meets in books and code. All were written down before the seeds of the trial were run.
+CHANGES = {
+    "none": {}, "width": {"width": 16}, "depth": {"depth": 1}, "activation": {"activation": "sigmoid"},
+    "large batch": {"batch_size": 128},
+    "small initial weights": {"initial_scale": 0.3}, "large initial weights": {"initial_scale": 2.0},
+    "weight decay": {"weight_decay": 0.03}}
+
+
+def all_hyperparameters(task, seeds):
+    """One network and seven changes to it, each at six learning rates from 0.001 to 1."""
+    data, everyone = task(0), [*TUNING_SEEDS, *seeds]
+    grid = {"learning_rate": RATES, "weight_decay": 0.0, "seed": everyone}
+    scores = [fit_many(models.mlp, data, grid | change, epochs=6).val_accuracy.isel(epoch=-1)
+              for change in CHANGES.values()]
+    return xr.concat([score.reset_coords(drop=True) for score in scores],
+                     xr.Variable("change", list(CHANGES))).to_dataset(name="val_accuracy")
+
+
+def costs(runs):
+    """Accuracy that each hyperparameter costs when set badly, per seed.
+
+    Returns
+    -------
+    xarray.Dataset, dims (change, seed)
+        ``fixed``: the learning rate stays at its default. ``tuned``: it is chosen anew for each
+        change. The first change is the learning rate's own: to its worst value from its best.
+        Worst and best are chosen on the tuning seeds.
+    """
+    mean = _tuning(runs.val_accuracy).mean("seed")
+    scores = _measured(runs).val_accuracy
+    best, worst = mean.idxmax("learning_rate"), mean.sel(change="none").idxmin("learning_rate")
+    tuned = scores.sel(learning_rate=best).drop_vars("learning_rate")
+    fixed = scores.sel(learning_rate=DEFAULT_RATE, drop=True)
+    top = tuned.sel(change="none", drop=True)
+    rate = top - scores.sel(change="none", learning_rate=worst, drop=True).drop_vars("learning_rate", errors="ignore")
+    changes = [change for change in CHANGES if change != "none"]
+    fixed = (fixed.sel(change="none", drop=True) - fixed).sel(change=changes)
+    rate = rate.expand_dims(change=["learning rate"])
+    return xr.Dataset({"fixed": xr.concat([rate, fixed], "change"),
+                       "tuned": (top - tuned).sel(change=changes)})
+
+
+def rate_against_others(runs):
+    """What the learning rate costs when set badly minus the most that any other costs, per seed.
+
+    Which other one is the costliest is said by the tuning seeds.
+    """
+    fixed = runs.val_accuracy.sel(learning_rate=DEFAULT_RATE, drop=True)
+    costliest = _tuning(fixed).mean("seed").drop_sel(change="none").idxmin("change")
+    found = costs(runs).fixed
+    return found.sel(change="learning rate", drop=True) - found.sel(change=costliest.item(), drop=True)
+
+
+def regained(runs):
+    """Accuracy regained by tuning the learning rate anew for a change, mean over changes, per seed."""
+    changed = runs.drop_sel(change="none")
+    best = _tuning(changed.val_accuracy).mean("seed").idxmax("learning_rate")
+    scores = _measured(changed).val_accuracy
+    gain = scores.sel(learning_rate=best) - scores.sel(learning_rate=DEFAULT_RATE)
+    return gain.drop_vars("learning_rate", errors="ignore").mean("change")
+
+
+def _tuning(runs):
+    return runs.sel(seed=list(TUNING_SEEDS))
+
+
+def _measured(runs):
+    return runs.drop_sel(seed=list(TUNING_SEEDS))
+
+
+BENGIO = "Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
+CLAIMS = [
+    Claim("tc-lower-loss", "A lower training loss is a better model.", "common slip", "02",
+          "of all pairs of settings agree: lower training loss, higher validation accuracy",
+          lower_losses, agreeing_pairs, threshold=0.9, neutral=0.5, detect=0.05, pilot_sd=0.047),
+    Claim("tc-lowest-loss", "Choose the setting with the lowest training loss.", "common slip", "02",
+          "accuracy gained over the best setting, 30 % wrong labels",
+          lower_losses, chosen_by_loss, threshold=-0.01, neutral=None, detect=0.03, pilot_sd=0.026),
+    Claim("tc-learning-rate", "The learning rate is the most important hyperparameter.", BENGIO, "02",
+          "accuracy that a bad learning rate costs more than the costliest other change",
+          all_hyperparameters, rate_against_others, threshold=0.01, neutral=None, detect=0.1, pilot_sd=0.07),
+    Claim("tc-tune-again", "Whatever you change, tune the learning rate again.", "common advice", "02",
+          "accuracy regained by tuning the rate again, mean over seven changes",
+          all_hyperparameters, regained, threshold=0.01, neutral=0.0, detect=0.03, pilot_sd=0.03),
+]

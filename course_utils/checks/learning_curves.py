@@ -1,0 +1,276 @@
+"""Checks of exercise 01: learning curves, eight patients, intervals and seeds."""
+
+import numpy as np
+
+from course_utils import stats
+from course_utils.checks import Unanswered, Violated, array, arrays, call, check, close, expect, objections
+
+SIZES = [20, 50, 80]
+
+
+@check("1.1", "the subsets are nested and drawn at random, and the validation set stays untouched")
+def by_hand(learning_curve, rng):
+    def curve(seed):
+        spies = []
+
+        def make_model():
+            spies.append(Spy())
+            return spies[-1]
+
+        value = call(learning_curve, {
+            "make_model": make_model, "x_train": x[:100], "y_train": labels(x[:100]), "x_val": x[100:],
+            "y_val": labels(x[100:]), "sizes": list(SIZES), "rng": np.random.default_rng(seed)})
+        used = [spy for spy in spies if spy.fitted]
+        expect(used, "no model is trained", "each size needs a model of its own: make_model()")
+        return array(value, (len(SIZES), 2)), used
+
+    x = np.stack([np.arange(130.0), rng.normal(size=130)], axis=1)   # sorted, as many a file is
+    scores, spies = curve(1)
+    fitted = [spy.fitted for spy in spies]
+    expect(len(fitted) == len(SIZES) and all(len(calls) == 1 for calls in fitted),
+           "a model is trained on more than one subset", "make a new one for every size, or it remembers the last")
+    subsets = [set(calls[0]) for calls in fitted]
+    expect(not any(subset & set(range(100, 130)) for subset in subsets), "validation samples are trained on",
+           "take the subsets from x_train only")
+    expect(all(len(subset) == len(calls[0]) for subset, calls in zip(subsets, fitted, strict=True)),
+           "a subset holds some samples twice", "draw without replacement: rng.permutation")
+    expect([len(subset) for subset in subsets] == SIZES, "the subsets do not have the sizes asked for",
+           f"here sizes was {SIZES}, in this order")
+    expect(all(spy.matched for spy in spies), "samples and labels do not belong together",
+           "use the same indices for x_train and y_train")
+    expect(subsets[0] <= subsets[1] <= subsets[2], "the subsets are not nested",
+           "draw one order for all sizes, and take its first n")
+    expect(subsets[0] != set(range(20)), "the subset is the first rows of the data",
+           "they may be sorted: draw a random order with rng")
+    again, other = curve(1)[1], curve(2)[1]
+    expect(set(again[0].fitted[0]) == subsets[0], "the same rng gives another subset",
+           "draw from the rng that is passed in, not from a global one")
+    expect(set(other[0].fitted[0]) != subsets[0], "another rng gives the same subset",
+           "draw from the rng that is passed in")
+    right = np.array([Spy.right(size) for size in SIZES])
+    expect(not close(scores, right[:, ::-1]), "the columns are swapped", "training score first, then validation score")
+    expect(not close(scores[:, 0], Spy.whole), "the training score is taken on all of x_train",
+           "score the samples that this model was trained on")
+    expect(close(scores[:, 0], right[:, 0]), "the training score is not that of the subset",
+           "score on the samples and labels of the subset")
+    expect(close(scores[:, 1], right[:, 1]), "the validation score is not taken on the validation set",
+           "score on all of x_val, y_val, at every size")
+
+
+def labels(x):
+    """A label that tells which sample it belongs to."""
+    return (7 * x[:, 0]).astype(int) % 1000
+
+
+class Spy:
+    """A model that notes what it is given; its scores say which samples they were taken on."""
+
+    whole = 0.123
+
+    def __init__(self):
+        self.fitted, self.matched = [], True
+
+    def fit(self, x, y):
+        self.matched &= np.array_equal(labels(np.asarray(x)), np.asarray(y))
+        self.fitted.append([int(index) for index in np.asarray(x)[:, 0]])
+        return self
+
+    def score(self, x, y):
+        x = np.asarray(x)
+        self.matched &= np.array_equal(labels(x), np.asarray(y))
+        given, known = {int(index) for index in x[:, 0]}, set(self.fitted[-1])
+        if given == known:
+            return self.right(len(known))[0]
+        if given == set(range(100, 130)):
+            return self.right(len(known))[1]
+        return self.whole if given == set(range(100)) else 0.321
+
+    @staticmethod
+    def right(size):
+        return 1 - size / 1000, 0.5 + size / 1000
+
+
+DIAGNOSES = {
+    "A": ("noise in training", "its validation accuracy is the higher one: what is switched off there?"),
+    "B": ("not shuffled", "from the first epoch its training accuracy is far above chance, and validation is at "
+          "chance: what does each batch look like?"),
+    "C": ("rate too low", "its three curves are one, and nearly a straight line: what if you waited?"),
+    "D": ("cold statistics", "training is near 100 % at once, validation creeps after it without end: what is "
+          "averaged slowly, and used in validation only?"),
+    "E": ("too small", "its curves meet and level off, far below 100 %, calmly: what would a longer training bring?"),
+    "F": ("leak", "compare its validation accuracy with that on new images"),
+    "G": ("rate too high", "its seeds scatter, and its curves jump up and down together: how long are its steps?"),
+    "H": ("learns wrong labels", "validation rises, turns, and falls, while training goes on rising: what is it "
+          "learning by then?"),
+}
+DISTRACTORS = {"dead units", "healthy"}
+
+
+@check("1.2", "all eight patients have the right diagnosis")
+def diagnoses(diagnosis, rng):
+    if not isinstance(diagnosis, dict):
+        raise Violated('diagnosis is not a dictionary: write it like {"A": "leak", …}')
+    given = {str(patient).upper(): _plain(name) for patient, name in diagnosis.items() if name is not ...}
+    if not given:
+        raise Unanswered
+    known = {name for name, _ in DIAGNOSES.values()} | DISTRACTORS
+    for patient, name in given.items():
+        expect(patient in DIAGNOSES, f"there is no patient {patient}", "they are called A to H")
+        expect(name in known, f"“{name}” of patient {patient} is not in the list", "copy a name from the list above")
+    missing = [patient for patient in DIAGNOSES if patient not in given]
+    wrong = [patient for patient, name in given.items() if name != DIAGNOSES[patient][0]]
+    for patient in wrong[:1]:
+        expect(False, f"patient {patient} has something else ({len(given) - len(wrong)} of 8 are right)",
+               DIAGNOSES[patient][1])
+    expect(not missing, f"patient {', '.join(missing)} is still waiting", "every letter needs a diagnosis")
+
+
+def _plain(name):
+    return " ".join(str(name).strip().lower().split())
+
+
+@check("1.3", "the interval is that of paired differences, by Student's t")
+def interval(paired_interval, rng):
+    from scipy.stats import norm, t, ttest_rel
+
+    shared = rng.normal(0, 5, 6)
+    first, second = shared + rng.normal(0, 1, 6), shared + rng.normal(3, 1, 6)
+
+    def found(first, second, level):
+        value = call(paired_interval, {"first": first, "second": second, "level": level})
+        return np.array(arrays(value, {"mean": (), "low": (), "high": ()}), float)
+
+    test = ttest_rel(second, first)
+    inside = test.confidence_interval(0.95)
+    right = np.array([(second - first).mean(), inside.low, inside.high])
+    mean, low, high = found(first, second, 0.95)
+    half, wanted = (high - low) / 2, (right[2] - right[1]) / 2
+    difference, n = second - first, len(first)
+    expect(not close(mean, -right[0]), "the difference has the wrong sign", "second minus first")
+    expect(close(mean, right[0]), "the mean is not that of the differences", "average second − first")
+    expect(low <= high, "low is above high", "return mean, low, high")
+    expect(close((low + high) / 2, mean), "the interval does not lie evenly about the mean",
+           "go equally far down and up")
+    expect(not close(half, t.ppf(0.975, n - 1) * difference.std(ddof=1)), "the interval is that of a single run",
+           "the mean of n runs varies √n times less")
+    unpaired = t.ppf(0.975, 2 * (n - 1)) * np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / n)
+    expect(half < 0.8 * unpaired, "the interval is that of two unpaired samples",
+           "take the differences first, then their standard deviation")
+    expect(not close(half, norm.ppf(0.975) * difference.std(ddof=1) / np.sqrt(n)) and
+           not close(half, 1.96 * difference.std(ddof=1) / np.sqrt(n)), "the interval is that of a normal distribution",
+           "the standard deviation is estimated from few runs: use Student's t with n − 1 degrees of freedom")
+    expect(not close(half, t.ppf(0.975, n - 1) * difference.std() / np.sqrt(n)), "the standard deviation divides by N",
+           "six runs have five degrees of freedom: ddof=1")
+    expect(not close(half, t.ppf(0.95, n - 1) * difference.std(ddof=1) / np.sqrt(n)), "the interval leaves out 5 % on "
+           "each side", "a 95 % interval leaves out 2.5 % on each: take the quantile (1 + level)/2")
+    expect(close(half, wanted), "the interval has another width", "t quantile × standard deviation / √n")
+    inside = ttest_rel(second[:4], first[:4]).confidence_interval(0.5)
+    expect(close(found(first[:4], second[:4], 0.5)[1:], [inside.low, inside.high]),
+           "at level 0.5 it is another interval", "use the argument level, and the number of runs that are given")
+
+
+@check("1.4", "the number of seeds finds the effect four times in five")
+def seeds(seeds_for, rng):
+    for effect, sd, count in ((0.005, 0.02, 8), (0.005, 0.006, 12), (0.02, 0.03, 15)):
+        pilot = rng.normal(effect, sd, count)
+        needed = float(array(call(seeds_for, {"effect": effect, "pilot": pilot}), ()))
+        right = stats.seeds_needed(effect, pilot.std(ddof=1))
+        for message, hint, wrong in (
+                ("the standard deviation of the pilot divides by N", "few runs underestimate it otherwise: ddof=1",
+                 stats.seeds_needed(effect, pilot.std())),
+                ("the number is that of unpaired runs", "the pilot holds paired differences: paired=True",
+                 stats.seeds_needed(effect, pilot.std(ddof=1), paired=False)),
+                ("with so many seeds the effect is found one time in two",
+                 "that only asks when the interval would be as wide as the effect; ask for a power of 0.8",
+                 (1.96 * pilot.std(ddof=1) / effect)**2),
+                ("the variance stands where the standard deviation should", "take its root",
+                 stats.seeds_needed(effect, pilot.var(ddof=1))),
+                ("the effect of the pilot is used", "the effect that matters is the argument effect; the pilot only "
+                 "tells the spread", stats.seeds_needed(abs(pilot.mean()), pilot.std(ddof=1)))):
+            expect(abs(needed - right) <= 1 or abs(needed - wrong) > 1, message, hint)
+        expect(abs(needed - right) <= max(1, 0.04 * right), "the number of seeds is another one",
+               "stats.seeds_needed(effect, standard deviation of the differences)")
+        expect(needed == int(needed), "the number of seeds is no whole number", "round up")
+
+
+@check("1.5", "the fit finds the law behind the errors, floor included")
+def law(fit_power_law, rng):
+    sizes = np.array([32.0, 48, 64, 96, 128, 192, 256])
+
+    def found(errors):
+        value = call(fit_power_law, {"sizes": sizes, "errors": errors})
+        return np.array(arrays(value, {"a": (), "b": (), "c": ()}), float)
+
+    for a, b, c in ((3.0, 0.7, 0.0), (2.0, 0.5, 0.1), (4.0, 0.9, 0.3)):
+        fitted, right = found(_law(sizes, a, b, c)), np.array([a, b, c])
+        expect(not close(fitted, right * [1, -1, 1], 0.05), "the rate b is negative",
+               "the error is a·n^(−b) + c, so b is positive where it falls")
+        expect(not close(fitted[[2, 1, 0]], right, 0.05) and not close(fitted[[0, 2, 1]], right, 0.05),
+               "the numbers are in another order", "return a, b, c")
+        straight = np.polyfit(np.log(sizes), np.log(_law(sizes, a, b, c)), 1)
+        expect(c == 0 or not close(fitted[1], -straight[0], 0.01), "a straight line is fitted to the logarithms",
+               "that has no floor; fit a, b and c with scipy.optimize.curve_fit")
+        expect(np.abs(_law(sizes, *fitted) - _law(sizes, a, b, c)).max() < 0.003,
+               "the law does not go through errors that follow one exactly", "give curve_fit a start, p0, and bounds")
+        expect(close(_law(1024, *fitted), _law(1024, a, b, c), 0.03), "far out the law goes astray",
+               "look at the floor: does the fit leave it at its start?")
+    noisy = _law(sizes, 3, 0.7, 0.0) * np.exp(0.1 * np.array([0.3, -0.5, 0.4, 0.2, -0.1, -0.6, -1.5]))
+    fitted = found(noisy)
+    expect(fitted[2] >= 0, "the floor comes out negative", "an error cannot fall below 0: bounds=([0, 0, 0], …)")
+
+
+def _law(sizes, a, b, c):
+    return a * np.asarray(sizes, float)**-b + c
+
+
+WORDS = {"buy", "do not buy", "cannot tell"}
+
+
+@check("1.6", "the decision trusts a law only after a back-test")
+def decision(decide, rng):
+    sizes = np.array([32.0, 48, 64, 96, 128, 192, 256])
+
+    def said(errors):
+        value = call(decide, {"sizes": sizes, "errors": np.asarray(errors)})
+        expect(isinstance(value, str), "the function returns no text", "return one of the three answers in quotes")
+        expect(_plain(value) in WORDS, f"“{value}” is none of the three answers", "buy, do not buy or cannot tell")
+        return _plain(value)
+
+    cliff = _law(sizes, 0.9, 0.1, 0) - np.array([0, 0, 0, 0, 0, 0.05, 0.2])
+    wall = np.append(_law(sizes[:-1], 5, 0.9, 0), 0.12)
+    for errors, answer, violated, hint in (
+            (_law(sizes, 5, 0.8, 0), "buy", "a curve that goes on falling is not bought",
+             "the law says how much falls away when 256 becomes 512"),
+            (_law(sizes, 0, 1, 0.4), "do not buy", "data are bought for a flat curve",
+             "what does the law promise there?"),
+            (_law(sizes, 5, 1.0, 0.3), "do not buy", "data are bought for a curve that has reached its floor",
+             "from 256 to 512 is what counts, not what has been gained before"),
+            (cliff, "cannot tell", "a law is trusted that misses the largest size",
+             "hide the largest size, fit to the others, and see whether the law hits it"),
+            (wall, "cannot tell", "a law is trusted that promised more than it kept",
+             "a miss counts in both directions: take its absolute value")):
+        expect(said(errors) == answer, violated, hint)
+    for worth, answer in ((0.018, "buy"), (0.012, "do not buy")):
+        a = worth / (256**-0.7 - 512**-0.7)
+        given = said(_law(sizes, a, 0.7, 0.05))
+        expect(given == answer, f"a doubling that is worth {100 * worth:.1f} points is answered with “{given}”",
+               "1.5 points is what it has to be worth")
+
+
+# Letters of question 1.7: what a flaw asks of the reader, and why another objection is none.
+MISSING = {
+    "a": "how tall would the bars be if everything were run once more?",
+    "c": "of five differences, the best was chosen: how often does chance alone offer one like it?",
+    "d": "which data chose the number of epochs, and which data are shown?",
+    "f": "how much of a bar do you see, and how large does that make 0.4 points look?",
+}
+SOUND = {
+    "b": "both arms saw the same split, and that makes a comparison sharper",
+    "e": "a difference of accuracies is what the reader wants to know; another yardstick would not mend it",
+    "g": "more epochs for both would be another experiment, not a flaw of this one",
+}
+
+
+@check("1.7", "you found every flaw, and nothing that is none")
+def referee(flaws, rng):
+    objections(flaws, MISSING, SOUND)

@@ -1,0 +1,619 @@
+# %% [markdown]
+# # Training curves: what is wrong with this run?
+#
+# After this lecture you can
+#
+# - **read** loss and accuracy by epoch, and say what exactly each number is;
+# - **diagnose** ten things that go wrong in training from their curves, and
+#   **mend** each of them;
+# - **find** a learning rate with a range test;
+# - **stop** a training at the right moment, and say what is being monitored;
+# - **judge** popular sentences about the training loss and the learning rate.
+#
+# You need about 60 minutes. You should be able to build and fit a small network
+# in Keras; lecture 01 helps, but is not needed. Nothing is downloaded.
+
+# %% [markdown]
+# ## The claims
+#
+# 1. “A lower training loss is a better model.” Nobody would sign it, and yet it
+#    is how many of us watch a training: the number goes down, all is well.
+# 2. “The learning rate is the most important hyperparameter.” So say textbooks
+#    and guides (Bengio 2012).
+#
+# Each has a form that tells you what to do, and these go on trial too: “choose the
+# setting with the lowest training loss”, and “whatever you change, tune the
+# learning rate again”.
+#
+# Before we can try them we have to know what a sick training looks like.
+
+# %% [markdown]
+# ## Predict first
+#
+# Commit yourself before you run anything.
+
+# %%
+from course_utils import quiz
+
+quiz.ask("02", "better")
+
+# %% [markdown]
+# ## The idea
+#
+# After epoch $e$ Keras reports two losses, and they are *not* the same quantity
+# on two sets of images:
+#
+# $$\text{loss}_e = \frac1S \sum_{s=1}^{S}
+# \bigl[ L(w_{e,s};\, B_s) + \Omega(w_{e,s}) \bigr], \qquad \text{val\_loss}_e = L(w_{e,S};\, V) + \Omega(w_{e,S}).$$
+#
+# The first is an average over the $S$ steps of the epoch: each batch $B_s$ was
+# measured with the weights $w_{e,s}$ of that moment, in training mode, with
+# dropout and batch statistics at work. The second is measured once, at the end,
+# in inference mode, on all validation images $V$. $\Omega$ are the weight
+# penalties, if the model has any; Keras adds them to both.
+
+# %%
+import keras
+
+from course_utils import datasets, models
+
+digits = datasets.digits(seed=0)
+keras.utils.set_random_seed(0)
+model = models.mlp()
+model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"],
+              loss="sparse_categorical_crossentropy")
+history = model.fit(digits.x_train, digits.y_train, epochs=4, verbose=0,
+                    validation_data=(digits.x_val, digits.y_val)).history
+for name, values in history.items():
+    print(f"{name:12}", *[f"{value:.2f}" for value in values])
+
+# %% [markdown]
+# In the first epoch the training loss is far above the validation loss: its
+# average includes the first steps, when the network knew nothing.
+#
+# That was one run. From here on every training has ten, from ten seeds. All of
+# today's patients are this network, so give the treatment a name:
+
+# %%
+from course_utils import fit_many
+
+
+def train(data=digits, epochs=20, **knobs):
+    usual = {"learning_rate": 0.1, "weight_decay": 0.0, "seed": range(10)}
+    return fit_many(models.mlp, data, {**usual, **knobs}, epochs=epochs)
+
+
+healthy = train()
+
+# %% [markdown]
+# A healthy training, to compare the others with. Look at three things: does the
+# training loss fall smoothly, does the validation loss follow, and do both level
+# off?
+
+# %%
+from course_utils import plots
+
+figure, (left, right) = plots.panels(2)
+_ = plots.curves(healthy, "loss", ax=left,
+                 title="Healthy: both losses level off …")
+_ = plots.curves(healthy, "accuracy", ax=right,
+                 title="… and so do both accuracies")
+
+# %% [markdown]
+# Lines are means over ten seeds, bands their 95 % intervals. The training loss
+# creeps on toward zero while the validation loss has settled: a gap of this kind
+# is normal.
+
+# %% [markdown]
+# ## The lab
+#
+# Ten networks at a time learn to tell two classes of points apart. Left you see
+# where each of them draws the line, and right their losses. Try this:
+#
+# - Raise the learning rate step by step. Which comes first: wild boundaries, or
+#   wild curves?
+# - Set the rate back to 0.1, and go down with the units per layer. How few can
+#   still tell the spirals apart? What do the curves of the small networks look
+#   like?
+# - Choose the moons, a noise of 0.5, 32 units and 4 layers. What do the two losses
+#   do, and what do the boundaries look like?
+
+# %%
+from course_utils import labs
+
+labs.playground(data="spirals", noise=0.1)
+
+# %% [markdown]
+# ## The clinic
+#
+# **Learning rate too low, and too high.** The same network at three rates.
+
+# %%
+rates = train(learning_rate=[0.001, 0.1, 0.7])
+ax = plots.against(rates.loss, "epoch", by="learning_rate",
+                   title="Too low creeps, too high stays high")
+_ = ax.set(ylim=(0, 3.2))
+_ = ax.legend(ncols=3, loc="upper right", fontsize=9, columnspacing=1)
+
+# %% [markdown]
+# At the low rate nothing is wrong but the pace. At the high one steps are so
+# large that they jump over what they should descend into. The bands tell them
+# apart too: slow runs agree with each other, wild ones do not.
+#
+# To find a rate that suits, there is the **range test** (Smith 2017): raise the
+# rate at each step of one short training, and note the loss.
+
+# %%
+import numpy as np
+
+
+class RangeTest(keras.callbacks.Callback):
+    def __init__(self, low, high, steps):
+        self.rates, self.losses = np.geomspace(low, high, steps), []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        rate = self.rates[len(self.losses)]
+        self.model.optimizer.learning_rate = rate
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(logs["loss"])
+
+# %% [markdown]
+# Keras reports a running mean of the loss since the epoch began, so the whole
+# test is one epoch of small batches, and the loss of each batch is won back from
+# that mean.
+
+# %%
+test = RangeTest(1e-4, 10, steps=len(digits.x_train) // 8)
+keras.utils.set_random_seed(0)
+model = models.mlp()
+model.compile(keras.optimizers.SGD(), loss="sparse_categorical_crossentropy")
+model.fit(digits.x_train, digits.y_train, batch_size=8, verbose=0,
+          steps_per_epoch=len(test.rates), callbacks=[test])
+number = np.arange(1, len(test.losses) + 1)
+losses = np.diff(number * np.array(test.losses), prepend=0)
+smooth = np.convolve(losses, np.ones(9) / 9, mode="valid")
+rate_at = test.rates[4:-4]
+
+# %%
+lowest = rate_at[np.nanargmin(smooth)]
+ax = plots.axes()
+ax.semilogx(rate_at, smooth, marker="")
+ax.axvline(lowest, color="0.4", linestyle=":", marker="")
+ax.set(xlabel="learning rate", ylabel="training loss", ylim=(0, 5))
+ax.set_title("The loss stands, falls, and explodes")
+print(f"lowest loss at a rate of {lowest:.2f}; "
+      f"a tenth of it, to begin with: {lowest / 10:.2f}")
+
+# %% [markdown]
+# Left of the fall the rate is too low to matter, right of the dotted line it is
+# too high to be of use. A common rule begins with a tenth of the rate at the
+# lowest point. It is a start, not the optimum: the test cannot know how long you
+# will train.
+
+# %% [markdown]
+# **Underfitting.** The same network with three units a layer. Look at the gap
+# between the two curves, and at the height at which they run.
+
+# %%
+narrow = train(width=3)
+_ = plots.curves(narrow, "accuracy",
+                 title="Underfitting: both low, and side by side")
+
+# %% [markdown]
+# There is no gap, and no good score either: what is not learned cannot be learned
+# by heart. Mended by a wider network (the healthy one), by training longer, or by
+# a weaker penalty. More data would not help: lecture 01 shows why.
+#
+# **Overfitting.** Now 30 % of the training labels are wrong, and the network
+# trains on. On the right the same with weight decay. Who passes 70 % on the
+# training labels has learned wrong ones by heart.
+
+# %%
+wrong = train(label_noise=0.3, learning_rate=0.2, epochs=40,
+              weight_decay=[0.0, 0.01])
+figure, (left, right) = plots.panels(2)
+_ = plots.curves(wrong.sel(weight_decay=0.0), "accuracy", ax=left,
+                 title="Overfitting: one rises, one falls")
+_ = plots.curves(wrong.sel(weight_decay=0.01), "accuracy", ax=right,
+                 title="With weight decay both hold")
+
+# %% [markdown]
+# The validation labels are right, so that their accuracy lies above that of the
+# training labels, of which no honest network can know more than 70 %. What counts
+# is the direction: left, the training accuracy climbs on, past 70 %, while the
+# validation accuracy turns and falls.
+
+# %% [markdown]
+# **A leak.** A colleague had few images and augmented them: five slightly noisy
+# copies of each. *Then* the copies were split into training and validation.
+
+# %%
+from course_utils import stats
+
+rng = np.random.default_rng(0)
+copies = np.resize(np.arange(len(digits.x_train) // 3), 1797)
+blurred = digits.x_train[copies] + rng.normal(0, 0.05, (1797, 64))
+leaky = datasets.stratified("leaky", blurred.astype("float32"),
+                            digits.y_train[copies], seed=0)
+honest = leaky.replace(x_val=digits.x_val, y_val=digits.y_val)
+for name, split in {"leaky": leaky, "honest": honest}.items():
+    found = stats.interval(train(split).val_accuracy.isel(epoch=-1))
+    print(f"{name:6} validation: {found['mean']:.3f} "
+          f"[{found['low']:.3f}, {found['high']:.3f}]")
+
+# %% [markdown]
+# The same trainings, validated on copies of what they have seen and on images
+# they have not. A leak has no symptom but a score that is too good: a validation
+# curve that sticks to the training curve all the way. Mended by splitting first.
+
+# %% [markdown]
+# **Not shuffled.** The images sorted by class, in stored order and shuffled.
+
+# %%
+order = np.argsort(digits.y_train, kind="stable")
+in_order = digits.replace(x_train=digits.x_train[order],
+                          y_train=digits.y_train[order])
+unshuffled = train(in_order, shuffle=[False, True], epochs=10)
+figure, (left, right) = plots.panels(2)
+_ = plots.against(unshuffled.loss, "epoch", by="shuffle", ax=left,
+                  title="Sorted: the training loss falls …")
+_ = plots.against(unshuffled.val_accuracy, "epoch", by="shuffle", ax=right,
+                  title="… the validation accuracy lags")
+
+# %% [markdown]
+# Each batch holds one or two classes, and the network learns to answer with those:
+# the loss on such a batch is soon low. What it knew of the other classes is
+# overwritten. `model.fit` shuffles arrays by default; a `tf.data.Dataset` or a
+# generator only if you say so.
+#
+# **Inputs not scaled.** Pixels from 0 to 255 instead of 0 to 1.
+
+# %%
+import xarray as xr
+
+raw = digits.replace(x_train=255 * digits.x_train, x_val=255 * digits.x_val)
+inputs = xr.concat([train(raw).val_accuracy, healthy.val_accuracy],
+                   xr.Variable("inputs", ["0 to 255", "0 to 1"]))
+_ = plots.against(inputs, "epoch", by="inputs",
+                  title="Unscaled inputs: at chance from the first epoch")
+
+# %% [markdown]
+# The first step was too large by far, and after it nothing moves any more. A
+# lower rate would help too, but not as much as dividing by 255. Lecture 04 is
+# about this.
+#
+# **Dead units.** Why does nothing move? Look inside. A ReLU unit that gives zero
+# for *every* training image has no gradient and never comes back. Count them, in
+# each hidden layer, after two epochs at a rate that is far too high and at a
+# moderate one.
+
+# %%
+for rate in (1.0, 0.1):
+    keras.utils.set_random_seed(1)
+    model = models.mlp()
+    model.compile(keras.optimizers.SGD(rate),
+                  loss="sparse_categorical_crossentropy")
+    model.fit(digits.x_train, digits.y_train, epochs=2, verbose=0)
+    x, dead = digits.x_train, []
+    for layer in model.layers:
+        x = layer(x)
+        if isinstance(layer, keras.layers.Activation):
+            dead.append(float(np.mean(np.all(x == 0, axis=0))))
+    print(f"rate {rate}: dead", *[f"{share:4.0%}" for share in dead])
+
+# %% [markdown]
+# With a whole layer dead the network gives the same answer to every image, and
+# the loss stands at $\ln 10 \approx 2.3$, the loss of guessing. **A loss that
+# stands at $\ln$(number of classes) is the symptom.** Mended by a lower rate,
+# scaled inputs, He initialization, or an activation that does not die
+# (`leaky_relu`). A dead unit does not come back, so begin anew.
+
+# %% [markdown]
+# **Cold batch-norm statistics.** With Keras's default momentum, and with one that
+# suits a short training.
+
+# %%
+normed = fit_many(models.mlp, digits, {
+    "batch_norm": True, "depth": 1, "momentum": [0.99, 0.9],
+    "learning_rate": 0.1, "seed": range(10)}, epochs=6)
+figure, (left, right) = plots.panels(2)
+_ = plots.curves(normed.sel(momentum=0.99), ax=left,
+                 title="Cold averages: validation lags")
+_ = plots.curves(normed.sel(momentum=0.9), ax=right,
+                 title="Momentum 0.9: no lag")
+
+# %% [markdown]
+# It looks like overfitting, but in the very first epochs, and it goes away by
+# itself: the running averages that inference uses have not yet forgotten where they
+# began. Lecture 06 is about this.
+#
+# **Validation better than training.** Half the units dropped in training. Look
+# at the order of the two curves; and at the third, the *training* images
+# measured as validation images are, without dropout, at the end of the epoch.
+
+# %%
+knobs = {"dropout": 0.5, "depth": 1, "learning_rate": 0.1,
+         "seed": range(10)}
+seen = digits.replace(x_val=digits.x_train[:360], y_val=digits.y_train[:360])
+dropped = fit_many(models.mlp, digits, knobs, epochs=10)
+again = fit_many(models.mlp, seen, knobs, epochs=10)
+ways = ["training, as reported", "validation",
+        "training images, inference mode"]
+both = xr.concat([dropped.accuracy, dropped.val_accuracy,
+                  again.val_accuracy], xr.Variable("way", ways))
+names = {way: way for way in ways}
+ax = plots.against(both, "epoch", by="way", labels=names,
+                   title="Measured alike, the riddle is gone")
+_ = ax.set_ylabel("accuracy")
+
+# %% [markdown]
+# Nothing is wrong here. The training score is measured with noise, and with the
+# weights of the whole epoch; measured alike, training images are no harder than
+# validation images. Weight penalties are often named as another cause. Not in
+# Keras: it adds them to both losses. In a training loop written by hand they are
+# often in one only.
+
+# %% [markdown]
+# ### Symptom → disease → remedy
+#
+# | symptom | disease | remedy |
+# |---|---|---|
+# | loss falls smoothly, and far too slowly | learning rate too low | range test; raise it |
+# | loss jumps, runs differ widely, NaN | learning rate too high | lower it |
+# | training and validation both poor, no gap | underfitting | larger network, train longer, weaker penalty |
+# | validation gets worse while training still improves | overfitting | more data, a regularizer, stop early |
+# | validation as good as training, to the end | perhaps a leak | split first, then copy, augment, scale |
+# | low training loss, poor validation from the start | not shuffled | shuffle |
+# | huge first loss, then nothing moves | inputs not scaled | scale them |
+# | loss stands at $\ln$(classes) | dead units | lower rate, scaling, He, `leaky_relu`; begin anew |
+# | validation lags in the first epochs, with batch norm | cold running averages | lower momentum, or wait |
+# | validation better than training | noise and averaging | nothing; measure both alike |
+
+# %% [markdown]
+# ## Plateaus, and when to stop
+#
+# Three hidden layers of sigmoid units. Cover the right half of the figure with
+# your hand: would you have gone on?
+
+# %%
+slow = train(activation="sigmoid", learning_rate=0.2, epochs=40)
+_ = plots.curves(slow, title="A plateau is not the end")
+
+# %% [markdown]
+# A plateau says that the loss does not fall *now, at this rate*. It may be a
+# minimum, a flat stretch like this one, or jumps of a rate too high to get lower.
+# “It has converged” needs more: that it stays so after waiting, and at a lower
+# rate. How many of these ten runs would a rule have stopped that demands 0.05 of
+# improvement within five epochs?
+
+# %%
+gain = slow.val_loss.shift(epoch=5) - slow.val_loss
+stopped = (gain < 0.05).any("epoch")
+print(f"{int(stopped.sum())} of {stopped.size} runs stopped")
+
+# %% [markdown]
+# Against *over*fitting, stopping early is a good remedy. Back to the wrong labels
+# without weight decay: how much accuracy is gained by keeping, in each run, the
+# epoch with the lowest validation loss instead of the last one?
+
+# %%
+sick = wrong.sel(weight_decay=0.0)
+best = sick.val_loss.argmin("epoch")
+kept = sick.val_accuracy.isel(epoch=best) - sick.val_accuracy.isel(epoch=-1)
+found = stats.interval(kept)
+print(f"{found['mean']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]")
+
+# %% [markdown]
+# A little of that is flattery, since the same validation images chose the epoch
+# and gave the score. An honest score comes from the test set, opened once.
+
+# %% [markdown]
+# ## Trial 1: a lower training loss
+#
+# One network in nine settings, three learning rates times three weight decays,
+# with right labels and with 30 % wrong ones. The decay is not part of the loss,
+# so the losses can be compared. First predict.
+
+# %%
+quiz.ask("02", "choose")
+
+# %%
+from course_utils import claims
+
+lower = claims.get("tc-lower-loss")
+lowest = claims.get("tc-lowest-loss")
+settings = lower.trial(datasets.digits, range(lower.seeds))
+
+# %% [markdown]
+# Each point is one training. If the claim were true, the points would climb from
+# right to left, in both panels.
+
+# %%
+from course_utils.claims.training_curves import last_scores
+
+points = last_scores(settings)
+figure, axes = plots.panels(2)
+titles = {0.0: "Right labels: lower is mostly better",
+          0.3: "Wrong labels: the lowest is not"}
+for ax, (share, title) in zip(axes, titles.items(), strict=True):
+    at = points.sel(label_noise=share)
+    for rate in settings.learning_rate.values:
+        of_rate = at.isel(setting=at.learning_rate.values == rate)
+        ax.scatter(of_rate.loss, of_rate.val_accuracy, s=12, alpha=0.6,
+                   label=f"rate {rate:g}")
+    ax.set(xlabel="training loss", ylabel="validation accuracy", title=title)
+_ = axes[1].legend()
+
+# %% [markdown]
+# With right labels the claim is a fair rule of thumb, as long as one compares
+# settings that are far apart. With wrong labels the points on the far left, those
+# with the lowest loss of all, have dropped.
+
+# %%
+verdicts = [lower.judge(settings), lowest.judge(settings)]
+print(*verdicts, sep="\n\n")
+
+# %% [markdown]
+# ## Trial 2: the most important hyperparameter
+#
+# “Most important” needs a range for each hyperparameter: over a wide enough range
+# anything can be made to fail. Ours were written down before any of them was
+# tried, each as far as one meets in books and code, one change at a time:
+
+# %%
+from course_utils.claims.training_curves import CHANGES
+
+important = claims.get("tc-learning-rate")
+for name, change in CHANGES.items():
+    print(f"{name:22}", change or "the network of this lecture")
+
+# %%
+quiz.ask("02", "rate")
+
+# %%
+knobs = important.trial(datasets.digits, range(important.seeds))
+
+# %% [markdown]
+# How much accuracy does each change cost? On the left the learning rate stays at
+# 0.1, except in the first line, where it goes from its best value to its worst, of
+# six from 0.001 to 1. On the right each change gets the rate that is best for it,
+# chosen on other seeds, and so does the unchanged network it is compared with.
+
+# %%
+from course_utils.claims.training_curves import costs
+
+found = costs(knobs)
+titles = {"fixed": "At one rate, one other costs as much",
+          "tuned": "Tuned: the worst cost less"}
+figure, axes = plots.panels(2)
+for ax, (kind, title) in zip(axes, titles.items(), strict=True):
+    cost = found[kind].dropna("change")
+    _ = plots.intervals(
+        {name: stats.interval(cost.sel(change=name))
+         for name in ["learning rate", *CHANGES] if name in cost.change},
+        xlabel="accuracy that it costs", title=title, ax=ax)
+    ax.set_xlim(-0.1, 1)
+
+# %% [markdown]
+# Most changes cost little. But at a fixed rate the learning rate is not alone:
+# sigmoid units cost about as much, and small initial weights a good part of it.
+# Both shrink the gradients, and a shrunken gradient is a learning rate too low by
+# another name. That is why tuning the rate again gives so much back, though not
+# all.
+
+# %%
+again = claims.get("tc-tune-again")
+verdicts += [important.judge(knobs), again.judge(knobs)]
+print(*verdicts[2:], sep="\n\n")
+
+# %% [markdown]
+# Which rate suits depends on the other settings. A case that is easily overlooked
+# is the batch size; from the same runs, which rates serve which size?
+
+# %%
+sizes = {"none": "batch size 32", "large batch": "batch size 128"}
+ax = plots.against(knobs.val_accuracy.sel(change=list(sizes)),
+                   "learning_rate", by="change", labels=sizes,
+                   title="Larger batches need higher rates")
+_ = ax.legend(loc="lower center")
+
+# %% [markdown]
+# Both saw the same images equally often. A larger batch means fewer steps,
+# so each has to be longer; its gradient is less noisy, so that each often *can* be,
+# up to a limit (Goyal et al. 2017). Who changes the batch size and keeps the rate
+# compares two rates, not two batch sizes.
+
+# %% [markdown]
+# ## What goes wrong
+#
+# **“We monitor `val_loss`.”** It contains the penalties. Train with a strong L2
+# penalty, and report the crossentropy as a metric beside it: what would
+# `EarlyStopping(monitor="val_loss")` be looking at?
+
+# %%
+cross = keras.metrics.SparseCategoricalCrossentropy(name="crossentropy")
+keras.utils.set_random_seed(0)
+model = models.mlp(l2=0.01)
+model.compile(keras.optimizers.SGD(0.1), metrics=[cross],
+              loss="sparse_categorical_crossentropy")
+history = model.fit(digits.x_train, digits.y_train, epochs=8, verbose=0,
+                    validation_data=(digits.x_val, digits.y_val)).history
+ax = plots.axes()
+for name in ("val_loss", "val_crossentropy"):
+    ax.plot(range(1, 9), history[name], label=name)
+ax.set(xlabel="epoch", ylabel="validation", ylim=(0, None))
+ax.set_title("Most of val_loss is the penalty")
+_ = ax.legend()
+
+# %% [markdown]
+# `val_loss` falls from epoch to epoch because the *weights* shrink; about the
+# digits it says little. It never stops early, and two models with different
+# penalties cannot be compared by it. Mended by a metric that contains no penalty.
+# Are the two still falling, over the last three epochs?
+
+# %% tags=["nbval-check-output"]
+for name in ("val_loss", "val_crossentropy"):
+    fell = history[name][-4] - history[name][-1]
+    print(f"{name}: {'still falling' if fell > 0.2 else 'settled'}")
+
+# %% [markdown]
+# **“We stopped early, so we have the best weights.”** Wrong labels again, and a
+# patience of five epochs. When the callback stops, which weights does the model
+# have?
+
+# %%
+noisy = datasets.with_label_noise(digits.y_train, 0.3, 10,
+                                  np.random.default_rng(0))
+stop = keras.callbacks.EarlyStopping(
+    monitor="val_loss", patience=5, restore_best_weights=True)
+keras.utils.set_random_seed(0)
+model = models.mlp()
+model.compile(keras.optimizers.Adam(0.01),
+              loss="sparse_categorical_crossentropy")
+history = model.fit(digits.x_train, noisy, epochs=30, verbose=0,
+                    validation_data=(digits.x_val, digits.y_val),
+                    callbacks=[stop]).history
+
+# %%
+restored = model.evaluate(digits.x_val, digits.y_val, verbose=0)
+print(f"stopped after epoch {stop.stopped_epoch + 1}, "
+      f"best epoch {stop.best_epoch + 1}")
+print(f"validation loss of the last weights  {history['val_loss'][-1]:.3f}")
+print(f"validation loss, weights restored    {restored:.3f}")
+
+# %% [markdown]
+# By default the model keeps the *last* weights, those of five epochs without
+# a gain. Mended by `restore_best_weights=True`, as here.
+
+# %% [markdown]
+# ## What you may now claim, and what not
+
+# %%
+claims.ledger(verdicts)
+
+# %% tags=["nbval-check-output"]
+for verdict in verdicts:
+    if verdict.claim.key == "tc-tune-again":
+        print(f"{verdict.claim.key}: {verdict.word}")
+
+# %% [markdown]
+# You may say: among settings that learn nothing wrong by heart, a much lower
+# training loss usually goes with a better model; the lowest of all is no reason to
+# choose a setting. A bad learning rate can cost everything, and it has to be tuned
+# again whenever something else changes. You may not say that it is *always* the
+# most important one: that depends on the ranges, and at a fixed rate another
+# change can cost about as much.
+#
+# **Where to go next.** Lecture 03 asks how many runs it takes to say that A beats
+# B. Lecture 04 scales the inputs, and lecture 06 warms the running averages.
+# Exercise 01 gives you curves to diagnose.
+#
+# **References.**
+# Y. Bengio: *Practical recommendations for gradient-based training of deep
+# architectures*, in Neural Networks: Tricks of the Trade, 2012.
+# L. N. Smith: *Cyclical learning rates for training neural networks*, WACV 2017.
+# P. Goyal et al.: *Accurate, large minibatch SGD: training ImageNet in 1 hour*,
+# 2017.
+# L. Prechelt: *Early stopping, but when?*, in Neural Networks: Tricks of the
+# Trade, 1998.

@@ -1,0 +1,289 @@
+"""Answers to exercise 01."""
+
+import numpy as np
+from scipy import optimize, stats
+
+from course_utils.checks import learning_curves as lc
+from course_utils.stats import seeds_needed
+
+# 1.1
+
+
+def curve(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+    order = rng.permutation(len(x_train))
+    scores = []
+    for size in sizes:
+        model = make_model()
+        model.fit(x_train[order[:size]], y_train[order[:size]])
+        scores.append([model.score(x_train[order[:size]], y_train[order[:size]]), model.score(x_val, y_val)])
+    return np.array(scores)
+
+
+def curve_from_shuffled_copies(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+    order = rng.choice(len(x_train), len(x_train), replace=False)
+    x, y = x_train[order], y_train[order]
+    models = [make_model().fit(x[:size], y[:size]) for size in sizes]
+    return [(model.score(x[:size], y[:size]), model.score(x_val, y_val))
+            for model, size in zip(models, sizes, strict=True)]
+
+
+def curve_growing(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+    """Adds new samples to those it has."""
+    chosen, scores = np.zeros(0, int), np.zeros((len(sizes), 2))
+    for row, size in enumerate(sizes):
+        rest = np.setdiff1d(np.arange(len(x_train)), chosen)
+        chosen = np.concatenate([chosen, rng.choice(rest, size - len(chosen), replace=False)])
+        model = make_model()
+        model.fit(x_train[chosen], y_train[chosen])
+        scores[row] = model.score(x_train[chosen], y_train[chosen]), model.score(x_val, y_val)
+    return scores
+
+
+def wrong_curve(draw=None, *, one_model=False, mixed=False, score=None, leak=False):
+    """A learning curve with one mistake; `draw` is a function (samples, size, rng) → indices."""
+    def answer(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+        order, scores, model = rng.permutation(len(x_train)), [], make_model()
+        if leak:
+            x_train, y_train = np.concatenate([x_val, x_train]), np.concatenate([y_val, y_train])
+        for size in sizes:
+            subset = order[:size] if draw is None else draw(len(x_train), size, rng)
+            model = model if one_model else make_model()
+            model.fit(x_train[subset], y_train[:size] if mixed else y_train[subset])
+            parts = {"train": model.score(x_train[subset], y_train[subset]), "val": model.score(x_val, y_val),
+                     "whole": model.score(x_train, y_train)}
+            scores.append([parts[name] for name in (score or ("train", "val"))])
+        return np.array(scores)
+
+    return answer
+
+
+CURVES = [curve, curve_from_shuffled_copies, curve_growing]
+NOT_CURVES = {
+    "first rows": (wrong_curve(lambda n, size, rng: np.arange(size)), "the first rows of the data"),
+    "not nested": (wrong_curve(lambda n, size, rng: rng.permutation(n)[:size]), "not nested"),
+    "with replacement": (wrong_curve(lambda n, size, rng: rng.integers(n, size=size)), "some samples twice"),
+    "global generator": (wrong_curve(lambda n, size, rng: np.random.permutation(n)[:size]), "not nested"),
+    "seed of its own": (wrong_curve(lambda n, size, rng: np.random.default_rng(0).permutation(n)[:size]),
+                        "another rng gives the same subset"),
+    "fresh entropy": (lambda *answers: curve(*answers[:-1], np.random.default_rng()), "the same rng gives another"),
+    "one model": (wrong_curve(one_model=True), "more than one subset"),
+    "labels of others": (wrong_curve(mixed=True), "do not belong together"),
+    "validation in training": (wrong_curve(lambda n, size, rng: np.arange(size), leak=True),
+                               "validation samples are trained on"),
+    "columns swapped": (wrong_curve(score=("val", "train")), "columns are swapped"),
+    "training score on everything": (wrong_curve(score=("whole", "val")), "on all of x_train"),
+    "no validation": (wrong_curve(score=("train", "train")), "not taken on the validation set"),
+    "one column": (lambda *answers: curve(*answers)[:, 1], "it should be (3, 2)"),
+    "sizes forgotten": (lambda m, x, y, xv, yv, sizes, rng: curve(m, x, y, xv, yv, [10, 20, 30], rng),
+                        "the sizes asked for"),
+}
+
+# 1.2
+
+RIGHT = {patient: name for patient, (name, _) in lc.DIAGNOSES.items()}
+DIAGNOSES = [RIGHT, {patient.lower(): f" {name.upper()} " for patient, name in RIGHT.items()}]
+NOT_DIAGNOSES = {
+    **{f"{patient} wrong": (RIGHT | {patient: "healthy"}, hint) for patient, (_, hint) in lc.DIAGNOSES.items()},
+    "swapped": (RIGHT | {"C": "too small", "E": "rate too low"}, "patient C has something else (6 of 8 are right)"),
+    "one missing": ({patient: name for patient, name in RIGHT.items() if patient != "G"}, "patient G is still waiting"),
+    "one open": (RIGHT | {"B": ...}, "patient B is still waiting"),
+    "unknown name": (RIGHT | {"A": "flu"}, "“flu” of patient A is not in the list"),
+    "unknown patient": (RIGHT | {"J": "leak"}, "there is no patient J"),
+    "a list": (list(RIGHT.values()), "not a dictionary"),
+}
+
+# 1.3
+
+
+def interval(first, second, level):
+    difference = second - first
+    half = stats.t.ppf((1 + level) / 2, len(first) - 1) * difference.std(ddof=1) / np.sqrt(len(first))
+    return difference.mean(), difference.mean() - half, difference.mean() + half
+
+
+def interval_by_scipy(first, second, level):
+    found = stats.ttest_rel(second, first).confidence_interval(level)
+    return [np.mean(second - first), found.low, found.high]
+
+
+def interval_by_t(first, second, level):
+    d = np.subtract(second, first)
+    return d.mean(), *stats.t.interval(level, len(d) - 1, loc=d.mean(), scale=stats.sem(d))
+
+
+def half_width(half):
+    """An interval whose half width is a function of the differences, both samples and the level."""
+    def answer(first, second, level):
+        d = second - first
+        return d.mean(), d.mean() - half(d, first, second, level), d.mean() + half(d, first, second, level)
+
+    return answer
+
+
+def _t(d, level):
+    return stats.t.ppf((1 + level) / 2, len(d) - 1)
+
+
+INTERVALS = [interval, interval_by_scipy, interval_by_t]
+NOT_INTERVALS = {
+    "sign": (lambda a, b, level: interval(b, a, level), "the wrong sign"),
+    "unpaired": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, 2 * (len(a) - 1)) * np.sqrt(
+        (a.var(ddof=1) + b.var(ddof=1)) / len(a))), "unpaired"),
+    "normal": (half_width(lambda d, a, b, level: stats.norm.ppf((1 + level) / 2) * d.std(ddof=1) / len(d)**0.5),
+               "normal distribution"),
+    "1.96": (half_width(lambda d, a, b, level: 1.96 * d.std(ddof=1) / len(d)**0.5), "normal distribution"),
+    "ddof": (half_width(lambda d, a, b, level: _t(d, level) * d.std() / len(d)**0.5), "divides by N"),
+    "no root n": (half_width(lambda d, a, b, level: _t(d, level) * d.std(ddof=1)), "√n times less"),
+    "one-sided": (half_width(lambda d, a, b, level: stats.t.ppf(level, len(d) - 1) * d.std(ddof=1) / len(d)**0.5),
+                  "2.5 % on each"),
+    "level ignored": (lambda a, b, level: interval(a, b, 0.95), "use the argument level"),
+    "low and high swapped": (lambda a, b, level: [interval(a, b, level)[i] for i in (0, 2, 1)], "low is above high"),
+    "low first": (lambda a, b, level: [interval(a, b, level)[i] for i in (1, 0, 2)], "not that of the differences"),
+    "mean only": (lambda a, b, level: (b - a).mean(), "return mean, low, high, in this order"),
+}
+
+# 1.4
+
+
+def seeds_by_power(effect, pilot):
+    """The smallest n whose noncentral t says 0.8."""
+    n = 2
+    while stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, effect / np.std(pilot, ddof=1) * n**0.5) < 0.8:
+        n += 1
+    return n
+
+
+SEEDS = [lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)), seeds_by_power,
+         lambda effect, pilot: float(seeds_needed(effect, np.std(pilot, ddof=1), paired=True, power=0.8))]
+NOT_SEEDS = {
+    "unpaired": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1), paired=False), "paired=True"),
+    "ddof": (lambda effect, pilot: seeds_needed(effect, pilot.std()), "ddof=1"),
+    "no power": (lambda effect, pilot: np.ceil((1.96 * pilot.std(ddof=1) / effect)**2), "one time in two"),
+    "effect of the pilot": (lambda effect, pilot: seeds_needed(abs(pilot.mean()), pilot.std(ddof=1)),
+                            "effect of the pilot is used"),
+    "variance": (lambda effect, pilot: seeds_needed(effect, pilot.var(ddof=1)), "take its root"),
+    "always four": (lambda effect, pilot: 4, "the number of seeds is another one"),
+    "not rounded": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)) - 0.4, "no whole number"),
+}
+
+# 1.5
+
+
+def law(n, a, b, c):
+    return a * n**-b + c
+
+
+def fit(sizes, errors):
+    return optimize.curve_fit(law, sizes, errors, p0=(1, 0.5, 0.05), bounds=([0, 0, 0], [np.inf, 3, 1]),
+                              maxfev=20_000)[0]
+
+
+def fit_by_minimize(sizes, errors):
+    """Least squares, the scale taken at the middle size."""
+    def residuals(p):
+        return p[0] * (sizes / 90)**-p[1] + p[2] - errors
+
+    a, b, c = optimize.least_squares(residuals, (0.1, 0.5, 0.01), bounds=([0, 0, 0], [np.inf, 3, 1]), xtol=1e-12,
+                                     ftol=1e-12).x
+    return a * 90**b, b, c
+
+
+def fit_on_a_grid(sizes, errors):
+    """For each rate, scale and floor follow by linear least squares."""
+    best = None
+    for b in np.linspace(0.01, 3, 3000):
+        design = np.stack([sizes**-b, np.ones(len(sizes))], axis=1)
+        (a, c), rest = optimize.nnls(design, errors)
+        if best is None or rest < best[0]:
+            best = rest, a, b, c
+    return best[1:]
+
+
+def straight(sizes, errors):
+    slope, intercept = np.polyfit(np.log(sizes), np.log(errors), 1)
+    return np.exp(intercept), -slope, 0.0
+
+
+LAWS = [fit, fit_by_minimize, fit_on_a_grid]
+NOT_LAWS = {
+    "straight line": (straight, "a straight line is fitted to the logarithms"),
+    "rate negative": (lambda n, e: fit(n, e) * [1, -1, 1], "the rate b is negative"),
+    "another order": (lambda n, e: fit(n, e)[::-1], "return a, b, c"),
+    "no bounds": (lambda n, e: optimize.curve_fit(law, n, e, p0=(1, 0.5, 0.05), maxfev=20_000)[0],
+                  "the floor comes out negative"),
+    "a word": (lambda n, e: "a, b, c", "of type str"),
+    "two numbers": (lambda n, e: fit(n, e)[:2], "2 values: return a, b, c"),
+    "constant": (lambda n, e: (0.0, 1.0, e.mean()), "does not go through errors"),
+}
+
+# 1.6
+
+
+def decide(sizes, errors):
+    hidden = law(sizes[-1], *fit(sizes[:-1], errors[:-1]))
+    if abs(hidden / errors[-1] - 1) > 0.12:
+        return "cannot tell"
+    numbers = fit(sizes, errors)
+    return "buy" if law(sizes[-1], *numbers) - law(2 * sizes[-1], *numbers) >= 0.015 else "do not buy"
+
+
+def decide_with_the_course(sizes, errors):
+    import xarray as xr
+
+    from course_utils import power_law
+
+    def runs(count):
+        return xr.DataArray(np.tile(errors[:count], (2, 1)), {"seed": range(2), "train_size": sizes[:count]})
+
+    if abs(power_law.fit(runs(-1), resamples=1)(sizes[-1]) - errors[-1]) > 0.12 * errors[-1]:
+        return " Cannot tell"
+    now, twice = power_law.fit(runs(len(sizes)), resamples=1)([sizes[-1], 2 * sizes[-1]])
+    return "BUY" if now - twice >= 0.015 else "do not buy"
+
+
+def careless(*, tested=True, two_sided=True, least=0.015, doubled=True):
+    """A decision with one mistake."""
+    def answer(sizes, errors):
+        miss = law(sizes[-1], *fit(sizes[:-1], errors[:-1])) / errors[-1] - 1
+        if tested and (abs(miss) if two_sided else miss) > 0.12:
+            return "cannot tell"
+        numbers = fit(sizes, errors)
+        gain = law(sizes[-1], *numbers) - law(2 * sizes[-1], *numbers)
+        return "buy" if (gain if doubled else errors[0] - errors[-1]) >= least else "do not buy"
+
+    return answer
+
+
+DECISIONS = [decide, decide_with_the_course]
+NOT_DECISIONS = {
+    "no back-test": (careless(tested=False), "misses the largest size"),
+    "one-sided": (careless(two_sided=False), "absolute value"),
+    "any gain": (careless(least=0.0), "data are bought for a flat curve"),
+    "a point": (careless(least=0.01), "worth 1.2 points is answered with “buy”"),
+    "two points": (careless(least=0.02), "worth 1.8 points is answered with “do not buy”"),
+    "looks back": (careless(doubled=False), "reached its floor"),
+    "always buy": (lambda sizes, errors: "buy", "flat curve"),
+    "never buy": (lambda sizes, errors: "do not buy", "is not bought"),
+    "true or false": (lambda sizes, errors: True, "returns no text"),
+    "another word": (lambda sizes, errors: "yes", "none of the three answers"),
+}
+
+# 1.7
+
+FLAWS = [{"a", "c", "d", "f"}, "acdf", ["F", "D", "C", "A"]]
+NOT_FLAWS = {
+    "all": (set("abcdefg"), "comparison sharper"),
+    "yardstick": (set("acdef"), "another yardstick"),
+    "epochs": (set("acdfg"), "another experiment"),
+    "seed let pass": (set("cdf"), "run once more"),
+    "choice let pass": (set("adf"), "of five differences"),
+    "test set let pass": (set("acf"), "chose the number of epochs"),
+    "axis let pass": (set("acd"), "how much of a bar"),
+    "unknown": (set("acdfx"), "there is no objection x"),
+}
+
+ALL = [("1.1", lc.by_hand, CURVES, NOT_CURVES), ("1.2", lc.diagnoses, DIAGNOSES, NOT_DIAGNOSES),
+       ("1.3", lc.interval, INTERVALS, NOT_INTERVALS), ("1.4", lc.seeds, SEEDS, NOT_SEEDS),
+       ("1.5", lc.law, LAWS, NOT_LAWS), ("1.6", lc.decision, DECISIONS, NOT_DECISIONS),
+       ("1.7", lc.referee, FLAWS, NOT_FLAWS)]
+UNANSWERED = {"1.2": [..., {}, {"A": ...}], "1.7": [..., set()]}   # those that ask for no function
