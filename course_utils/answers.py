@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 import nbformat
@@ -66,7 +67,7 @@ def find(name, home=build.HOME):
     return found[0]
 
 
-def check(path, *, timeout=TIMEOUT):
+def check(path, *, timeout=TIMEOUT, progress=None):
     """Judge the answers in one notebook.
 
     Parameters
@@ -75,6 +76,8 @@ def check(path, *, timeout=TIMEOUT):
         An exercise, under whatever name; it is only read.
     timeout : float
         Seconds that one cell may take.
+    progress : callable, optional
+        Told the share of the cells that have run, several times.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def check(path, *, timeout=TIMEOUT):
     notebook, key = _read(path)
     merged = merge(notebook, key)
     with tempfile.TemporaryDirectory() as folder:
-        records = _run(merged, pathlib.Path(folder), timeout)
+        records = _run(merged, pathlib.Path(folder), timeout, progress)
     return [verdict for verdict in (_judge(cell, records.get(cell.id), timeout) for cell in merged.cells) if verdict]
 
 
@@ -128,27 +131,38 @@ def _read(path):
             notebook = nbformat.read(path, 4)
     except Exception:
         raise ValueError(f"{path} cannot be read as a notebook; open it in JupyterLab and save it again.") from None
+    name = exercise_of(notebook, path)
+    if not name:
+        there = ", ".join(sorted(key.stem for key in checks.KEYS.glob("*.ipynb")))
+        raise ValueError(f"{path} belongs to no exercise; there are {there}.")
+    return notebook, nbformat.read(checks.KEYS / f"{name}.ipynb", 4)
+
+
+def exercise_of(notebook, path):
+    """Name of the exercise that a notebook says it is, or is called after; None if it is none."""
     names = [notebook.metadata.get("course", {}).get("exercise"), path.stem]
-    for name in names:
-        if name and (checks.KEYS / f"{name}.ipynb").is_file():
-            return notebook, nbformat.read(checks.KEYS / f"{name}.ipynb", 4)
-    there = ", ".join(sorted(key.stem for key in checks.KEYS.glob("*.ipynb")))
-    raise ValueError(f"{path} belongs to no exercise; there are {there}.")
+    return next((name for name in names if name and (checks.KEYS / f"{name}.ipynb").is_file()), None)
 
 
-def _run(notebook, folder, timeout):
+def _run(notebook, folder, timeout, progress=None):
     """Run nbval; what the plugin noted of each cell, by the cell's id."""
     nbformat.write(notebook, folder / "notebook.ipynb")
     record = folder / "record.jsonl"
     record.touch()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", RECORD: str(record)}
-    done = subprocess.run(
-        [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout), "--rootdir", str(folder), "notebook.ipynb"],
-        cwd=folder, env=environment, capture_output=True, text=True)
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout), "--rootdir", str(folder), "notebook.ipynb"],
+            cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            time.sleep(0.1)
+            if progress:
+                progress(record.read_bytes().count(b"\n") / len(notebook.cells))
     records = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
     if not records:
-        raise RuntimeError(f"The notebook could not be run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        said = (folder / "log").read_text(encoding="utf-8", errors="replace")
+        raise RuntimeError(f"The notebook could not be run:\n{said[-2000:]}")
     return {one["id"]: one for one in records}
 
 

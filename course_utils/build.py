@@ -165,7 +165,7 @@ def build_solution(twin, home=HOME):
     twin : pathlib.Path
         Text twin of the solution.
     home : pathlib.Path
-        Where ``exercises/`` and ``course_utils/checks/keys/`` are.
+        Where ``exercises/`` and ``course_utils/checks/`` are.
 
     Returns
     -------
@@ -184,6 +184,7 @@ def build_solution(twin, home=HOME):
             raise ValueError(f"{twin.name} does not pass its own check {cell.id}: {said.strip() or 'no output'}.")
     key = nbformat.v4.new_notebook(cells=checks, metadata={"kernelspec": KERNEL})
     _write(key, home / "course_utils" / "checks" / "keys" / f"{twin.stem}.ipynb")
+    _write(exercise(twin), home / "course_utils" / "checks" / "pristine" / f"{twin.stem}.ipynb")
     target = home / "exercises" / f"{twin.stem}.ipynb"
     if target.exists() and not is_pristine(target):
         return target

@@ -17,6 +17,10 @@ def main(arguments=None):
     command.add_argument("names", nargs="*", help="number of an exercise or path of a notebook (default: all)")
     command.set_defaults(run=check)
 
+    command = commands.add_parser("reset", help="restore a pristine exercise; yours is moved to a dated backup")
+    command.add_argument("names", nargs="+", help="number of an exercise")
+    command.set_defaults(run=reset)
+
     command = commands.add_parser("claims", help="put every claim on trial again, write results.json")
     command.add_argument("keys", nargs="*", help="keys of claims (default: all)")
     command.set_defaults(run=claims)
@@ -75,6 +79,20 @@ def _print_table(path):
     total = f"{sum(judged)} of {len(judged)} checks passed" + f", {failed} other cells failed" * bool(failed)
     print(*(f"  {verdict.line}" for verdict in verdicts), f"  {total}\n", sep="\n")
     return all(verdict.passed for verdict in verdicts)
+
+
+def reset(options):
+    """``course reset 2``"""
+    from course_utils import exercise
+
+    try:
+        for name in options.names:
+            backup = exercise.reset(name)
+            print(f"{name} is as it was at first." + (f" Yours is now {backup}" if backup else ""))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def claims(options):

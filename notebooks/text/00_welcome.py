@@ -102,9 +102,9 @@ quiz.ask("00", "seeds")
 #
 # | | question |
 # |---|---|
-# | 01 | more data or a better model? |
-# | 02 | what is wrong with this run? |
-# | 03 | how many runs before you may say A beats B? |
+# | [01](01_learning_curves.ipynb) | more data or a better model? |
+# | [02](02_training_curves.ipynb) | what is wrong with this run? |
+# | [03](03_better_or_lucky.ipynb) | how many runs before you may say A beats B? |
 # | 04 | why scale the inputs, and what exactly? |
 # | 05 | batch norm: what number does the layer output? |
 # | 06 | batch norm in Keras: which mode, which momentum, which batch? |

@@ -389,14 +389,16 @@ _ = ax.set(ylabel="validation accuracy")
 claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
-for verdict in verdicts:
+for verdict in verdicts[1:]:
     print(f"{verdict.claim.key}: {verdict.word}")
 
 # %% [markdown]
-# You may say: data help where training is perfect and validation is not. They do not
-# help a network that cannot express the answer, nor inputs that do not contain it,
-# and badly labeled data can hurt. You may extrapolate a curve only after a back-test,
-# and not far. You may not say “always”.
+# You may say: data help where training is perfect and validation is not. They bring
+# little where the network cannot express the answer or the inputs do not contain it,
+# and badly labeled data can hurt. How little is little? Look at the first line: the
+# trial and its re-trial do not give the same word, so claim no more than what both
+# intervals hold. You may extrapolate a curve only after a back-test, and not far. You
+# may not say “always”.
 #
 # **Where to go next.** Lecture 02 looks at the other curve, scores against epochs, and
 # asks what is wrong with a single run. Exercise 01 has you draw a learning curve by

@@ -44,7 +44,8 @@ quiz.ask("02", "better")
 # on two sets of images:
 #
 # $$\text{loss}_e = \frac1S \sum_{s=1}^{S}
-# \bigl[ L(w_{e,s};\, B_s) + \Omega(w_{e,s}) \bigr], \qquad \text{val\_loss}_e = L(w_{e,S};\, V) + \Omega(w_{e,S}).$$
+# \bigl[ L(w_{e,s};\, B_s) + \Omega(w_{e,s}) \bigr], \qquad
+# \text{val\_loss}_e = L(w_{e,S};\, V) + \Omega(w_{e,S}).$$
 #
 # The first is an average over the $S$ steps of the epoch: each batch $B_s$ was
 # measured with the weights $w_{e,s}$ of that moment, in training mode, with
@@ -458,8 +459,8 @@ print(*verdicts, sep="\n\n")
 # ## Trial 2: the most important hyperparameter
 #
 # “Most important” needs a range for each hyperparameter: over a wide enough range
-# anything can be made to fail. Ours were written down before any of them was
-# tried, each as far as one meets in books and code, one change at a time:
+# anything can be made to fail. Ours were written down before the seeds of this trial
+# were run, each as far as one meets in books and code, one change at a time:
 
 # %%
 from course_utils.claims.training_curves import CHANGES
@@ -603,7 +604,8 @@ for verdict in verdicts:
 # choose a setting. A bad learning rate can cost everything, and it has to be tuned
 # again whenever something else changes. You may not say that it is *always* the
 # most important one: that depends on the ranges, and at a fixed rate another
-# change can cost about as much.
+# change can cost about as much. On the second task it *was* the most important, and
+# the re-trial on digits leaves it open.
 #
 # **Where to go next.** Lecture 03 asks how many runs it takes to say that A beats
 # B. Lecture 04 scales the inputs, and lecture 06 warms the running averages.

@@ -18,8 +18,12 @@
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# When you are done, `course check 1` in a terminal runs your notebook from top to
-# bottom in a fresh kernel and judges every answer again.
+# If you are stuck, `hint("1.1")` gives a hint for question 1.1. Ask again for a
+# second one, and a third. When you are done, the button **Check my work** at the end
+# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+
+# %%
+from course_utils.exercise import hint, progress
 
 # %% [markdown]
 # ## 1.1 A learning curve by hand
@@ -349,8 +353,12 @@ checks.referee(flaws)
 # %% [markdown]
 # ## Done?
 #
-# Save the notebook and run `course check 1` in a terminal. If all seven lines begin
-# with `✓`, you can read curves, count seeds, and say no to a bargain.
-#
+# Press the button. If all seven lines begin with `✓`, you can read curves, count seeds,
+# and say no to a bargain. (`course check 1` in a terminal does the same.)
+
+# %%
+progress()
+
+# %% [markdown]
 # **To go on.** Turn the objections into an experiment: how many seeds would the
 # manuscript need in order to show 0.4 points?

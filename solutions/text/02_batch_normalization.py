@@ -18,8 +18,12 @@
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# When you are done, `course check 2` in a terminal runs your notebook from top to
-# bottom in a fresh kernel and judges every answer again.
+# If you are stuck, `hint("2.1")` gives a hint for question 2.1. Ask again for a
+# second one, and a third. When you are done, the button **Check my work** at the end
+# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+
+# %%
+from course_utils.exercise import hint, progress
 
 # %% [markdown]
 # ## The layer that you will rebuild
@@ -349,9 +353,13 @@ checks.referee(flaws)
 # %% [markdown]
 # ## Done?
 #
-# Save the notebook and run `course check 2` in a terminal. If all eight lines
-# begin with `✓`, you have written batch normalization from scratch, and you know
-# how to look at the next figure about it.
-#
+# Press the button. If all eight lines begin with `✓`, you have written batch
+# normalization from scratch, and you know how to look at the next figure about it.
+# (`course check 2` in a terminal does the same.)
+
+# %%
+progress()
+
+# %% [markdown]
 # **To go on.** Give the manuscript what it lacks: ten seeds, five learning rates,
 # scaled pixels. What would an honest title say?

@@ -1,0 +1,225 @@
+"""What an exercise offers beside its checks: hints, the progress so far, a button, a fresh start."""
+
+import collections
+import datetime
+import html
+import os
+import pathlib
+import shutil
+import threading
+import time
+import tomllib
+
+import nbformat
+
+from course_utils import answers, build, checks
+from course_utils.checks import record
+
+_revealed = collections.Counter()   # hints that were asked for in this session, by question
+SAVING = 5   # seconds in which JupyterLab should have saved a notebook
+
+
+def hint(number):
+    """Print one more hint for a question, each more direct than the last.
+
+    Parameters
+    ----------
+    number : str
+        Of the question, e.g. ``"2.3"``.
+    """
+    found = hints().get(str(number))
+    if not found:
+        print(f"There is no question {number}; there are {', '.join(hints())}.")
+        return
+    _revealed[number] = min(_revealed[number] + 1, len(found))
+    for place, text in enumerate(found[:_revealed[number]], 1):
+        print(f"Hint {place} of {len(found)}: {text}")
+
+
+def hints():
+    """All hints: dict question → list of three texts, the last of which names a section of a lecture."""
+    return {number: [*question["hints"], f"{question['last']} (Lecture {question['lecture']}, "
+                     f"“{question['section']}”.)"]
+            for path in sorted(checks.KEYS.glob("*.toml"))
+            for number, question in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def titles():
+    """What each check is about: dict exercise → dict number → title."""
+    found = {}
+    for path in sorted(checks.KEYS.glob("*.ipynb")):
+        lines = ["".join(cell.outputs[0].text).strip() for cell in nbformat.read(path, 4).cells]
+        found[path.stem] = {line.split()[1]: line.split(maxsplit=2)[2] for line in lines}
+    return found
+
+
+def progress():
+    """Where you stand over all exercises; in JupyterLab with a button that judges this notebook anew.
+
+    Returns
+    -------
+    Progress, which Jupyter draws
+    """
+    return Progress()
+
+
+class Progress:
+    """A table of all exercises and, in a notebook of JupyterLab, the button **Check my work**."""
+
+    def __init__(self):
+        self.notebook = _this_notebook()
+        self.thread = None
+
+    def __repr__(self):
+        """One line an exercise, the same on every machine where nobody works."""
+        if record.SESSION not in os.environ:
+            return "Open this notebook in JupyterLab to see your progress."
+        noted = record.recall()
+        return "\n".join(f"{name}: {sum(_mark(noted, number) == '✓' for number in numbers)} of {len(numbers)} done"
+                         for name, numbers in titles().items())
+
+    def table(self):
+        """The progress as HTML."""
+        noted, mine = record.recall(), self.notebook and _exercise_of(self.notebook)
+        rows = []
+        for name, numbers in titles().items():
+            marks = {number: _mark(noted, number) for number in numbers}
+            done = sum(mark == "✓" for mark in marks.values())
+            rows.append(f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
+                        f"<td>{' '.join(f'{mark}&nbsp;{number}' for number, mark in marks.items())}</td>"
+                        f"<td>{done} of {len(numbers)} done</td></tr>")
+            if name == mine:
+                rows += [f"<tr><td></td><td colspan='2' style='text-align:left'>{html.escape(_line(noted, number))}"
+                         "</td></tr>" for number in numbers if marks[number] == "✗"]
+        return ("<table aria-label='Progress'><thead><tr><th scope='col'>exercise</th><th scope='col'>checks</th>"
+                f"<th scope='col'></th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+                "<p>✓ done · ✗ not yet right · the dot: not answered yet</p>")
+
+    def _ipython_display_(self):
+        from IPython.display import display
+
+        if record.SESSION not in os.environ:
+            print(self)
+            return
+        if not (self.notebook and _exercise_of(self.notebook)):
+            display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
+            return
+        display(self._widget())
+
+    def _widget(self):
+        import ipylab
+        import ipywidgets as widgets
+
+        self._lab = ipylab.JupyterFrontEnd()
+        self._button = widgets.Button(description="Check my work", button_style="primary",
+                                      tooltip="Save this notebook and judge every answer in a fresh kernel")
+        self._bar = widgets.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
+        self._said = widgets.HTML()
+        self._table = widgets.HTML(self.table())
+        self._button.on_click(lambda _: self.check())
+        box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._said, self._table])
+        box.add_class("course-progress")
+        return box
+
+    def check(self):
+        """Save, judge in the background, and show the result; the kernel stays free."""
+        if self.thread and self.thread.is_alive():
+            return
+        self._button.disabled = True
+        self._bar.value, self._bar.layout.visibility = 0, "visible"
+        self._say("Saving …")
+        before = self.notebook.stat().st_mtime_ns
+        self._lab.commands.execute("docmanager:save")
+        self.thread = threading.Thread(target=self._judge, args=(before,), daemon=True, name="check my work")
+        self.thread.start()
+
+    def _judge(self, before):
+        try:
+            saved = _wait_until(lambda: self.notebook.stat().st_mtime_ns != before, SAVING)
+            self._say("Running your notebook in a fresh kernel …")
+            verdicts = answers.check(self.notebook, progress=lambda share: setattr(self._bar, "value", share))
+            judged = [verdict for verdict in verdicts if verdict.is_check]
+            record.remember({verdict.line.split()[1]: verdict.line for verdict in judged})
+            failed = [verdict.line for verdict in verdicts if not verdict.is_check]
+            self._say("\n".join([
+                f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
+                + ("" if saved else " (JupyterLab did not save anew: judged is the notebook as it was saved last.)"),
+                *failed]))
+        except Exception as error:   # a button never shows a traceback
+            self._say(f"This notebook could not be judged: {error}")
+        self._table.value = self.table()
+        self._bar.value, self._button.disabled = 1, False
+
+    def _say(self, text):
+        lines = "<br>".join(html.escape(line) for line in text.splitlines())
+        self._said.value = f"<p role='status'>{lines}</p>"
+
+
+def reset(name, home=build.HOME):
+    """Restore a pristine exercise, after moving the learner's copy to a dated backup.
+
+    Parameters
+    ----------
+    name : str
+        ``2``, ``02`` or the beginning of its name.
+    home : pathlib.Path
+        Where ``exercises/`` is.
+
+    Returns
+    -------
+    pathlib.Path of the backup, or None if there was no copy
+
+    Raises
+    ------
+    ValueError
+        There is no such exercise, or none that can be told.
+    """
+    known = sorted(checks.PRISTINE.glob("*.ipynb"))
+    found = [path for path in known
+             if path.stem.startswith(name) or (name.isdigit() and path.stem.split("_")[0] == name.zfill(2))]
+    if len(found) != 1:
+        raise ValueError(f"{'No exercise begins' if not found else 'Several exercises begin'} with {name}; "
+                         f"there are {', '.join(path.stem for path in known)}.")
+    target = home / "exercises" / found[0].name
+    backup = None
+    if target.exists():
+        now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        backup = target.parent / "backup" / f"{target.stem}_{now}.ipynb"
+        backup.parent.mkdir(exist_ok=True)
+        if backup.exists():
+            raise ValueError(f"There is a backup of this very second, {backup.name}; run the command again.")
+        shutil.move(target, backup)
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(found[0], target)
+    return backup
+
+
+def _this_notebook():
+    """Path of the notebook that this kernel belongs to, if Jupyter says so and it is there."""
+    path = pathlib.Path(os.environ.get(record.SESSION) or "nowhere")
+    return path if path.suffix == ".ipynb" and path.is_file() else None
+
+
+def _exercise_of(path):
+    """Name of the exercise that a notebook holds, or None."""
+    try:
+        return answers.exercise_of(nbformat.read(path, 4), path)
+    except Exception:   # no notebook, whatever it is called
+        return None
+
+
+def _mark(noted, number):
+    return _line(noted, number)[:1]
+
+
+def _line(noted, number):
+    return noted.get(number, {}).get("line", f"· {number} not answered yet")
+
+
+def _wait_until(holds, seconds):
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
