@@ -72,7 +72,7 @@ class Progress:
 
     def __repr__(self):
         """One line an exercise, the same on every machine where nobody works."""
-        if record.SESSION not in os.environ:
+        if not record.file():
             return "Open this notebook in JupyterLab to see your progress."
         noted = record.recall()
         return "\n".join(f"{name}: {sum(_mark(noted, number) == '✓' for number in numbers)} of {len(numbers)} done"
@@ -98,13 +98,16 @@ class Progress:
     def _ipython_display_(self):
         from IPython.display import display
 
-        if record.SESSION not in os.environ:
+        if not record.file():
             print(self)
             return
         if not (self.notebook and _exercise_of(self.notebook)):
             display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
             return
+        from course_utils.labs.base import STYLE
+
         display(self._widget())
+        display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what is left of it without a kernel
 
     def _widget(self):
         import ipylab
@@ -118,6 +121,7 @@ class Progress:
         self._table = widgets.HTML(self.table())
         self._button.on_click(lambda _: self.check())
         box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._said, self._table])
+        box.add_class("lab")
         box.add_class("course-progress")
         return box
 

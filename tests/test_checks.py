@@ -44,6 +44,16 @@ def test_no_answer_is_no_mistake(number, check, capsys):
         assert capsys.readouterr().out == f"· {number} not answered yet\n"
 
 
+def test_every_question_of_every_exercise_has_right_and_wrong_answers():
+    from course_utils import exercise
+
+    asked = [number for numbers in exercise.titles().values() for number in numbers]
+    assert sorted(asked) == sorted(number for number, *_ in ALL)
+    for number, _, right, wrong in ALL:
+        assert len(right) >= 2, f"{number} needs two right answers, written differently"
+        assert len(wrong) >= 4, f"{number} needs four plausible wrong answers with their messages"
+
+
 # The machinery
 
 

@@ -15,7 +15,6 @@ def at_work(tmp_path, monkeypatch):
     """A learner's kernel, its notebook and its own file of progress."""
     notebook = tmp_path / "01_learning_curves.ipynb"
     notebook.write_bytes((checks.PRISTINE / notebook.name).read_bytes())
-    monkeypatch.setattr(record, "FILE", tmp_path / ".progress.json")
     monkeypatch.setenv(record.SESSION, str(notebook))
     monkeypatch.setattr(exercise, "_revealed", type(exercise._revealed)())
     return notebook
@@ -68,7 +67,7 @@ def test_a_check_is_noted_where_a_learner_works(capsys, at_work):
 def test_nothing_is_noted_where_nobody_works(capsys, at_work, monkeypatch):
     monkeypatch.delenv(record.SESSION)
     lc.referee({"a", "c", "d", "f"})
-    assert not record.FILE.exists()
+    assert not (at_work.parent / record.NAME).exists()
     exercise.progress()._ipython_display_()
     assert capsys.readouterr().out.endswith("Open this notebook in JupyterLab to see your progress.\n")
 
@@ -85,14 +84,14 @@ def test_progress_counts_what_is_done_over_all_exercises(at_work):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"1.1": 3}', b"\xff\xfe", b'{"1.1": {"line": "?"}}'])
 def test_a_broken_file_of_progress_is_an_empty_one(content, at_work):
-    record.FILE.write_bytes(content)
+    record.file().write_bytes(content)
     assert record.recall() == {}
     record.remember({"1.1": "✓ 1.1 fine"})
     assert list(record.recall()) == ["1.1"]
 
 
 def test_a_folder_that_cannot_be_written_to_only_costs_the_progress(capsys, at_work, monkeypatch):
-    monkeypatch.setattr(record, "FILE", at_work.parent / "gone" / ".progress.json")
+    monkeypatch.setenv(record.SESSION, str(at_work.parent / "gone" / at_work.name))
     lc.referee({"a", "c", "d", "f"})
     assert capsys.readouterr().out.startswith("✓ 1.7")
 
@@ -100,7 +99,7 @@ def test_a_folder_that_cannot_be_written_to_only_costs_the_progress(capsys, at_w
 def test_deleting_the_progress_loses_nothing_else(at_work):
     before = at_work.read_bytes()
     record.remember({"1.1": "✓ 1.1 fine"})
-    record.FILE.unlink()
+    record.file().unlink()
     assert record.recall() == {}
     assert at_work.read_bytes() == before
 
