@@ -43,14 +43,14 @@ def log(label, default, *, low, high, steps_per_decade=8):
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
-def fraction(label, default, *, high=1.0, step=0.05):
-    """A slider from 0 to `high`."""
+def fraction(label, default, *, low=0.0, high=1.0, step=0.05):
+    """A slider from `low`, which may be negative, to `high`."""
     import ipywidgets as widgets
 
     def make(value):
-        return widgets.FloatSlider(value=value, min=0, max=high, step=step, readout_format=".2f")
+        return widgets.FloatSlider(value=value, min=low, max=high, step=step, readout_format=".2f")
 
-    return Control(label, default, make, _between(0, high), (0.0, default, high))
+    return Control(label, default, make, _between(low, high), (low, default, high))
 
 
 def choice(label, values, default, *, structural=True):
