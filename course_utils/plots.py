@@ -184,6 +184,71 @@ def power_law(errors, law, *, over="seed", title=None, ax=None):
     return ax
 
 
+def contours(loss, path, best, *, title=None, ax=None):
+    """A loss over two weights, and the way an optimizer went down it.
+
+    Parameters
+    ----------
+    loss : callable, weights (..., 2) → loss (...)
+        Zero at `best`.
+    path : array (steps, 2)
+        Weights from the first to the last; of a path that leaves the picture, the part inside.
+    best : array (2,)
+        The weights with the lowest loss. They stand in the middle; both axes have one scale.
+    title : str, optional
+        States the finding.
+    ax : matplotlib axes, optional
+        A new figure otherwise.
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = ax or axes()
+    start = np.asarray(path[0])
+    reach = 1.35 * np.abs(start - best).max()
+    sides = [np.linspace(at - reach, at + reach, 201) for at in best]
+    values = loss(np.stack(np.meshgrid(*sides), -1))
+    ax.contour(*sides, values, levels=loss(start) * np.array([0.01, 0.1, 0.3, 0.6, 1, 1.5, 2.2, 3]), colors="0.6",
+               linewidths=0.9)
+    ax.plot(*np.transpose(path), color="C0", linestyle="-", marker=".", linewidth=1.2, markersize=4)
+    ax.plot(*start, color="C0", marker="o", linestyle="")
+    ax.plot(*best, color="C1", marker="*", markersize=12, linestyle="")
+    ax.set(xlim=(sides[0][0], sides[0][-1]), ylim=(sides[1][0], sides[1][-1]), aspect="equal",
+           xlabel="first weight", ylabel="second weight")
+    ax.set_title(title or "")
+    ax.grid(visible=False)
+    return ax
+
+
+def images(rows, *, title=None):
+    """Rows of small gray images, each on a gray scale of its own, with a label above each column.
+
+    Parameters
+    ----------
+    rows : list of dict label → array (height, width)
+        All with the same labels.
+    title : str, optional
+        States the finding.
+
+    Returns
+    -------
+    matplotlib figure
+    """
+    made = plt.figure(figsize=(1.7 * len(rows[0]), 0.8 + 1.5 * len(rows)), layout="constrained")
+    grid = made.subplots(len(rows), len(rows[0]), squeeze=False)
+    for row, pictures in zip(grid, rows, strict=True):
+        for ax, (label, picture) in zip(row, pictures.items(), strict=True):
+            ax.imshow(picture, cmap="gray")
+            ax.set(xticks=[], yticks=[])
+            ax.grid(visible=False)
+            if row is grid[0]:
+                ax.set_title(label, fontsize=10, fontweight="normal", loc="center")
+    if title:
+        made.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return made
+
+
 def errors_on_log_axis(ax):
     """Make the vertical axis one of errors: logarithmic, in percent."""
     ax.set(yscale="log", ylabel="error")

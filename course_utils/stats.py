@@ -200,7 +200,14 @@ def level_each(comparisons, *, level=0.95):
     return 1 - (1 - level) / comparisons
 
 
+def _labelled(scores):
+    if not isinstance(scores, xr.DataArray):
+        raise TypeError(f"scores is a {type(scores).__name__}; expected an xarray.DataArray, whose dimensions have "
+                        "names, such as runs.val_accuracy from fit_many.")
+
+
 def _arms(scores, arm, between):
+    _labelled(scores)
     for value in between:
         if arm not in scores.dims or value not in scores[arm].values:
             raise ValueError(f"There is no {arm}={value!r} in these scores; between= takes two values of "
@@ -209,6 +216,7 @@ def _arms(scores, arm, between):
 
 
 def _count(scores, over):
+    _labelled(scores)
     if over not in scores.dims:
         raise ValueError(f"These scores have no dimension {over!r}, only {', '.join(map(str, scores.dims))}; "
                          "name the dimension of the repeats with over=.")

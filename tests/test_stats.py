@@ -163,3 +163,10 @@ def test_mistakes_are_one_sentence(call, message):
 def test_a_seed_that_one_arm_lacks_is_refused():
     with pytest.raises(ValueError, match="Some scores are NaN"):
         stats.paired_difference(scores([1, 2, 3], [1, np.nan, 3]), "arm", between=("plain", "new"))
+
+
+@pytest.mark.parametrize("function", [stats.interval, lambda scores: stats.paired_difference(
+    scores, "arm", between=(0, 1))], ids=["interval", "paired_difference"])
+def test_a_plain_array_is_refused_in_one_sentence(function):
+    with pytest.raises(TypeError, match="scores is a ndarray; expected an xarray.DataArray, whose dimensions"):
+        function(np.zeros((2, 5)))

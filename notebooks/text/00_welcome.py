@@ -105,8 +105,8 @@ quiz.ask("00", "seeds")
 # | [01](01_learning_curves.ipynb) | more data or a better model? |
 # | [02](02_training_curves.ipynb) | what is wrong with this run? |
 # | [03](03_better_or_lucky.ipynb) | how many runs before you may say A beats B? |
-# | 04 | why scale the inputs, and what exactly? |
-# | 05 | batch norm: what number does the layer output? |
+# | [04](04_normalizing_inputs.ipynb) | why scale the inputs, and what exactly? |
+# | [05](05_batch_norm_from_scratch.ipynb) | batch norm: what number does the layer output? |
 # | 06 | batch norm in Keras: which mode, which momentum, which batch? |
 # | [07](07_batch_norm_on_trial.ipynb) | batch norm on trial: does it do what people say? |
 # | 08 | batch norm in networks that are trained already |
@@ -117,7 +117,8 @@ quiz.ask("00", "seeds")
 # | 13 | from this laptop to a cluster |
 # | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
 #
-# Those with a link are here; the others are on their way.
+# Those with a link are here; the others are on their way. To read on about batch
+# normalization there is an annotated [reading list](reading_batch_normalization.md).
 
 # %% [markdown]
 # ## The ledger

@@ -96,9 +96,9 @@ from course_utils import plots
 
 figure, (left, right) = plots.panels(2)
 _ = plots.curves(healthy, "loss", ax=left,
-                 title="Healthy: both losses level off …")
+                 title="Healthy: the losses fall together …")
 _ = plots.curves(healthy, "accuracy", ax=right,
-                 title="… and so do both accuracies")
+                 title="… and the accuracies rise")
 
 # %% [markdown]
 # Lines are means over ten seeds, bands their 95 % intervals. The training loss
@@ -161,7 +161,7 @@ class RangeTest(keras.callbacks.Callback):
 
 # %% [markdown]
 # Keras reports a running mean of the loss since the epoch began, so the whole
-# test is one epoch of small batches, and the loss of each batch is won back from
+# test is one epoch of small batches, and the loss of each batch is recovered from
 # that mean.
 
 # %%
@@ -193,11 +193,11 @@ print(f"lowest loss at a rate of {lowest:.2f}; "
 # will train.
 
 # %% [markdown]
-# **Underfitting.** The same network with three units a layer. Look at the gap
-# between the two curves, and at the height at which they run.
+# **Underfitting.** A network with one layer of three units. Look at the gap between
+# the two curves, and at the height at which they level off.
 
 # %%
-narrow = train(width=3)
+narrow = train(width=3, depth=1, activation="tanh", learning_rate=0.3)
 _ = plots.curves(narrow, "accuracy",
                  title="Underfitting: both low, and side by side")
 
@@ -207,8 +207,8 @@ _ = plots.curves(narrow, "accuracy",
 # a weaker penalty. More data would not help: lecture 01 shows why.
 #
 # **Overfitting.** Now 30 % of the training labels are wrong, and the network
-# trains on. On the right the same with weight decay. Who passes 70 % on the
-# training labels has learned wrong ones by heart.
+# trains on. On the right the same with weight decay. A network that passes 70 % on
+# the training labels has learned wrong ones by heart.
 
 # %%
 wrong = train(label_noise=0.3, learning_rate=0.2, epochs=40,
@@ -220,9 +220,9 @@ _ = plots.curves(wrong.sel(weight_decay=0.01), "accuracy", ax=right,
                  title="With weight decay both hold")
 
 # %% [markdown]
-# The validation labels are right, so that their accuracy lies above that of the
-# training labels, of which no honest network can know more than 70 %. What counts
-# is the direction: left, the training accuracy climbs on, past 70 %, while the
+# The validation labels are right; of the training labels no honest network can know
+# more than 70 %. So validation may well lie above training here. What counts is the
+# direction: left, the training accuracy climbs on, past 70 %, while the
 # validation accuracy turns and falls.
 
 # %% [markdown]
@@ -280,9 +280,8 @@ _ = plots.against(inputs, "epoch", by="inputs",
                   title="Unscaled inputs: at chance from the first epoch")
 
 # %% [markdown]
-# The first step was too large by far, and after it nothing moves any more. A
-# lower rate would help too, but not as much as dividing by 255. Lecture 04 is
-# about this.
+# The first step was too large by far, and after it nothing moves any more. Mended by
+# dividing by 255. Lecture 04 is about this.
 #
 # **Dead units.** Why does nothing move? Look inside. A ReLU unit that gives zero
 # for *every* training image has no gradient and never comes back. Count them, in
@@ -365,8 +364,8 @@ _ = ax.set_ylabel("accuracy")
 # | training and validation both poor, no gap | underfitting | larger network, train longer, weaker penalty |
 # | validation gets worse while training still improves | overfitting | more data, a regularizer, stop early |
 # | validation as good as training, to the end | perhaps a leak | split first, then copy, augment, scale |
-# | low training loss, poor validation from the start | not shuffled | shuffle |
-# | huge first loss, then nothing moves | inputs not scaled | scale them |
+# | training improves, validation stays near chance | not shuffled | shuffle |
+# | at chance from the first epoch, nothing moves | inputs not scaled | scale them |
 # | loss stands at $\ln$(classes) | dead units | lower rate, scaling, He, `leaky_relu`; begin anew |
 # | validation lags in the first epochs, with batch norm | cold running averages | lower momentum, or wait |
 # | validation better than training | noise and averaging | nothing; measure both alike |
@@ -374,8 +373,8 @@ _ = ax.set_ylabel("accuracy")
 # %% [markdown]
 # ## Plateaus, and when to stop
 #
-# Three hidden layers of sigmoid units. Cover the right half of the figure with
-# your hand: would you have gone on?
+# Three hidden layers of sigmoid units. Cover everything right of epoch 8 with your
+# hand: would you have gone on?
 
 # %%
 slow = train(activation="sigmoid", learning_rate=0.2, epochs=40)
@@ -501,7 +500,8 @@ for ax, (kind, title) in zip(axes, titles.items(), strict=True):
 # sigmoid units cost about as much, and small initial weights a good part of it.
 # Both shrink the gradients, and a shrunken gradient is a learning rate too low by
 # another name. That is why tuning the rate again gives so much back, though not
-# all.
+# all. (For sigmoid units the best rate lies at the end of our six; a higher one might
+# give more.)
 
 # %%
 again = claims.get("tc-tune-again")
@@ -516,14 +516,14 @@ print(*verdicts[2:], sep="\n\n")
 sizes = {"none": "batch size 32", "large batch": "batch size 128"}
 ax = plots.against(knobs.val_accuracy.sel(change=list(sizes)),
                    "learning_rate", by="change", labels=sizes,
-                   title="Larger batches need higher rates")
+                   title="Larger batches suffer more from low rates")
 _ = ax.legend(loc="lower center")
 
 # %% [markdown]
-# Both saw the same images equally often. A larger batch means fewer steps,
-# so each has to be longer; its gradient is less noisy, so that each often *can* be,
-# up to a limit (Goyal et al. 2017). Who changes the batch size and keeps the rate
-# compares two rates, not two batch sizes.
+# Both saw the same images equally often. A larger batch means fewer steps, so that a
+# low rate does not get it far. Its gradient is less noisy, so that the rate often *can*
+# grow with the batch, up to a limit (Goyal et al. 2017). If you change the batch size
+# and keep the rate, you compare two rates too, not only two batch sizes.
 
 # %% [markdown]
 # ## What goes wrong
@@ -549,8 +549,8 @@ _ = ax.legend()
 
 # %% [markdown]
 # `val_loss` falls from epoch to epoch because the *weights* shrink; about the
-# digits it says little. It never stops early, and two models with different
-# penalties cannot be compared by it. Mended by a metric that contains no penalty.
+# digits it says little. A rule that watches it goes on and on, and two models with
+# different penalties cannot be compared by it. Mended by a metric that contains no penalty.
 # Are the two still falling, over the last three epochs?
 
 # %% tags=["nbval-check-output"]

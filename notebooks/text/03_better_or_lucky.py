@@ -92,8 +92,10 @@ runs = point_four.trial(datasets.digits, range(point_four.seeds))
 narrow, wide = runs.points.sel(width=32), runs.points.sel(width=64)
 
 # %% [markdown]
-# Look at the narrow network alone. Every column is a split, sorted by their
-# means; every dot in it is the same network on the same images with another seed.
+# Mind the names: along `seed` the *split* changes, since each seed of the trial
+# brings its own, and along `run` lie the ten seeds on it. Look at the narrow network
+# alone. Every column is a split, sorted by their means; every dot in it is the same
+# network on the same images with another seed.
 
 # %%
 from course_utils import plots
@@ -109,8 +111,8 @@ _ = ax.set_title("One network, one recipe, and points between its runs")
 
 # %% [markdown]
 # Inside a column only the seed differs, and the dots lie points apart. From
-# column to column the split differs too, and the bars climb. As standard
-# deviations, with their intervals over the splits:
+# column to column the split differs too; but sorted bars climb in any case, so do not
+# trust your eye here. As standard deviations, with their intervals over the splits:
 
 # %%
 import numpy as np
@@ -177,7 +179,7 @@ _ = plots.intervals(found, neutral=0, xlabel="points gained by width",
                     title="The same runs say more as pairs")
 
 # %% [markdown]
-# The first two have the same mean, from the same runs; only the width differs.
+# The first two have the same mean, from the same runs; only the intervals differ.
 # The third has ten times as many runs, and we shall take it for the truth: the
 # wider network is better on these data, by little.
 #
@@ -189,7 +191,8 @@ _ = plots.intervals(found, neutral=0, xlabel="points gained by width",
 
 # %%
 claim = claims.get("bl-one-run")
-invented = [(0.96, 0.99), (0.6, 0.9), (0.35, 0.6), (0.85, 0.99), (0.4, 0.97)]
+invented = [(0.96, 0.99), (0.6, 0.9), (0.35, 0.6), (0.2, 0.4),
+            (0.85, 0.99), (0.4, 0.97)]
 examples = {}
 for row, (low, high) in enumerate(invented, 1):
     verdict = claims.Verdict(claim, (low + high) / 2, low, high, seeds=10)
@@ -200,9 +203,9 @@ _ = plots.intervals(
 
 # %% [markdown]
 # *Holds*: all of the interval lies beyond the threshold. *Holds in part*: all of
-# it lies between no effect and the threshold. *Does not hold*: it stays below the
-# threshold and does not leave out “no effect” (some claims know no “in part”; then
-# below is below). *Undecided*: it straddles the threshold. That is a finding too. It
+# it lies between no effect and the threshold. *Does not hold*: all of it lies below
+# the threshold, and it reaches down to “no effect” or lies on the harmful side (some
+# claims know no “in part”; then below is below). *Undecided*: it straddles the threshold. That is a finding too. It
 # says that you need more seeds, not that there is nothing.
 
 # %% [markdown]
@@ -263,7 +266,8 @@ verdicts = [same_run.judge(twins)]
 verdicts[0]
 
 # %% [markdown]
-# And where the run *is* reproduced, what have you reproduced? One draw. Whether
+# That is the average over both rates, and the figure shows that the high one decides
+# it. And where the run *is* reproduced, what have you reproduced? One draw. Whether
 # the *finding* comes out again is asked with other seeds, and that is trial 3.
 #
 # ## Trial 2: “It gained 0.4 points, so it is better”
@@ -277,16 +281,20 @@ first, second = np.triu_indices(narrow.sizes["run"], 1)
 values = narrow.transpose("seed", "run").values
 apart = np.abs(values[:, first] - values[:, second]).ravel()
 ax = plots.axes()
-shares, _, bars = ax.hist(apart, bins=np.arange(0, apart.max() + 0.4, 0.4),
-                          weights=np.full(apart.size, 1 / apart.size))
-bars[0].set_color("0.6")
+image = 100 / len(digits.x_val)   # points that one image is worth
+edges = image * np.arange(-0.5, apart.max() / image + 1)
+_, _, bars = ax.hist(apart, bins=edges,
+                     weights=np.full(apart.size, 1 / apart.size))
+for bar in bars[:2]:   # no image apart, or one
+    bar.set_color("0.6")
 ax.set(xlabel="points between two runs of the same network",
        ylabel="share of pairs")
 _ = ax.set_title("Most pairs of equals lie 0.4 points or more apart")
 
 # %% [markdown]
-# Only the gray bar is below 0.4 points. If such a gain is to mean something, the
-# gray bar has to hold nearly all pairs: 95 % of them, we said beforehand.
+# One bar for each number of validation images. Only the gray bars are below 0.4
+# points. If such a gain is to mean something, they have to hold nearly all pairs: 95 %
+# of them, we said beforehand.
 
 # %%
 verdicts.append(point_four.judge(runs))
@@ -340,7 +348,7 @@ verdicts[-1]
 # %% [markdown]
 # ### Seeds needed, fixed beforehand
 #
-# Turn the interval round: to detect a difference $\delta$ four times in five you
+# Turn the interval around: to detect a difference $\delta$ four times in five you
 # need about $n \approx (2.8\, s_d / \delta)^2$ pairs. `stats.seeds_needed` does it
 # exactly. It wants two numbers: the smallest effect that *matters to you*, and a
 # standard deviation from a pilot whose seeds you will not use again.
@@ -355,7 +363,8 @@ for effect in (2.0, 1.0, 0.4):
           "of each")
 
 # %% [markdown]
-# By the formula half the effect costs four times the seeds. If the last line is
+# By the formula half the effect costs four times the seeds; where they are few,
+# Student's t asks for some more. If the last line is
 # more than you can pay, say so, and claim nothing about 0.4 points.
 
 # %% [markdown]

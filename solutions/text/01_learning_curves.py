@@ -203,7 +203,7 @@ print(seeds_for(0.02, differences), "seeds for two points")
 #
 # Fit $\text{error}(n) = a\, n^{-b} + c$ to mean errors, with
 # `scipy.optimize.curve_fit`. It needs a start, `p0`, and `bounds`: none of the three
-# numbers is negative, and an error is never above 1.
+# numbers is negative, and the floor $c$ is never above 1. ($a$ may be, and often is.)
 
 # %% question="1.5"
 from scipy.optimize import curve_fit
@@ -234,10 +234,11 @@ checks.law(fit_power_law)
 # ## 1.6 Buy, or not?
 #
 # You own $N$ samples and have measured the errors at several sizes up to $N$.
-# Somebody offers you another $N$. The rule:
+# Somebody offers you another $N$. The rule, simpler than the lecture's so that everybody
+# gets the same answer:
 #
-# 1. **Back-test.** Fit a law to all sizes but the largest, and let it say the error
-#    there. If it misses the measured error by more than 12 % *of that error*, the law
+# 1. **Back-test.** Fit a law to all sizes but the largest, and let it predict the
+#    error there. If it misses the measured error by more than 12 % *of that error*, the law
 #    is not to be trusted: `"cannot tell"`.
 # 2. Otherwise fit it to all sizes. If it promises that doubling $N$ takes away at
 #    least 0.015 of error, `"buy"`; if not, `"do not buy"`.
@@ -293,8 +294,9 @@ for name, errors in measured.items():
           f"with 512: {errors[-1]:.3f}")
 
 # %% [markdown]
-# Was “cannot tell” a good answer? It cost you a bargain. But you could not know that,
-# and the same misfit may as well hide a floor.
+# Where the answer was “cannot tell”, look at what doubling would have brought. Was it a
+# bargain that you missed? You could not know: a law that was wrong once may be wrong in
+# the other direction next time.
 
 # %% [markdown]
 # ## 1.7 You are the referee

@@ -138,7 +138,9 @@ NOT_INTERVALS = {
                   "2.5 % on each"),
     "level ignored": (lambda a, b, level: interval(a, b, 0.95), "use the argument level"),
     "low and high swapped": (lambda a, b, level: [interval(a, b, level)[i] for i in (0, 2, 1)], "low is above high"),
-    "low first": (lambda a, b, level: [interval(a, b, level)[i] for i in (1, 0, 2)], "not that of the differences"),
+    "degrees of freedom": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, len(d)) * d.std(
+        ddof=1) / len(d)**0.5), "n runs leave n − 1"),
+    "low first": (lambda a, b, level: [interval(a, b, level)[i] for i in (1, 0, 2)], "in another order"),
     "mean only": (lambda a, b, level: (b - a).mean(), "return mean, low, high, in this order"),
 }
 
@@ -163,6 +165,10 @@ NOT_SEEDS = {
                             "effect of the pilot is used"),
     "variance": (lambda effect, pilot: seeds_needed(effect, pilot.var(ddof=1)), "take its root"),
     "always four": (lambda effect, pilot: 4, "the number of seeds is another one"),
+    "standard error": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1) / len(pilot)**0.5),
+                       "how much does a *single* difference scatter"),
+    "approximate formula": (lambda effect, pilot: np.ceil((2.8 * pilot.std(ddof=1) / effect)**2),
+                            "an approximation"),
     "not rounded": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)) - 0.4, "no whole number"),
 }
 
@@ -254,13 +260,25 @@ def careless(*, tested=True, two_sided=True, least=0.015, doubled=True):
     return answer
 
 
+def excusing(sizes, errors):
+    """The back-test is made with the law that has seen everything."""
+    numbers = fit(sizes, errors)
+    if abs(law(sizes[-1], *numbers) / errors[-1] - 1) > 0.12:
+        return "cannot tell"
+    return "buy" if law(sizes[-1], *numbers) - law(2 * sizes[-1], *numbers) >= 0.015 else "do not buy"
+
+
 DECISIONS = [decide, decide_with_the_course]
 NOT_DECISIONS = {
     "no back-test": (careless(tested=False), "misses the largest size"),
     "one-sided": (careless(two_sided=False), "absolute value"),
     "any gain": (careless(least=0.0), "data are bought for a flat curve"),
-    "a point": (careless(least=0.01), "worth 1.2 points is answered with “buy”"),
-    "two points": (careless(least=0.02), "worth 1.8 points is answered with “do not buy”"),
+    "a point": (careless(least=0.01), "worth 1.4 points is answered with “buy”"),
+    "two points": (careless(least=0.02), "worth 1.6 points is answered with “do not buy”"),
+    "one fit for both": (excusing, "a miss of 13 % is let pass"),
+    "relative to what the law says": (lambda sizes, errors: decide(sizes, errors) if abs(
+        1 - errors[-1] / law(sizes[-1], *fit(sizes[:-1], errors[:-1]))) > 0.12 else careless(tested=False)(
+            sizes, errors), "a miss of 13 % is let pass"),
     "looks back": (careless(doubled=False), "reached its floor"),
     "always buy": (lambda sizes, errors: "buy", "flat curve"),
     "never buy": (lambda sizes, errors: "do not buy", "is not bought"),
