@@ -6,14 +6,20 @@ answer key, and nbval runs this notebook in a fresh kernel, in a temporary folde
 file is only read.
 
 The functions named ``pytest_…`` make this module a pytest plugin: they note what each cell
-printed, since nbval's own report speaks of "Cell 4".
+printed, since nbval's own report speaks of "Cell 4", and notice at once a kernel that died or a
+cell that prints without end.
 """
 
+import collections
+import contextlib
+import ctypes
 import dataclasses
 import json
 import os
 import pathlib
+import queue
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,9 +32,19 @@ import pytest
 from course_utils import build, checks
 
 TIMEOUT = 120   # seconds for one cell
+PRINTED = 10e6   # bytes that one cell may print
 RECORD = "COURSE_CHECK_RECORD"   # the environment variable that tells the plugin where to write
-NBVAL = ["-m", "pytest", "-p", "nbval.plugin", "-p", "course_utils.answers", "-p", "no:cacheprovider",
-         "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull]
+# Without a grammar of addresses that costs jsonschema two seconds at import and no notebook needs.
+START = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
+NBVAL = ["-c", START, "-p", "nbval.plugin", "-p", "course_utils.answers", "-p", "no:cacheprovider",
+         "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull, "--rootdir", ".", "notebook.ipynb"]
+MARKER = re.compile(r"^(\s*#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+)\s*$", re.MULTILINE)
+# A check is imported from its file even where an answer has replaced it in memory.
+FRESH = """\
+import sys
+for name in [name for name in sys.modules if name.startswith("course_utils.checks")]:
+    del sys.modules[name]
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,11 +104,30 @@ def check(path, *, timeout=TIMEOUT, progress=None):
     ValueError
         The file is no notebook, or of no exercise.
     """
-    notebook, key = _read(path)
+    _, notebook, key = read(path)
+    return judge(notebook, key, timeout=timeout, progress=progress)
+
+
+def judge(notebook, key, *, timeout=TIMEOUT, progress=None, run=None):
+    """Judge the answers in a notebook that was read.
+
+    Parameters
+    ----------
+    notebook, key : nbformat.NotebookNode
+        As `read` returns them.
+    timeout, progress
+        As in `check`.
+    run : callable, optional
+        Runs nbval in another place than `run_here`, with the same arguments.
+
+    Returns
+    -------
+    list of Verdict, in the order of the notebook: each check, and each cell that failed
+    """
     merged = merge(notebook, key)
-    with tempfile.TemporaryDirectory() as folder:
-        records = _run(merged, pathlib.Path(folder), timeout, progress)
-    return [verdict for verdict in (_judge(cell, records.get(cell.id), timeout) for cell in merged.cells) if verdict]
+    records, stopped = _run(merged, timeout, progress, run or run_here)
+    judged = (_judge(cell, records.get(cell.id), timeout, stopped) for cell in merged.cells)
+    return [verdict for verdict in judged if verdict]
 
 
 def merge(notebook, key):
@@ -115,7 +150,7 @@ def merge(notebook, key):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     known = [cell.id for cell in code if cell.get("id") in judges]
     # Without outputs and tags, so that nothing of the learner's is compared.
-    own = {id(cell): nbformat.v4.new_code_cell(cell.source, id=f"cell-{number}")
+    own = {id(cell): nbformat.v4.new_code_cell(_plain(cell.source), id=f"cell-{number}")
            for number, cell in enumerate(code, 1)}
     if known == list(judges):
         cells = [judges.get(cell.id) or own[id(cell)] for cell in code]
@@ -124,49 +159,120 @@ def merge(notebook, key):
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": build.KERNEL})
 
 
-def _read(path):
-    """A learner's notebook and the answer key of its exercise."""
+def _plain(source):
+    """A learner's code without nbval's markers, which mean nothing in Jupyter, and as UTF-8 can hold it."""
+    return MARKER.sub(r"\1.", source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
+
+
+def read(path):
+    """A learner's notebook, and what it is judged by.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    tuple of the exercise's name, the notebook, and the answer key
+
+    Raises
+    ------
+    ValueError
+        The file is no notebook, or of no exercise.
+    """
     try:
+        content = path.read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")
         with warnings.catch_warnings(action="ignore"):   # ids missing or twice there: `merge` copes
-            notebook = nbformat.read(path, 4)
+            notebook = nbformat.reads(text, 4)
+        for cell in notebook.cells:
+            cell.cell_type, cell.source.splitlines   # noqa: B018  (nbformat only logs what it finds wrong)
     except Exception:
         raise ValueError(f"{path} cannot be read as a notebook; open it in JupyterLab and save it again.") from None
     name = exercise_of(notebook, path)
     if not name:
-        there = ", ".join(sorted(key.stem for key in checks.KEYS.glob("*.ipynb")))
-        raise ValueError(f"{path} belongs to no exercise; there are {there}.")
-    return notebook, nbformat.read(checks.KEYS / f"{name}.ipynb", 4)
+        raise ValueError(f"{path} belongs to no exercise; there are {', '.join(_keys())}.")
+    return name, notebook, _keys()[name]
 
 
 def exercise_of(notebook, path):
-    """Name of the exercise that a notebook says it is, or is called after; None if it is none."""
-    names = [notebook.metadata.get("course", {}).get("exercise"), path.stem]
-    return next((name for name in names if name and (checks.KEYS / f"{name}.ipynb").is_file()), None)
+    """Name of the exercise that a notebook holds; None if it is none.
+
+    The notebook says it, or the file's name does, or its check cells are those of an exercise.
+    """
+    keys = _keys()
+    said = notebook.metadata.get("course")
+    said = said.get("exercise") if isinstance(said, dict) else None
+    named = [name for name in keys if name in (said, path.stem)] or [name for name in keys if name in path.stem]
+    if named:
+        return said if said in named else named[0]
+    held = {mark for cell in notebook.cells for mark in (cell.get("id"), cell.source.strip())}
+    found = {name: sum(cell.id in held or cell.source in held for cell in key.cells) for name, key in keys.items()}
+    best = max(found, key=found.get, default=None)
+    return best if best and found[best] else None
 
 
-def _run(notebook, folder, timeout, progress=None):
-    """Run nbval; what the plugin noted of each cell, by the cell's id."""
-    nbformat.write(notebook, folder / "notebook.ipynb")
-    record = folder / "record.jsonl"
-    record.touch()
+def _keys():
+    """The answer keys by the names of their exercises."""
+    return {path.stem: nbformat.read(path, 4) for path in sorted(checks.KEYS.glob("*.ipynb"))}
+
+
+def _run(notebook, timeout, progress, run):
+    """Run nbval; what the plugin noted of each cell, by the cell's id, and why it was stopped, if it was."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", RECORD: str(record)}
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout), "--rootdir", str(folder), "notebook.ipynb"],
-            cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "record.jsonl"
+        with open(path, "ab") as file:
+            # An open file, not a path: the learner's code must not write verdicts itself.
+            shared = [file.fileno()] if os.name == "posix" else []
+            environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", RECORD: str(*shared or [path])}
+            said, stopped = run(
+                [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout)], nbformat.writes(notebook),
+                environment, shared,
+                lambda: progress and progress(path.read_bytes().count(b"\n") / (len(notebook.cells) + 1)))
+        records = {}
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):   # the last line, if it was stopped while writing
+                records |= {one["id"]: one for one in [json.loads(line)]}
+    if not records and not stopped:
+        raise RuntimeError(f"The notebook could not be run:\n{said[-2000:]}")
+    return records, stopped
+
+
+def run_here(words, notebook, environment, shared, tick):
+    """Run nbval in an empty folder.
+
+    Parameters
+    ----------
+    words : list of str
+        The command; it reads ``notebook.ipynb``.
+    notebook : str
+        What that file holds.
+    environment : dict of str
+    shared : list of int
+        File descriptors that the command inherits.
+    tick : callable
+        Called several times while it runs.
+
+    Returns
+    -------
+    tuple of what the command said, and why it was stopped, or None
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        pathlib.Path(folder, "notebook.ipynb").write_text(notebook, encoding="utf-8")
+        process = subprocess.Popen(words, cwd=folder, env=environment, pass_fds=shared, stdout=log,
+                                   stderr=subprocess.STDOUT)
         while process.poll() is None:
             time.sleep(0.1)
-            if progress:
-                progress(record.read_bytes().count(b"\n") / len(notebook.cells))
-    records = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
-    if not records:
-        said = (folder / "log").read_text(encoding="utf-8", errors="replace")
-        raise RuntimeError(f"The notebook could not be run:\n{said[-2000:]}")
-    return {one["id"]: one for one in records}
+            tick()
+        log.seek(0)
+        return log.read().decode("utf-8", "replace"), None
 
 
-def _judge(cell, record, timeout):
+def _judge(cell, record, timeout, stopped=None):
     """The line for one cell; None for a cell of the learner that ran."""
     is_check = build.CHECKED in cell.metadata.get("tags", [])
     if record and record["passed"] and not is_check:
@@ -175,14 +281,20 @@ def _judge(cell, record, timeout):
     if record and is_check and not record["error"] and re.match("✓ .*$" if record["passed"] else "[✗·] .*$", said):
         return Verdict(said, record["passed"])
     where = cell.id.split("check-")[1].replace("-", ".") if is_check else cell.id.replace("-", " ")
-    return Verdict(f"✗ {where} {_sentence(record, is_check, timeout)}", False, is_check)
+    return Verdict(f"✗ {where} {_sentence(record, is_check, timeout, stopped)}", False, is_check)
 
 
-def _sentence(record, is_check, timeout):
+def _sentence(record, is_check, timeout, stopped):
     """What kept a cell from ending as it should."""
-    error = record and record["error"]
-    if not record or (not error and "Timeout" not in record["failure"] and "dead" in record["failure"]):
+    if not record:
+        return f"was not run, since {stopped or 'its run was ended from within'}"
+    error = record["error"]
+    if "Kernel dead" in record["failure"]:
         return "was not run, since the kernel died before"
+    if record["died"]:
+        return f"was not finished, since the kernel died: {record['died']}"
+    if record["flooded"]:
+        return f"prints more than {PRINTED / 1e6:g} MB: look for a print in a loop that never stops"
     if "Timeout" in record["failure"]:
         return f"does not end within {timeout:g} s: look for a loop that never stops"
     if not error:
@@ -206,14 +318,111 @@ def _line_of(traceback):
     return None
 
 
+# The plugin
+
+_channel = None   # where it writes, while it is one
+
+
+class _Died(Exception):
+    """The kernel died while a cell was running."""
+
+
+def pytest_configure(config):
+    """Begin to note, in a process that the learner's code cannot look into."""
+    global _channel
+    if RECORD not in os.environ:
+        return
+    import nbval.kernel
+
+    channel = os.environ.pop(RECORD)   # so that the kernel does not learn of it
+    _channel = int(channel) if channel.isdigit() else channel
+    if isinstance(_channel, int):
+        os.set_inheritable(_channel, False)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)   # PR_SET_DUMPABLE: closes its memory and files to the same user
+    nbval.kernel.RunningKernel.get_message = _get_message
+
+
+def pytest_collection_finish(session):
+    """Note that the notebook was read, and let each check be imported afresh."""
+    _note({"id": None})
+    for item in session.items:
+        if build.CHECKED in item.cell.metadata.get("tags", []):
+            item.cell.source = FRESH + item.cell.source
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item, call):
     """Note whether a cell ended as it should, what it printed, and its error."""
-    if call.when != "call" or RECORD not in os.environ:
+    if call.when != "call":
         return
     outputs = item.test_outputs or []
     error = next((output for output in outputs if output.output_type == "error"), None)
-    failure = str(call.excinfo.value) if call.excinfo else ""
-    with open(os.environ[RECORD], "a", encoding="utf-8") as file:
-        print(json.dumps({"id": item.cell.id, "passed": call.excinfo is None, "failure": failure,
-                          "outputs": outputs, "error": error}), file=file)
+    reason = call.excinfo and call.excinfo.value
+    flooded = getattr(item.parent.kernel, "printed", 0) > PRINTED
+    _note({"id": item.cell.id, "passed": not (reason or flooded), "failure": str(reason or "")[:1000],
+           "died": str(reason) if isinstance(reason, _Died) else None, "flooded": flooded,
+           "outputs": [{"text": output.get("text", "")[:2000]} for output in outputs],
+           "error": error and {"ename": error.ename[:1000], "evalue": error.evalue[:1000],
+                               "traceback": [frame[-20_000:] for frame in error.traceback[-50:]]}})
+
+
+def _note(one):
+    if _channel is not None:
+        with open(_channel, "a", encoding="utf-8", closefd=not isinstance(_channel, int)) as file:
+            file.write(json.dumps(one) + "\n")
+
+
+def _get_message(kernel, stream, timeout=None):
+    """What nbval waits for, with an eye on a kernel that died or prints without end."""
+    heard = kernel.__dict__.setdefault("heard", collections.deque())
+    if stream == "iopub":
+        return heard.popleft() if heard else _bounded(kernel, kernel.kc.get_iopub_msg(timeout=timeout))
+    end = time.monotonic() + timeout
+    while True:
+        with contextlib.suppress(queue.Empty):
+            for _ in range(100):   # then look at the clock, however much there is to hear
+                heard.append(_bounded(kernel, kernel.kc.get_iopub_msg(timeout=0), kernel.interrupt))
+        try:
+            reply = kernel.kc.get_shell_msg(timeout=0.2)
+            if any(one.get("source") == "ask_exit" for one in reply["content"].get("payload", [])):
+                _wait_for_the_end(kernel)
+            return reply
+        except queue.Empty:
+            if not kernel.is_alive():
+                raise _Died(_how_it_died(kernel)) from None
+            if time.monotonic() > end:
+                raise
+
+
+def _wait_for_the_end(kernel, seconds=5):
+    """After ``exit()`` a kernel ends a moment later: it must not depend on chance whether one more cell runs."""
+    end = time.monotonic() + seconds
+    while kernel.is_alive() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _bounded(kernel, message, interrupt=lambda: None):
+    """A message of the kernel; without its content where the cell has printed too much already."""
+    content, cell = message["content"], message["parent_header"].get("msg_id")
+    if cell != getattr(kernel, "cell", None):
+        kernel.cell, kernel.printed = cell, 0
+    if message["msg_type"] in ("stream", "display_data", "execute_result"):
+        before = kernel.printed
+        kernel.printed += 500 + len(content.get("text", "")) + sum(
+            len(str(value)) for value in content.get("data", {}).values())
+        if kernel.printed > PRINTED:
+            content |= {"text": ""} if "text" in content else {"data": {}}
+            if before <= PRINTED:
+                interrupt()
+    return message
+
+
+def _how_it_died(kernel):
+    code = getattr(getattr(kernel.km.provisioner, "process", None), "returncode", None)
+    if code in (None, 0) or code > 0:
+        return "look for exit, os._exit or os.kill"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return {"SIGXCPU": "it used more computing time than it may",
+            "SIGKILL": "it was killed, perhaps for the memory it used",
+            }.get(name, f"it was ended by {name}, perhaps for the memory it used")

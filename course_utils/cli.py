@@ -17,6 +17,15 @@ def main(arguments=None):
     command.add_argument("names", nargs="*", help="number of an exercise or path of a notebook (default: all)")
     command.set_defaults(run=check)
 
+    command = commands.add_parser("grade", help="judge the submissions of a class (for instructors)")
+    command.add_argument("submissions", help="a folder with notebooks, or one notebook; it is only read")
+    command.add_argument("--out", default="grades.csv", help="the table to write (default: grades.csv)")
+    command.add_argument("--jobs", type=_positive(int), help="submissions at the same time (default: one a core)")
+    command.add_argument("--timeout", type=_positive(float), help="seconds for one submission (default: 600)")
+    command.add_argument("--cell-timeout", type=_positive(float), help="seconds for one cell (default: 120)")
+    command.add_argument("--memory", type=_positive(float), help="GB of memory for one process (default: 4)")
+    command.set_defaults(run=grade)
+
     command = commands.add_parser("reset", help="restore a pristine exercise; yours is moved to a dated backup")
     command.add_argument("names", nargs="+", help="number of an exercise")
     command.set_defaults(run=reset)
@@ -79,6 +88,44 @@ def _print_table(path):
     total = f"{sum(judged)} of {len(judged)} checks passed" + f", {failed} other cells failed" * bool(failed)
     print(*(f"  {verdict.line}" for verdict in verdicts), f"  {total}\n", sep="\n")
     return all(verdict.passed for verdict in verdicts)
+
+
+def grade(options):
+    """``course grade submissions/ --out grades.csv``"""
+    import pathlib
+    import signal
+
+    from course_utils import grading, sandbox
+
+    given = {"seconds": options.timeout, "cell_seconds": options.cell_timeout,
+             "memory": options.memory and int(options.memory * (1 << 30))}
+    limits = sandbox.Limits(**{name: value for name, value in given.items() if value})
+    print(sandbox.fence().lacks, end="\n" if sandbox.fence().lacks else "", file=sys.stderr)
+    # Whoever ends this command ends the submissions that it runs.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        grades = grading.grade(pathlib.Path(options.submissions), pathlib.Path(options.out), jobs=options.jobs,
+                               limits=limits)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    print(grading.summary(grades))
+    return 1 if any(one.problem for one in grades) else 0
+
+
+def _positive(kind):
+    """A number above zero, for argparse."""
+    def number(text):
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+    return number
 
 
 def reset(options):

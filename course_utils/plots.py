@@ -222,7 +222,7 @@ def contours(loss, path, best, *, title=None, ax=None):
 
 
 def images(rows, *, title=None):
-    """Rows of small gray images, each on a gray scale of its own, with a label above each column.
+    """Rows of small gray images with a label above each column, whose gray scale is that of its first image.
 
     Parameters
     ----------
@@ -237,13 +237,12 @@ def images(rows, *, title=None):
     """
     made = plt.figure(figsize=(1.7 * len(rows[0]), 0.8 + 1.5 * len(rows)), layout="constrained")
     grid = made.subplots(len(rows), len(rows[0]), squeeze=False)
-    for row, pictures in zip(grid, rows, strict=True):
-        for ax, (label, picture) in zip(row, pictures.items(), strict=True):
-            ax.imshow(picture, cmap="gray")
+    for column, (label, first) in zip(grid.T, rows[0].items(), strict=True):
+        for ax, pictures in zip(column, rows, strict=True):
+            ax.imshow(pictures[label], cmap="gray", vmin=np.min(first), vmax=np.max(first))
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
-            if row is grid[0]:
-                ax.set_title(label, fontsize=10, fontweight="normal", loc="center")
+        column[0].set_title(label, fontsize=10, fontweight="normal", loc="center")
     if title:
         made.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return made

@@ -10,7 +10,9 @@ from course_utils.labs.base import Lab
 
 SAMPLES = 200
 STEPS = 1000   # that are walked and drawn
+FAR = 100      # times the loss at the start: what a diverging path is drawn up to
 METHODS = {"none": None, "standardize": StandardScaler(), "min-max": MinMaxScaler(), "whiten": PCA(whiten=True)}
+SAID = {"none": "Not scaled", "standardize": "Standardized", "min-max": "Min–max scaled", "whiten": "Whitened"}
 
 
 class ScalingLab(Lab):
@@ -31,14 +33,13 @@ class ScalingLab(Lab):
         """Contours and path left, loss by step right."""
         left, right = axes
         x, y, loss = runs["x"], runs["y"], runs["loss"]
-        with np.errstate(over="ignore", invalid="ignore"):
-            inside = runs["path"][: 1 + int(np.argmax(~(loss < 100)))] if (~(loss < 100)).any() else runs["path"]
-        plots.contours(descent.excess_loss(x, y), inside, descent.best_weights(x, y), ax=left,
-                       title="Contours of the loss, and the path")
-        shown = np.where(loss < 100, loss, np.nan)
-        right.plot(np.arange(1, STEPS + 2), shown, marker="", color="C0", linestyle="-")
+        plots.contours(descent.excess_loss(x, y), runs["path"][loss < FAR], descent.best_weights(x, y), ax=left,
+                       title="Contours and path")
+        shown = np.where(loss < FAR, loss, np.nan)
+        right.plot(shown, marker="", color="C0", linestyle="-")
         right.axhline(0.01, color="C1", linewidth=1.2, linestyle="--", marker="", label="1 % of the start")
-        right.set(title="Loss by step", xlabel="step", xscale="log", yscale="log", xlim=(1, STEPS), ylim=(1e-3, 10))
+        right.set(title="Loss by step", xlabel="step", yscale="log", xlim=(0, STEPS), ylim=(1e-3, 10))
+        right.set_xscale("symlog", linthresh=1)   # shows step 0, too
         right.legend(loc="upper right")
         return self._sentence(state, runs)
 
@@ -52,8 +53,8 @@ class ScalingLab(Lab):
         elif rate >= limit:
             told = f"the loss never settles (at {limit:.3g} and above no descent does)"
         else:
-            told = "the loss takes forever"
-        return (f"Scaling {state['method']}: condition number {descent.condition_number(x):.3g}. At learning rate "
+            told = "the loss takes more steps than anybody waits for"
+        return (f"{SAID[state['method']]}: condition number {descent.condition_number(x):.3g}. At learning rate "
                 f"{rate:.3g} {told}. At {balanced:.3g}, where steepest and flattest direction shrink alike, it takes "
                 f"{_steps(descent.steps_needed(x, y))}.")
 

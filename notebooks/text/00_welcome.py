@@ -107,7 +107,7 @@ quiz.ask("00", "seeds")
 # | [03](03_better_or_lucky.ipynb) | how many runs before you may say A beats B? |
 # | [04](04_normalizing_inputs.ipynb) | why scale the inputs, and what exactly? |
 # | [05](05_batch_norm_from_scratch.ipynb) | batch norm: what number does the layer output? |
-# | 06 | batch norm in Keras: which mode, which momentum, which batch? |
+# | [06](06_batch_norm_in_keras.ipynb) | batch norm in Keras: which mode, which momentum, which batch? |
 # | [07](07_batch_norm_on_trial.ipynb) | batch norm on trial: does it do what people say? |
 # | 08 | batch norm in networks that are trained already |
 # | 09 | dropout: when does noise pay? |

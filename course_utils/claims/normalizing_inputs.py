@@ -1,0 +1,201 @@
+"""Claims about normalizing inputs, tried in lecture 04."""
+
+import numpy as np
+import xarray as xr
+from sklearn.base import clone
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+
+from course_utils import fit_many, models
+from course_utils.claims import Claim
+from course_utils.claims.tuning import at_best
+
+ALONE, MIN_MAX, STANDARDIZED = FunctionTransformer(), MinMaxScaler(), StandardScaler()
+RATES = [0.03, 0.1, 0.3, 1.0]
+# Every seed stretches the features in another way; on two seeds chance would choose the rate.
+TUNING_SEEDS = range(90, 96)
+GOAL = 0.8   # the accuracy that both tasks reach with features in unequal units, too
+EPOCHS = 8
+
+
+def alone_or_standardized(task, seeds):
+    """Features as they come and in unequal units, left alone and standardized, at four learning rates."""
+    return _by_arm({"as they come": task, "in unequal units": unequal(task)},
+                   {"left alone": ALONE, "standardized": STANDARDIZED}, seeds, evaluate_every=11)
+
+
+def lost_by_standardizing(runs):
+    """Final accuracy left alone minus standardized, each at its best rate, per seed.
+
+    Returns
+    -------
+    xarray.DataArray, dims (features, seed)
+    """
+    final = at_best_rate(settled(runs), settled(runs))
+    return final.sel(scaling="left alone", drop=True) - final.sel(scaling="standardized", drop=True)
+
+
+def times_as_many_steps(runs):
+    """Steps to 80 % standardized over left alone, each at its best rate, per seed.
+
+    A run that never gets there counts with the last step, a lower bound.
+
+    Returns
+    -------
+    xarray.DataArray, dims (features, seed)
+    """
+    steps = steps_to_goal(runs)
+    steps = at_best_rate(steps, -steps)
+    return steps.sel(scaling="standardized", drop=True) / steps.sel(scaling="left alone", drop=True)
+
+
+def lost_as_they_come(runs):
+    """`lost_by_standardizing` features as they come, per seed."""
+    return lost_by_standardizing(runs).sel(features="as they come", drop=True)
+
+
+def steps_as_they_come(runs):
+    """`times_as_many_steps` with features as they come, per seed."""
+    return times_as_many_steps(runs).sel(features="as they come", drop=True)
+
+
+def steps_to_goal(runs):
+    """The step at which validation accuracy was first found at 80 % or above; the last one where it never was."""
+    reached = runs.val_accuracy >= GOAL
+    return xr.where(reached.any("step"), runs.step[reached.argmax("step")], runs.step[-1])
+
+
+def min_max_or_standardized(task, seeds):
+    """Features in unequal units, as they are and with two values in a thousand a hundred times too large."""
+    return _by_arm({"clean": unequal(task), "with slips": unequal(task, slips=0.002)},
+                   {"min–max": MIN_MAX, "standardized": STANDARDIZED}, seeds)
+
+
+def gained_by_min_max(runs):
+    """Final accuracy min–max scaled minus standardized, each at its best rate, per seed.
+
+    Returns
+    -------
+    xarray.DataArray, dims (features, seed)
+    """
+    final = at_best_rate(settled(runs), settled(runs))
+    return final.sel(scaling="min–max", drop=True) - final.sel(scaling="standardized", drop=True)
+
+
+def gained_with_slips(runs):
+    """`gained_by_min_max` where values slipped, per seed."""
+    return gained_by_min_max(runs).sel(features="with slips", drop=True)
+
+
+def on_unequal_units(task, scalers, seeds):
+    """Final accuracy of several scalings of features in unequal units, each at its best rate.
+
+    Parameters
+    ----------
+    task : function seed → Split
+    scalers : dict name → transformer of scikit-learn's
+    seeds : sequence of int
+
+    Returns
+    -------
+    xarray.DataArray, dims (scaling, seed)
+    """
+    runs = _by_arm({"clean": unequal(task)}, scalers, seeds).isel(features=0, drop=True)
+    return at_best_rate(settled(runs), settled(runs))
+
+
+def at_best_rate(values, score):
+    """Values of the measuring seeds, each arm at the rate that was best for it on the tuning seeds.
+
+    Parameters
+    ----------
+    values, score : xarray.DataArray, dims (..., learning_rate, seed)
+        The rate with the highest mean score over the tuning seeds is chosen.
+
+    Returns
+    -------
+    xarray.DataArray without the dimension learning_rate and without the tuning seeds
+    """
+    return at_best("learning_rate", values, score=score, seeds=TUNING_SEEDS).drop_vars("learning_rate")
+
+
+def settled(runs):
+    """Validation accuracy, averaged over the last fifth of the training: SGD keeps jumping about."""
+    time = "step" if "step" in runs.dims else "epoch"
+    return runs.val_accuracy.isel({time: slice(-(runs.sizes[time] // 5), None)}).mean(time)
+
+
+def unequal(task, *, spread=10.0, slips=0.0):
+    """A task whose features come in different units, and in which some values are misread.
+
+    Parameters
+    ----------
+    task : function seed → Split
+    spread : float, at least 1
+        Each feature is multiplied by a factor between 1/spread and spread, drawn evenly on a
+        logarithmic axis; then all are divided by one number, so that their variance is 1 on
+        average.
+    slips : float in [0, 1]
+        Share of values that come out a hundred times too large: the decimal point slipped.
+
+    Returns
+    -------
+    function seed → Split
+    """
+    def split(seed):
+        data, rng = task(seed), np.random.default_rng(seed)
+        factors = spread ** rng.uniform(-1, 1, data.x_train.shape[1])
+        factors /= np.sqrt(np.mean((factors * data.x_train.std(0)) ** 2))
+        x_train, x_val = (x * factors * np.where(rng.random(x.shape) < slips, 100, 1)
+                          for x in (data.x_train, data.x_val))
+        return data.replace(x_train=x_train.astype("float32"), x_val=x_val.astype("float32"), test=None)
+
+    return split
+
+
+def scaled(task, scaler):
+    """A task whose features are scaled, by what its training samples say.
+
+    Parameters
+    ----------
+    task : function seed → Split
+    scaler : transformer of scikit-learn's
+        Fitted anew for every split.
+
+    Returns
+    -------
+    function seed → Split
+    """
+    def split(seed):
+        data = task(seed)
+        fitted = clone(scaler).fit(data.x_train)
+        return data.replace(x_train=fitted.transform(data.x_train), x_val=fitted.transform(data.x_val), test=None)
+
+    return split
+
+
+def _by_arm(tasks, scalers, seeds, **options):
+    """Train each scaling of each task, with the tuning seeds too; dims (features, scaling, ...)."""
+    def train(task, scaler):
+        return fit_many(models.mlp, scaled(task, scaler), {
+            "learning_rate": RATES, "seed": [*TUNING_SEEDS, *seeds]}, epochs=EPOCHS, **options)[["val_accuracy"]]
+
+    rows = [xr.concat([train(task, scaler) for scaler in scalers.values()], xr.Variable("scaling", list(scalers)))
+            for task in tasks.values()]
+    return xr.concat(rows, xr.Variable("features", list(tasks)))
+
+
+SLIP = "common slip"
+A_POINT = 0.01   # of accuracy: the least that would count as a loss
+# The first two are tried where they have their best chance: on features that come in one unit anyway.
+CLAIMS = [
+    Claim("ni-unsuited", "Standardization is not suited to deep learning.", SLIP, "04",
+          "accuracy lost by standardizing features as they come",
+          alone_or_standardized, lost_as_they_come, threshold=A_POINT, neutral=None, detect=A_POINT, pilot_sd=0.014),
+    Claim("ni-slows", "Normalizing the inputs slows training down.", SLIP, "04",
+          "times as many steps to 80 % with standardized features, which come in one unit anyway",
+          alone_or_standardized, steps_as_they_come, threshold=1.1, neutral=1.0, detect=0.155, pilot_sd=0.22,
+          ratio=True),
+    Claim("ni-same", "Min–max scaling and standardization are the same.", SLIP, "04",
+          "accuracy gained by min–max over standardization, two values in a thousand misread",
+          min_max_or_standardized, gained_with_slips, threshold=-A_POINT, neutral=None, detect=0.08, pilot_sd=0.088),
+]

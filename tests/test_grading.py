@@ -1,0 +1,409 @@
+"""`course grade` gives every submission of a class its verdict, and leaves nothing behind."""
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+
+from course_utils import answers, checks, cli, grading, sandbox
+from tests import submissions as course
+
+LIMITS = sandbox.Limits(cell_seconds=6, seconds=60)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """A folder with the key of the tiny exercise, in place of the course's."""
+    folder = tmp_path_factory.mktemp("keys")
+    nbformat.write(course.key(), folder / f"{course.NAME}.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "KEYS", folder)
+        yield folder
+
+
+def hand_in(folder, names):
+    """Write submissions into a folder, as learners hand them in."""
+    for name in names:
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.ipynb").write_bytes(course.SUBMISSIONS[name][0])
+    return folder
+
+
+def content(folder):
+    """Everything in a folder: path → hash and time of writing."""
+    return {path: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns) if path.is_file() else None
+            for path in folder.rglob("*")}
+
+
+def left_behind():
+    """What submissions started and still runs; a submission that ended takes a moment to be gone."""
+    end = time.monotonic() + 5
+    while True:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words, environment = process.cmdline(), process.environ()
+            except psutil.Error:
+                continue
+            if "3141" in words or sandbox.MARK in environment:
+                found.append(words)
+        if not found or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def graded(keys, tmp_path_factory):
+    """A class whose members hand in all there is, graded at once: grades by name, and the folder."""
+    home = tmp_path_factory.mktemp("class")
+    handed_in = hand_in(home / "submissions", course.SUBMISSIONS)
+    before = content(handed_in)
+    grades = grading.grade(handed_in, home / "grades.csv", jobs=2, limits=LIMITS)
+    assert content(handed_in) == before
+    return {one.submission.removesuffix(".ipynb"): one for one in grades}, home
+
+
+# Real submissions
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("name", course.SUBMISSIONS)
+def test_every_submission_gets_its_verdict(name, graded):
+    grade, wanted = graded[0][name], course.SUBMISSIONS[name][1]
+    if isinstance(wanted, str):
+        assert (grade.problem, grade.checks) == (wanted.format(name=f"{name}.ipynb"), ())
+    else:
+        assert grade.problem == ""
+        assert [question for question, _, _ in grade.checks] == ["9.1", "9.2"]
+        for (_, passed, line), beginning in zip(grade.checks, wanted, strict=True):
+            assert line.startswith(beginning)
+            assert passed == line.startswith("✓")
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("name", course.CELLS)
+def test_the_line_of_a_failed_cell_says_what_to_look_for(name, graded):
+    assert graded[0][name].cells[0][0].startswith(course.CELLS[name])
+    assert graded[0][name].cells[0][1] == nbformat.reads(course.SUBMISSIONS[name][0], 4).cells[1].source
+
+
+@pytest.mark.notebooks
+def test_no_process_is_left_behind(graded):
+    assert left_behind() == []
+
+
+@pytest.mark.notebooks
+def test_a_right_submission_has_no_failed_cells_and_no_notes(graded):
+    assert (graded[0]["right"].cells, graded[0]["right"].notes) == ((), ())
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize(("name", "note"), [
+    ("patched modules", "cell 1 speaks of sys.modules, which no answer needs"),
+    ("patched print", "cell 1 speaks of builtins, which no answer needs"),
+    ("patched checks", "cell 1 speaks of course_utils.checks, which no answer needs")])
+def test_an_attempt_to_cheat_is_noted_for_the_instructor_only(name, note, graded):
+    grades, home = graded
+    assert grades[name].notes == (note,)
+    assert note not in (home / "grades_reports" / f"{name}.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.notebooks
+def test_the_table_has_a_row_for_each_submission_and_check(graded):
+    grades, home = graded
+    rows, totals = read(home / "grades.csv"), read(home / "grades_totals.csv")
+    assert [row["submission"] for row in totals] == sorted(f"{name}.ipynb" for name in course.SUBMISSIONS)
+    assert len(rows) == sum(len(one.checks) or 1 for one in grades.values())
+    assert [row for row in rows if row["submission"] == "wrong.ipynb"] == [
+        {"submission": "wrong.ipynb", "exercise": "09_small", "check": "9.1", "passed": "False",
+         "line": "✗ 9.1 3 does not become 6: multiply by two"},
+        {"submission": "wrong.ipynb", "exercise": "09_small", "check": "9.2", "passed": "True",
+         "line": course.RIGHT[1]}]
+    assert [row for row in rows if row["submission"] == "a list.ipynb"] == [
+        {"submission": "a list.ipynb", "exercise": "", "check": "", "passed": "False",
+         "line": course.NO_NOTEBOOK.format(name="a list.ipynb")}]
+    assert next(row for row in totals if row["submission"] == "wrong.ipynb") == {
+        "submission": "wrong.ipynb", "exercise": "09_small", "passed": "1", "checks": "2", "problem": "", "notes": ""}
+
+
+@pytest.mark.notebooks
+def test_every_submission_has_a_report(graded):
+    grades, home = graded
+    for name, one in grades.items():
+        page = (home / "grades_reports" / f"{name}.html").read_text(encoding="utf-8")
+        assert page == grading.report(one)
+    assert "<li class='failed'>✗ 9.1 3 does not become 6: multiply by two</li>" in grading.report(grades["wrong"])
+    assert "1 of 2 checks passed" in grading.report(grades["wrong"])
+    assert "values[7]</pre>" in grading.report(grades["an error"])
+
+
+def test_a_report_shows_what_a_learner_wrote_and_runs_none_of_it():
+    page = grading.report(grading.Grade(
+        "<i>BODY.ipynb", "09_small", (("9.1", False, "✗ <script>alert(1)</script>"),), (("✗ <b>", "<img src=x>"),)))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert page.count("&lt;i&gt;BODY.ipynb") == 2
+    assert not any(tag in page for tag in ("<script", "<i>", "<b>", "<img"))
+
+
+@pytest.mark.notebooks
+def test_a_large_notebook_is_graded(keys, tmp_path):
+    book = course.printed(json.loads(course.raw(course.notebook())), 50)
+    path = tmp_path / "large.ipynb"
+    path.write_text(json.dumps(book))
+    assert path.stat().st_size > 50e6
+    one, = grading.grade(path, tmp_path / "grades.csv", limits=LIMITS)
+    assert [line for _, _, line in one.checks] == course.RIGHT
+
+
+def test_a_notebook_that_is_too_large_is_one_sentence(keys, tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "LARGEST", 1 << 10)
+    one, = grading.grade(hand_in(tmp_path / "all", ["right"]), tmp_path / "grades.csv")
+    assert one.problem == "right.ipynb has more than 0 MB; clear its outputs and save it again."
+
+
+# Limits
+
+
+@pytest.mark.notebooks
+def test_a_submission_that_takes_too_long_is_stopped_and_keeps_what_it_has(keys, tmp_path):
+    book = course.notebook(flaws=f'flaws = {{"a"}}\n{course.STUBBORN}')
+    (tmp_path / "slow.ipynb").write_bytes(course.raw(book))
+    one, = grading.grade(tmp_path / "slow.ipynb", tmp_path / "grades.csv", limits=sandbox.Limits(seconds=9))
+    assert [line for _, _, line in one.checks] == [
+        course.RIGHT[0], "✗ 9.2 was not run, since all cells together took longer than 9 s"]
+    assert left_behind() == []
+
+
+@pytest.mark.notebooks
+def test_computing_time_is_limited(keys, tmp_path):
+    (tmp_path / "slow.ipynb").write_bytes(course.raw(course.notebook(first=course.STUBBORN)))
+    one, = grading.grade(tmp_path / "slow.ipynb", tmp_path / "grades.csv", limits=sandbox.Limits(cpu_seconds=6))
+    assert one.cells[0][0] == ("✗ cell 1 was not finished, since the kernel died: "
+                               "it used more computing time than it may")
+
+
+def inside(code, **options):
+    """What Python code prints inside the fence."""
+    said, stopped = sandbox.run([sys.executable, "-c", code], "{}", dict(os.environ), [], lambda: None, **options)
+    assert stopped is None
+    return said.strip()
+
+
+needs_namespaces = pytest.mark.skipif(bool(sandbox.fence().lacks), reason=sandbox.fence().lacks)
+
+
+@needs_namespaces
+def test_the_fence_closes_the_network_and_hides_folders(tmp_path):
+    (tmp_path / "secret").write_text("other")
+    home, root = os.path.expanduser("~"), os.path.dirname(os.path.dirname(sandbox.__file__))
+    seen = inside(f"""
+import os, socket
+print(os.listdir("."), os.path.isdir({str(tmp_path)!r}), os.listdir({root!r}))
+print([name for name in os.listdir({home!r}) if name not in {sys.base_prefix!r}])
+try:
+    socket.create_connection(("192.0.2.1", 80), 3)
+except OSError as error:
+    print(error.strerror)
+print(sorted(name for name in os.listdir("/proc") if name.isdigit())[:1], "SECRET" in os.environ)
+for path in ("/etc/new", {root!r} + "/new", {sandbox.__file__!r}):
+    try:
+        open(path, "a")
+    except OSError as error:
+        print(type(error).__name__)
+import multiprocessing
+multiprocessing.Lock()
+""", hidden=[tmp_path]).splitlines()
+    assert seen[0].startswith("['notebook.ipynb'] False ")
+    assert "course_utils" in seen[0]
+    assert "solutions" not in seen[0]
+    assert seen[1:4] == ["[]", "Network is unreachable", "['1'] False"]
+    assert len(seen) == 7
+
+
+@needs_namespaces
+def test_the_fence_takes_all_rights_away():
+    seen = inside("import os; print(*[line.split()[1] for line in open('/proc/self/status') if line[:3] == 'Cap'], "
+                  "os.getuid(), os.getgroups())")
+    assert set(seen.split()[:5]) == {"0" * 16}
+    if os.geteuid() == 0:
+        assert seen.split()[5:] == [str(sandbox.FIRST_USER), "[]"]
+
+
+@needs_namespaces
+def test_files_together_are_limited():
+    limits = sandbox.Limits(folder=20 << 20)
+    for folder in (".", "/dev/shm", "/var/tmp"):
+        assert "No space left" in inside(
+            f"for n in range(9):\n    open(f'{folder}/{{n}}', 'wb').write(bytes(10 << 20))", limits=limits)
+
+
+def test_the_environment_of_the_instructor_stays_outside(monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "secret")
+    assert inside("import os; print(os.environ.get('MY_TOKEN'), os.environ['HOME'] != os.path.expanduser('~root'))"
+                  ) == "None True"
+
+
+@pytest.fixture
+def no_namespaces(monkeypatch):
+    monkeypatch.setattr(sandbox, "fence", lambda: sandbox.Fence([], False, "It lacks much."))
+
+
+@pytest.mark.notebooks
+def test_without_namespaces_the_limits_remain_and_nothing_is_left_behind(no_namespaces, keys, tmp_path, capsys):
+    names = ["8 GB", "endless loop in an answer"]
+    handed_in = hand_in(tmp_path / "all", names)
+    (handed_in / "children.ipynb").write_bytes(course.raw(course.notebook(
+        first="import os, subprocess\nfor _ in range(20):\n"
+              '    subprocess.Popen(["sleep", "3141"], start_new_session=True)\nos._exit(0)')))
+    status = cli.main(["grade", str(handed_in), "--out", str(tmp_path / "grades.csv"), "--cell-timeout", "6"])
+    assert (status, capsys.readouterr().err) == (0, "It lacks much.\n")
+    rows = {}
+    for row in read(tmp_path / "grades.csv"):
+        rows.setdefault(row["submission"].removesuffix(".ipynb"), []).append(row["line"])
+    for name, wanted in [("children", course.GONE), *((name, course.SUBMISSIONS[name][1]) for name in names)]:
+        assert all(map(str.startswith, rows[name], wanted))
+    assert left_behind() == []
+
+
+# The command
+
+
+def command(*words, **options):
+    """The command in a process of its own, with the key of the tiny exercise."""
+    code = ("import pathlib, sys; from course_utils import checks, cli; "
+            "checks.KEYS = pathlib.Path(sys.argv.pop(1)); sys.exit(cli.main(sys.argv[1:]))")
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, env=os.environ | {"TQDM_DISABLE": "1"}, **options)
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda kill: kill.name)
+def test_interrupted_it_ends_what_it_started_and_continues_when_rerun(kill, keys, tmp_path, monkeypatch):
+    if kill == signal.SIGKILL and sandbox.fence().lacks:
+        pytest.skip("needs namespaces")
+    handed_in = hand_in(tmp_path / "all", ["a list", "right"])
+    (handed_in / "slow.ipynb").write_bytes(course.raw(course.notebook(first=course.ENDLESS)))
+    words = ["grade", handed_in, "--out", tmp_path / "grades.csv", "--jobs", "1"]
+    running = command(keys, *words)
+    noted = tmp_path / "grades_reports" / "right.ipynb.json"
+    end = time.monotonic() + 60
+    while not noted.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(1)   # now it is busy with the slow one
+    running.send_signal(kill)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(kill, 130)
+    assert said == ("" if kill == signal.SIGKILL else "Stopped; the same command goes on from here.\n")
+    assert left_behind() == []
+    assert not (tmp_path / "grades.csv").exists()
+
+    (handed_in / "slow.ipynb").write_bytes(course.SUBMISSIONS["unanswered"][0])
+    judged = []
+    monkeypatch.setattr(answers, "judge", lambda *given, judge=answers.judge, **options: (
+        judged.append(given), judge(*given, **options))[1])
+    assert cli.main([str(word) for word in words]) == 1   # one of them is no notebook
+    assert len(judged) == 1
+    assert [row["line"] for row in read(tmp_path / "grades.csv")][1:] == [*course.RIGHT, *course.OPEN]
+
+
+def fake(monkeypatch):
+    """Judge nothing, but note what would be judged."""
+    judged = []
+    monkeypatch.setattr(answers, "judge", lambda notebook, *_, **options: judged.append(notebook) or [
+        answers.Verdict(line, True) for line in course.RIGHT])
+    return judged
+
+
+def test_only_what_changed_is_graded_anew(keys, tmp_path, monkeypatch):
+    judged = fake(monkeypatch)
+    handed_in = hand_in(tmp_path / "all", ["right", "wrong", "a list"])
+    first = grading.grade(handed_in, tmp_path / "grades.csv")
+    table = (tmp_path / "grades.csv").read_bytes()
+    (tmp_path / "grades_reports" / "right.html").unlink()
+    assert grading.grade(handed_in, tmp_path / "grades.csv", jobs=3) == [
+        grading.Grade(**json.loads(json.dumps(vars(one)))) for one in first]
+    assert ((tmp_path / "grades.csv").read_bytes(), len(judged)) == (table, 2)
+    assert (tmp_path / "grades_reports" / "right.html").exists()
+    hand_in(handed_in, ["unanswered"]).joinpath("unanswered.ipynb").replace(handed_in / "wrong.ipynb")
+    grading.grade(handed_in, tmp_path / "grades.csv")
+    assert len(judged) == 3
+    grading.grade(handed_in, tmp_path / "grades.csv", limits=sandbox.Limits(seconds=99))
+    assert len(judged) == 5
+    (tmp_path / "grades_reports" / "right.ipynb.json").write_text("{")
+    grading.grade(handed_in, tmp_path / "grades.csv", limits=sandbox.Limits(seconds=99))
+    assert len(judged) == 6
+
+
+def test_names_do_not_collide_and_stay_text(keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    names = ["a/x.ipynb", "b/x.ipynb", "=1+1.ipynb", "new\nline.ipynb", "x" * 240 + ".ipynb", "x.html.ipynb"]
+    for name in [*names, ".ipynb_checkpoints/x.ipynb"]:
+        (tmp_path / "all" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / "all" / name).write_bytes(course.SUBMISSIONS["right"][0])
+    with open(os.fsencode(tmp_path / "all") + b"/\xff.ipynb", "wb") as file:
+        file.write(course.SUBMISSIONS["right"][0])
+    grades = grading.grade(tmp_path / "all", tmp_path / "grades.csv")
+    assert len(grades) == 7
+    assert not any(one.problem for one in grades)
+    assert {row["submission"] for row in read(tmp_path / "grades.csv")} == {
+        "a/x.ipynb", "b/x.ipynb", "'=1+1.ipynb", "new line.ipynb", "x" * 240 + ".ipynb", "x.html.ipynb", "�.ipynb"}
+    assert len(list((tmp_path / "grades_reports").rglob("*.html"))) == 7
+
+
+def test_a_failure_of_the_grader_costs_one_row_and_is_tried_again(keys, tmp_path, monkeypatch):
+    handed_in = hand_in(tmp_path / "all", ["right"])
+    monkeypatch.setattr(answers, "judge", lambda *_, **options: 1 / 0)
+    words = ["grade", str(handed_in), "--out", str(tmp_path / "grades.csv")]
+    assert cli.main(words) == 1
+    assert [row["line"] for row in read(tmp_path / "grades.csv")] == [
+        "right.ipynb could not be graded (ZeroDivisionError: division by zero)."]
+    assert len(fake(monkeypatch)) == 0
+    assert cli.main(words) == 0
+
+
+def test_what_cannot_be_graded_is_one_sentence(keys, tmp_path, capsys):
+    handed_in = hand_in(tmp_path / "all", ["right"])
+    before = content(handed_in)
+    (tmp_path / "empty").mkdir()
+    for words, said in {
+            (handed_in, "--out", handed_in / "grades.csv"): "lies among the submissions, where nothing is written; "
+            "choose a file outside",
+            (tmp_path / "empty",): "There is no notebook in",
+            (tmp_path / "nowhere",): "There is no notebook in"}.items():
+        assert cli.main(["grade", *map(str, words)]) == 1
+        assert said in capsys.readouterr().err
+    for words in (["--jobs", "0"], ["--timeout", "-1"], ["--memory", "much"]):
+        with pytest.raises(SystemExit):
+            cli.main(["grade", str(handed_in), *words])
+    assert content(handed_in) == before
+
+
+def test_the_fence_says_what_it_lacks(monkeypatch):
+    monkeypatch.setattr(sandbox.shutil, "which", lambda word: None if word == "unshare" else word)
+    found = sandbox.fence.__wrapped__()
+    assert not found.namespaces
+    assert "the command unshare is missing (packages util-linux and iproute2)" in found.lacks
+    assert "container" in found.lacks
+
+
+@pytest.mark.slow
+@pytest.mark.notebooks
+def test_forty_submissions_at_once_on_two_cores(keys, tmp_path):
+    for number in range(40):
+        hand_in(tmp_path / "all", ["right"]).joinpath("right.ipynb").rename(tmp_path / "all" / f"{number:02d}.ipynb")
+    grades = grading.grade(tmp_path / "all", tmp_path / "grades.csv", jobs=40, limits=LIMITS)
+    assert [[line for _, _, line in one.checks] for one in grades] == [course.RIGHT] * 40
+    assert left_behind() == []
