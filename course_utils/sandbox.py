@@ -93,7 +93,7 @@ def run(words, notebook, environment, shared, tick, *, limits=Limits(), user=FIR
                 if is_over():
                     stopped = "grading was interrupted"
         finally:
-            _end(process, mark, how)
+            _end(process, how, mark, user)
         log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
         return log.read().decode("utf-8", "replace"), stopped
 
@@ -191,7 +191,7 @@ def _rlimits(limits, how):
     return found | ({"NPROC": [limits.processes] * 2} if how.namespaces or how.is_root else {})
 
 
-def _end(process, mark, how):
+def _end(process, how, mark, user):
     """End a submission and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.name == "posix":
@@ -204,7 +204,7 @@ def _end(process, mark, how):
     import psutil
 
     for _ in range(20):   # some may be starting others right now
-        found = [one for one in psutil.process_iter() if _is_marked(one, mark)]
+        found = [one for one in psutil.process_iter() if _belongs(one, mark, user if how.is_root else None)]
         for one in found:
             with contextlib.suppress(psutil.Error):
                 one.kill()
@@ -213,9 +213,10 @@ def _end(process, mark, how):
         time.sleep(0.05)
 
 
-def _is_marked(process, mark):
+def _belongs(process, mark, user):
+    """Whether a submission started a process: as a user of its own, or with the mark in its environment."""
     try:
-        return process.environ().get(MARK) == mark
+        return process.uids().real == user if user else process.environ().get(MARK) == mark
     except Exception:   # ended, or another user's
         return False
 

@@ -314,7 +314,7 @@ def test_a_cell_that_fails_is_no_check_but_counts(monkeypatch, capsys, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "said"), [
-    ("77", "No exercise begins with 77; there are 02_batch_normalization"),
+    ("77", "No exercise begins with 77; there are 01_learning_curves, 02_batch_normalization"),
     ("nowhere.ipynb", "There is no file nowhere.ipynb."),
     ("README.md/x.ipynb", "There is no file README.md/x.ipynb."),
 ])
@@ -339,7 +339,7 @@ def test_a_file_that_is_no_exercise_is_one_sentence(tmp_path, capsys):
     assert cli.main(["check", str(broken)]) == 1
     assert "cannot be read as a notebook" in capsys.readouterr().err
     assert cli.main(["check", str(other)]) == 1
-    assert "belongs to no exercise; there are 02_batch_normalization" in capsys.readouterr().err
+    assert "belongs to no exercise; there are 01_learning_curves, 02_batch_normalization" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["2", "02", "02_batch"])

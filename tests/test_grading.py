@@ -278,6 +278,21 @@ def test_without_namespaces_the_limits_remain_and_nothing_is_left_behind(no_name
     assert left_behind() == []
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become another user")
+def test_without_namespaces_root_ends_all_processes_of_the_submissions_user():
+    user = sandbox.FIRST_USER + 400
+    started = subprocess.Popen(["setpriv", "--reuid", str(user), "--clear-groups", "sleep", "3141"], env={
+        "PATH": os.environ["PATH"]}, start_new_session=True)
+    other = subprocess.Popen(["sleep", "3142"])
+    time.sleep(0.5)
+    ended = subprocess.Popen(["true"], start_new_session=True)
+    sandbox._end(ended, sandbox.Fence([], True, "It lacks much."), "mark", user)
+    assert started.wait(timeout=10) == -signal.SIGKILL
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
 # The command
 
 
