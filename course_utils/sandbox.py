@@ -147,9 +147,13 @@ def _script(user, limits, hidden):
 
     The notebook comes through the standard input, since the folders it could be read from are hidden.
     """
+    import pwd  # not on Windows
+
     package = pathlib.Path(__file__).parent
     # /run is hidden for the sockets in it, e.g. that of Docker.
-    hidden = _outermost(["/tmp", "/run", os.path.expanduser("~"), package.parent, *hidden])
+    # The home folder is hidden under either name that it has: HOME may say another than the system does.
+    homes = [os.path.expanduser("~"), pwd.getpwuid(os.geteuid()).pw_dir]
+    hidden = _outermost(["/tmp", "/run", *homes, package.parent, *hidden])
     needed = {pathlib.Path(path) for one in (sys.base_prefix, sys.prefix, package)
               for path in (os.path.abspath(one), os.path.realpath(one))}
     needed = [path for path in _outermost(needed) if any(path.is_relative_to(one) for one in hidden)]
