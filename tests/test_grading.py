@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -208,7 +209,7 @@ needs_namespaces = pytest.mark.skipif(bool(sandbox.fence().lacks), reason=sandbo
 @needs_namespaces
 def test_the_fence_closes_the_network_and_hides_folders(tmp_path):
     (tmp_path / "secret").write_text("other")
-    home, root = os.path.expanduser("~"), os.path.dirname(os.path.dirname(sandbox.__file__))
+    home, root = pwd.getpwuid(os.geteuid()).pw_dir, os.path.dirname(os.path.dirname(sandbox.__file__))
     seen = inside(f"""
 import os, socket
 print(os.listdir("."), os.path.isdir({str(tmp_path)!r}), os.listdir({root!r}))
