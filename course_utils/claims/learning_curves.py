@@ -97,20 +97,21 @@ def gained_by_collecting(runs):
 
 
 def at_best_rate(task, seeds, setting):
-    """Twenty epochs, each seed with a split of its own, at the best of three learning rates.
+    """Two layers of 32 units, each seed with a split of its own, at the best of three learning rates.
 
     Parameters
     ----------
     task : function seed → Split
     seeds : sequence of int
-    setting : dict, more of the grid
+    setting : dict, more of the grid, or other values
 
     Returns
     -------
     xarray.Dataset
     """
     runs = fit_many(models.mlp, task, {
-        "learning_rate": [0.03, 0.1, 0.3], **setting, "seed": [*TUNING_SEEDS, *seeds]}, epochs=20)
+        "width": 32, "depth": 2, "learning_rate": [0.03, 0.1, 0.3], **setting, "seed": [*TUNING_SEEDS, *seeds]},
+        epochs=20)
     return at_best("learning_rate", runs, score=settled(runs), seeds=TUNING_SEEDS)
 
 
