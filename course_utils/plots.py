@@ -69,15 +69,14 @@ def against(scores, x, *, by=None, over="seed", test_share=None, title=None, lab
     matplotlib axes
     """
     ax = ax or axes()
-    band = (stats.interval(scores, over=over) if test_share is None else
+    said = (stats.interval(scores, over=over) if test_share is None else
             stats.resampled_interval(scores, over=over, test_share=test_share))
     at = scores[x].values
     dense = len(at) > 25
     for value in scores[by].values if by else [None]:
-        line = band.sel({by: value}) if by else band
+        line = said.sel({by: value}) if by else said
         label = None if by is None else (labels or {}).get(value, say(by, value))
-        drawn, = ax.plot(at, line["mean"], label=label, **({"marker": ""} if dense else {}))
-        ax.fill_between(at, line["low"], line["high"], color=drawn.get_color(), alpha=0.2, linewidth=0)
+        band(ax, at, line, label=label, **({"marker": ""} if dense else {}))
     if x in LOGARITHMIC and min(at) > 0:
         _logarithmic(ax, x)
     ax.set(xlabel=name(x), ylabel=name(scores.name))
@@ -86,6 +85,23 @@ def against(scores, x, *, by=None, over="seed", test_share=None, title=None, lab
     if by:
         ax.legend()
     return ax
+
+
+def band(ax, x, interval, **look):
+    """A mean as a line, its interval as a band around it.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    x : array (points,)
+    interval : xarray.Dataset, dim (points,), with ``mean``, ``low``, ``high``
+        From `stats`.
+    **look
+        Of the line, as `matplotlib.axes.Axes.plot` takes it; the band follows its color and `alpha`.
+    """
+    line, = ax.plot(x, interval["mean"], **look)
+    ax.fill_between(x, interval["low"], interval["high"], color=line.get_color(),
+                    alpha=0.2 * look.get("alpha", 1), linewidth=0)
 
 
 def curves(runs, score="loss", *, title=None, ax=None):

@@ -193,8 +193,8 @@ class Lab:
 
     @staticmethod
     def done(runs):
-        """Share of the training that partial results have behind them."""
-        return runs.sizes["epoch"] / runs.attrs["epochs"]
+        """Share of the training that partial results have behind them; all of it where nothing is trained."""
+        return runs.sizes["epoch"] / runs.attrs["epochs"] if "epochs" in getattr(runs, "attrs", ()) else 1.0
 
     @property
     def name(self):
@@ -204,3 +204,15 @@ class Lab:
 
 def _rounded(value):
     return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def in_percent(interval):
+    """The words for an accuracy: its mean and, where accuracies can lie, its interval.
+
+    Parameters
+    ----------
+    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
+        From `stats`, as fractions.
+    """
+    mean, low, high = (min(max(float(interval[part]), 0), 1) for part in ("mean", "low", "high"))
+    return f"{mean:.1%} [{low:.1%}, {high:.1%}]"

@@ -2,7 +2,7 @@
 
 from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.labs import controls
-from course_utils.labs.base import Lab
+from course_utils.labs.base import Lab, in_percent
 
 EPOCHS = 10
 SEEDS = 10
@@ -44,9 +44,10 @@ class BatchNormLab(Lab):
             look = {"color": COLORS[bool(arm)], "linestyle": "-" if strong else "--", "marker": "",
                     "linewidth": 2.5 if strong else 1.5, "alpha": 1 if strong else 0.7}
             if steady.sum() > 1:
-                _band(left, of_arm.loss.sel(seed=steady), look)
-            ends = _band(right, of_arm.val_accuracy, look, label)
-            told.append(f"{plots.say('batch_norm', arm)} {_percent(ends)}" +
+                plots.band(left, runs.epoch, stats.interval(of_arm.loss.sel(seed=steady)), **look)
+            accuracy = stats.interval(of_arm.val_accuracy)
+            plots.band(right, runs.epoch, accuracy, label=label, **look)
+            told.append(f"{plots.say('batch_norm', arm)} {in_percent(accuracy.isel(epoch=-1))}" +
                         (f", {lost} of {SEEDS} runs diverged" if lost else ""))
         if not left.lines:
             left.text(0.5, 0.5, "all runs diverged", ha="center", transform=left.transAxes)
@@ -55,16 +56,3 @@ class BatchNormLab(Lab):
         right.legend(loc="lower right")
         return (f"Validation accuracy after {runs.sizes['epoch']} epochs at learning rate "
                 f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {'; '.join(told)}.")
-
-
-def _band(ax, scores, look, label=None):
-    """Draw mean and interval by epoch; return those of the last epoch."""
-    band = stats.interval(scores)
-    ax.plot(band.epoch, band["mean"], label=label, **look)
-    ax.fill_between(band.epoch, band["low"], band["high"], color=look["color"], alpha=0.2 * look["alpha"],
-                    linewidth=0)
-    return band.isel(epoch=-1)
-
-
-def _percent(band):
-    return f"{band['mean']:.1%} [{band['low']:.1%}, {band['high']:.1%}]"

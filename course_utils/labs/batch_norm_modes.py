@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from course_utils import batch_norm, datasets, stats
+from course_utils import batch_norm, datasets, plots, stats
 from course_utils.labs import controls
-from course_utils.labs.base import Lab
+from course_utils.labs.base import Lab, in_percent
 
 SEEDS, WIDTH, LAYERS = 10, 32, 2
 VALIDATIONS = 20   # in the course of a training
@@ -42,12 +42,9 @@ class BatchNormModesLab(Lab):
         for mode in sorted(MODES, key=lambda mode: mode != state["mode"]):
             strong = mode == state["mode"]
             band = stats.interval(scores.sel(mode=mode))
-            right.plot(band.step, band["mean"], "-" if strong else "--", color=COLORS[mode], marker="",
+            plots.band(right, band.step, band, linestyle="-" if strong else "--", color=COLORS[mode], marker="",
                        linewidth=2.5 if strong else 1.5, alpha=1 if strong else 0.7, label=f"{mode}: {MODES[mode]}")
-            right.fill_between(band.step, band["low"], band["high"], color=COLORS[mode], linewidth=0,
-                               alpha=0.2 if strong else 0.1)
-            last = band.isel(step=-1)
-            told.append(f"{mode} mode {last['mean']:.1%} [{last['low']:.1%}, {last['high']:.1%}]")
+            told.append(f"{mode} mode {in_percent(band.isel(step=-1))}")
         right.set(title="Validation accuracy in both modes", xlabel="step", xlim=(0, state["steps"]), ylim=(0, 1.02))
         right.legend(loc="lower right")
         end = runs.isel(step=-1)

@@ -53,11 +53,6 @@ class BatchNormStepsLab(Lab):
             ax.hist(shown, bins, weights=np.full(len(shown), 1 / len(shown)), color=color, label=label, linestyle="-",
                     linewidth=1.5, histtype="stepfilled" if filled else "step", alpha=0.6 if filled else 1)
 
-    @staticmethod
-    def done(runs):
-        """Everything: there are no partial results."""
-        return 1.0
-
 
 def feature(shape, spread):
     """All values of a feature, in the order in which batches take them: (MOST,), always the same."""

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-from course_utils import datasets, fit_many, models, stats
+from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.labs import controls
-from course_utils.labs.base import Lab
+from course_utils.labs.base import Lab, in_percent
 
 EPOCHS = 120
 BETWEEN = 4    # epochs from one validation to the next
@@ -53,7 +53,9 @@ class PlaygroundLab(Lab):
         for name, label, look in (("loss", "training", {"color": "C2", "linestyle": "--"}),
                                   ("val_loss", "validation", {"color": "C3", "linestyle": "-"})):
             if steady.sum() > 1:
-                losses[label] = _band(right, runs[name].sel(seed=steady), label, look)
+                loss = stats.interval(runs[name].sel(seed=steady))
+                plots.band(right, runs.epoch, loss, label=label, marker="", **look)
+                losses[label] = loss.isel(epoch=-1)
         if losses:
             right.legend(loc="upper right")
         else:
@@ -65,7 +67,7 @@ class PlaygroundLab(Lab):
                   xlim=(0, 1.03 * EPOCHS), ylim=(0, np.clip(1.2 * highest, 1, 10)))
         score = stats.interval(runs.val_accuracy.isel(epoch=-1))
         told = [f"Validation accuracy after {epochs} epochs on {state['data']} at learning rate "
-                f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {_percent(score)}",
+                f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {in_percent(score)}",
                 *[f"{label} loss {band['mean']:.2f} [{band['low']:.2f}, {band['high']:.2f}]"
                   for label, band in losses.items()], *([_diverged(lost)] if lost else [])]
         return "; ".join(told) + "."
@@ -104,18 +106,5 @@ def _regions(ax, split, probability):
     ax.grid(visible=False)
 
 
-def _band(ax, scores, label, look):
-    """Draw mean and interval by epoch; return those of the last epoch."""
-    band = stats.interval(scores)
-    ax.plot(band.epoch, band["mean"], label=label, marker="", **look)
-    ax.fill_between(band.epoch, band["low"], band["high"], color=look["color"], alpha=0.2, linewidth=0)
-    return band.isel(epoch=-1)
-
-
 def _diverged(lost):
     return f"all {SEEDS} runs diverged" if lost == SEEDS else f"{lost} of {SEEDS} runs diverged"
-
-
-def _percent(band):
-    low, high = max(float(band["low"]), 0), min(float(band["high"]), 1)   # no accuracy is beyond
-    return f"{float(band['mean']):.1%} [{low:.1%}, {high:.1%}]"

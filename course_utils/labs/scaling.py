@@ -58,11 +58,6 @@ class ScalingLab(Lab):
                 f"{rate:.3g} {told}. At {balanced:.3g}, where steepest and flattest direction shrink alike, it takes "
                 f"{_steps(descent.steps_needed(x, y))}.")
 
-    @staticmethod
-    def done(runs):
-        """Everything: there are no partial results."""
-        return 1.0
-
 
 def cloud(stretch, angle):
     """Two features with mean 0, stretched along the first and then turned, and what to predict from them.

@@ -64,11 +64,6 @@ class SeedsLab(Lab):
                        f"undecided, {share['wrong']:.1%} claim the opposite. Going by one run of each, "
                        f"{one:.1%} would name the wrong network.")
 
-    @staticmethod
-    def done(runs):
-        """Everything: there are no partial results."""
-        return 1.0
-
 
 @functools.cache
 def population():
