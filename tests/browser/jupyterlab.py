@@ -1,5 +1,6 @@
 """A real JupyterLab in a real Chromium, for tests and screenshots."""
 
+import base64
 import contextlib
 import json
 import os
@@ -10,13 +11,25 @@ import sys
 import time
 import urllib.request
 
+import jupytext
+import nbformat
 import pytest
+
+from course_utils import build
 
 RUN_ALL = """async () => {
     const app = window.jupyterapp; await app.restored;
     const session = app.shell.currentWidget.sessionContext; await session.ready;
     await session.session.kernel.info;
     await app.commands.execute('notebook:run-all-cells');
+}"""
+PICTURE = """async selector => {
+    const blob = await (await fetch(document.querySelector(selector).src)).blob();
+    return await new Promise(done => {
+        const reader = new FileReader();
+        reader.onload = () => done(reader.result.split(',')[1]);
+        reader.readAsDataURL(blob);
+    });
 }"""
 SAVE = "async () => { await window.jupyterapp.commands.execute('docmanager:save'); }"
 
@@ -93,3 +106,44 @@ def open_notebook(page, address, name):
                            " && window.jupyterapp.shell.currentWidget.sessionContext", timeout=60_000)
     page.evaluate("async () => { const app = window.jupyterapp; await app.restored;"
                   " await app.shell.currentWidget.context.ready; }")
+
+
+@contextlib.contextmanager
+def page(folder, width=1280, height=900):
+    """A browser's page and a JupyterLab that serves ``folder / "root"``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Empty.
+    width, height : int
+        Of the window, in pixels.
+
+    Yields
+    ------
+    playwright Page, with ``address`` and ``root`` of the server, and ``complaints``, the errors on the
+    browser's console
+    """
+    require_chromium()
+    root = folder / "root"
+    root.mkdir()
+    with server(root, folder / "state") as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": width, "height": height})
+        page.address, page.root, page.complaints = address, root, []
+        page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        yield page
+
+
+def start(page, cells):
+    """Start all cells, written as py:percent, in a new notebook; it is called ``lab.ipynb``."""
+    notebook = jupytext.reads(cells, fmt="py:percent")
+    notebook.metadata = {"kernelspec": build.KERNEL}
+    nbformat.write(notebook, page.root / "lab.ipynb")
+    open_notebook(page, page.address, "lab.ipynb")
+    page.evaluate(RUN_ALL)
+
+
+def picture(page, selector):
+    """Bytes of the picture that an element shows."""
+    return base64.b64decode(page.evaluate(PICTURE, selector))

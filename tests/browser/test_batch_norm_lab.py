@@ -3,11 +3,10 @@
 import base64
 import re
 
-import jupytext
 import nbformat
 import pytest
 
-from course_utils import build, labs
+from course_utils import labs
 from tests.browser import jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
@@ -24,20 +23,8 @@ STATUS = ".lab-batch_norm [role=status]"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    jupyterlab.require_chromium()
-    root = tmp_path_factory.mktemp("root")
-    notebook = jupytext.reads(LAB, fmt="py:percent")
-    notebook.metadata = {"kernelspec": build.KERNEL}
-    nbformat.write(notebook, root / "lab.ipynb")
-    with (jupyterlab.server(root, tmp_path_factory.mktemp("state")) as address,
-          jupyterlab.browser() as browser):
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.address, page.root = address, root
-        jupyterlab.open_notebook(page, address, "lab.ipynb")
-        page.evaluate(jupyterlab.RUN_ALL)
+    with jupyterlab.page(tmp_path_factory.mktemp("lab")) as page:
+        jupyterlab.start(page, LAB)
         page.wait_for_selector(PICTURE, timeout=120_000)
         settled(page)
         yield page
@@ -69,15 +56,7 @@ def displayed(page):
     """State, picture bytes and sentence on the screen."""
     line = page.locator(".lab-batch_norm code").inner_text()
     state = labs.batch_norm.checked(eval(line.replace("labs.batch_norm", "dict")))
-    picture = page.evaluate("""async selector => {
-        const blob = await (await fetch(document.querySelector(selector).src)).blob();
-        return await new Promise(done => {
-            const reader = new FileReader();
-            reader.onload = () => done(reader.result.split(',')[1]);
-            reader.readAsDataURL(blob);
-        });
-    }""", PICTURE)
-    return state, base64.b64decode(picture), page.locator(STATUS).inner_text()
+    return state, jupyterlab.picture(page, PICTURE), page.locator(STATUS).inner_text()
 
 
 @pytest.fixture(scope="module")

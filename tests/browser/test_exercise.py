@@ -16,12 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 @pytest.fixture
 def lab(tmp_path):
     """A folder served by JupyterLab, and a page."""
-    jupyterlab.require_chromium()
-    root = tmp_path / "root"
-    root.mkdir()
-    with jupyterlab.server(root, tmp_path / "state") as address, jupyterlab.browser() as browser:
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.address, page.root = address, root
+    with jupyterlab.page(tmp_path) as page:
         yield page
 
 
@@ -37,7 +32,7 @@ def test_an_unsolved_exercise_that_was_run_and_saved_is_still_unsolved(lab):
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
     before = (lab.root / exercise.name).read_bytes()
     verdicts = answers.check(lab.root / exercise.name)
-    assert len(verdicts) == 8
+    assert len(verdicts) == 13
     assert all(verdict.is_check and verdict.line.startswith("·") for verdict in verdicts)
     assert (lab.root / exercise.name).read_bytes() == before
 
@@ -81,7 +76,7 @@ def test_the_button_saves_and_judges_while_the_kernel_stays_free(lab):
     status = lab.locator(".course-progress [role=status]")
     lab.wait_for_function("() => / checks passed/.test(document.querySelector('.course-progress [role=status]')"
                           ".textContent)", timeout=240_000)
-    assert status.inner_text().startswith("1 of 8 checks passed.")
+    assert status.inner_text().startswith("1 of 13 checks passed.")
     assert "as it was saved last" not in status.inner_text()
     assert "✓ 2.2" in lab.locator(".course-progress table").inner_text().replace("\xa0", " ")
     noted = json.loads((lab.root / ".progress.json").read_text(encoding="utf-8"))

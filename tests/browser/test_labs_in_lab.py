@@ -1,12 +1,8 @@
 """Every lab opens in JupyterLab, obeys the keyboard, and shows what its pure functions say."""
 
-import base64
-
-import jupytext
-import nbformat
 import pytest
 
-from course_utils import build, labs
+from course_utils import labs
 from tests.browser import jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
@@ -17,16 +13,8 @@ CELLS = "# %%\nfrom course_utils import labs\n" + "".join(f"\n# %%\nlabs.{name}(
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    jupyterlab.require_chromium()
-    root = tmp_path_factory.mktemp("root")
-    notebook = jupytext.reads(CELLS, fmt="py:percent")
-    notebook.metadata = {"kernelspec": build.KERNEL}
-    nbformat.write(notebook, root / "labs.ipynb")
-    with (jupyterlab.server(root, tmp_path_factory.mktemp("state")) as address,
-          jupyterlab.browser() as browser):
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        jupyterlab.open_notebook(page, address, "labs.ipynb")
-        page.evaluate(jupyterlab.RUN_ALL)
+    with jupyterlab.page(tmp_path_factory.mktemp("labs"), 1440, 1000) as page:
+        jupyterlab.start(page, CELLS)
         yield page
 
 
@@ -37,16 +25,8 @@ def displayed(page, name):
         return !text.startsWith('Training') && !text.startsWith('Compiling');
     }}""", timeout=120_000)
     page.wait_for_timeout(300)   # the picture travels beside the sentence
-    picture = page.evaluate("""async selector => {
-        const blob = await (await fetch(document.querySelector(selector).src)).blob();
-        return await new Promise(done => {
-            const reader = new FileReader();
-            reader.onload = () => done(reader.result.split(',')[1]);
-            reader.readAsDataURL(blob);
-        });
-    }""", f".lab-{name} img.widget-image")
     return (page.locator(f".lab-{name} code").inner_text(), page.locator(f".lab-{name} [role=status]").inner_text(),
-            base64.b64decode(picture))
+            jupyterlab.picture(page, f".lab-{name} img.widget-image"))
 
 
 @pytest.mark.parametrize("name", NAMES)
