@@ -18,7 +18,7 @@ lab: setup
 test: setup lint      # everything: the package, the notebooks, the browser
 	@$(PY) -m pytest tests $(ARGS)
 
-quick: setup          # no notebooks, no browser: under three minutes
+quick: setup          # no notebooks, no browser, nothing slow
 	@$(PY) -m pytest tests -m "not notebooks and not browser and not slow" $(ARGS)
 
 lint: setup

@@ -4,22 +4,14 @@ What the checks print stands in the notebook that the learner saves, so nbval on
 compare a failure with itself. Instead the learner's cells are put between the check cells of the
 answer key, and nbval runs this notebook in a fresh kernel, in a temporary folder. The learner's
 file is only read.
-
-The functions named ``pytest_…`` make this module a pytest plugin: they note what each cell
-printed, since nbval's own report speaks of "Cell 4", and notice at once a kernel that died or a
-cell that prints without end.
 """
 
-import collections
 import contextlib
-import ctypes
 import dataclasses
 import json
 import os
 import pathlib
-import queue
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,24 +19,15 @@ import time
 import warnings
 
 import nbformat
-import pytest
 
-from course_utils import build, checks
+from course_utils import build, checks, nbval_plugin
 
 TIMEOUT = 120   # seconds for one cell
-PRINTED = 10e6   # bytes that one cell may print
-RECORD = "COURSE_CHECK_RECORD"   # the environment variable that tells the plugin where to write
 # Without a grammar of addresses that costs jsonschema two seconds at import and no notebook needs.
 START = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
-NBVAL = ["-c", START, "-p", "nbval.plugin", "-p", "course_utils.answers", "-p", "no:cacheprovider",
+NBVAL = ["-c", START, "-p", "nbval.plugin", "-p", "course_utils.nbval_plugin", "-p", "no:cacheprovider",
          "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull, "--rootdir", ".", "notebook.ipynb"]
 MARKER = re.compile(r"^(\s*#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+)\s*$", re.MULTILINE)
-# A check is imported from its file even where an answer has replaced it in memory.
-FRESH = """\
-import sys
-for name in [name for name in sys.modules if name.startswith("course_utils.checks")]:
-    del sys.modules[name]
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +57,21 @@ def find(name, home=build.HOME):
         if not path.is_file():
             raise ValueError(f"There is no file {name}.")
         return path
-    found = [path for path in exercises(home)
+    return meant(name, exercises(home))
+
+
+def meant(name, paths):
+    """The one path that is meant by ``2``, ``02`` or the beginning of its name.
+
+    Raises
+    ------
+    ValueError
+        There is none, or none that can be told.
+    """
+    found = [path for path in paths
              if path.stem.startswith(name) or (name.isdigit() and path.stem.split("_")[0] == name.zfill(2))]
     if len(found) != 1:
-        there = ", ".join(path.stem for path in exercises(home)) or "none"
+        there = ", ".join(path.stem for path in paths) or "none"
         raise ValueError(f"{'No exercise begins' if not found else 'Several exercises begin'} with {name}; "
                          f"there are {there}.")
     return found[0]
@@ -228,7 +222,8 @@ def _run(notebook, timeout, progress, run):
         with open(path, "ab") as file:
             # An open file, not a path: the learner's code must not write verdicts itself.
             shared = [file.fileno()] if os.name == "posix" else []
-            environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", RECORD: str(*shared or [path])}
+            environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                                          nbval_plugin.RECORD: str(*shared or [path])}
             said, stopped = run(
                 [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout)], nbformat.writes(notebook),
                 environment, shared,
@@ -294,7 +289,7 @@ def _sentence(record, is_check, timeout, stopped):
     if record["died"]:
         return f"was not finished, since the kernel died: {record['died']}"
     if record["flooded"]:
-        return f"prints more than {PRINTED / 1e6:g} MB: look for a print in a loop that never stops"
+        return f"prints more than {nbval_plugin.PRINTED / 1e6:g} MB: look for a print in a loop that never stops"
     if "Timeout" in record["failure"]:
         return f"does not end within {timeout:g} s: look for a loop that never stops"
     if not error:
@@ -316,113 +311,3 @@ def _line_of(traceback):
         if written := re.search(r"^.*Cell In.*\n +(.*)$", frame, re.MULTILINE):   # a syntax error
             return written[1].strip()
     return None
-
-
-# The plugin
-
-_channel = None   # where it writes, while it is one
-
-
-class _Died(Exception):
-    """The kernel died while a cell was running."""
-
-
-def pytest_configure(config):
-    """Begin to note, in a process that the learner's code cannot look into."""
-    global _channel
-    if RECORD not in os.environ:
-        return
-    import nbval.kernel
-
-    channel = os.environ.pop(RECORD)   # so that the kernel does not learn of it
-    _channel = int(channel) if channel.isdigit() else channel
-    if isinstance(_channel, int):
-        os.set_inheritable(_channel, False)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)   # PR_SET_DUMPABLE: closes its memory and files to the same user
-    nbval.kernel.RunningKernel.get_message = _get_message
-
-
-def pytest_collection_finish(session):
-    """Note that the notebook was read, and let each check be imported afresh."""
-    _note({"id": None})
-    for item in session.items:
-        if build.CHECKED in item.cell.metadata.get("tags", []):
-            item.cell.source = FRESH + item.cell.source
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_makereport(item, call):
-    """Note whether a cell ended as it should, what it printed, and its error."""
-    if call.when != "call":
-        return
-    outputs = item.test_outputs or []
-    error = next((output for output in outputs if output.output_type == "error"), None)
-    reason = call.excinfo and call.excinfo.value
-    flooded = getattr(item.parent.kernel, "printed", 0) > PRINTED
-    _note({"id": item.cell.id, "passed": not (reason or flooded), "failure": str(reason or "")[:1000],
-           "died": str(reason) if isinstance(reason, _Died) else None, "flooded": flooded,
-           "outputs": [{"text": output.get("text", "")[:2000]} for output in outputs],
-           "error": error and {"ename": error.ename[:1000], "evalue": error.evalue[:1000],
-                               "traceback": [frame[-20_000:] for frame in error.traceback[-50:]]}})
-
-
-def _note(one):
-    if _channel is not None:
-        with open(_channel, "a", encoding="utf-8", closefd=not isinstance(_channel, int)) as file:
-            file.write(json.dumps(one) + "\n")
-
-
-def _get_message(kernel, stream, timeout=None):
-    """What nbval waits for, with an eye on a kernel that died or prints without end."""
-    heard = kernel.__dict__.setdefault("heard", collections.deque())
-    if stream == "iopub":
-        return heard.popleft() if heard else _bounded(kernel, kernel.kc.get_iopub_msg(timeout=timeout))
-    end = time.monotonic() + timeout
-    while True:
-        with contextlib.suppress(queue.Empty):
-            for _ in range(100):   # then look at the clock, however much there is to hear
-                heard.append(_bounded(kernel, kernel.kc.get_iopub_msg(timeout=0), kernel.interrupt))
-        try:
-            reply = kernel.kc.get_shell_msg(timeout=0.2)
-            if any(one.get("source") == "ask_exit" for one in reply["content"].get("payload", [])):
-                _wait_for_the_end(kernel)
-            return reply
-        except queue.Empty:
-            if not kernel.is_alive():
-                raise _Died(_how_it_died(kernel)) from None
-            if time.monotonic() > end:
-                raise
-
-
-def _wait_for_the_end(kernel, seconds=5):
-    """After ``exit()`` a kernel ends a moment later: it must not depend on chance whether one more cell runs."""
-    end = time.monotonic() + seconds
-    while kernel.is_alive() and time.monotonic() < end:
-        time.sleep(0.05)
-
-
-def _bounded(kernel, message, interrupt=lambda: None):
-    """A message of the kernel; without its content where the cell has printed too much already."""
-    content, cell = message["content"], message["parent_header"].get("msg_id")
-    if cell != getattr(kernel, "cell", None):
-        kernel.cell, kernel.printed = cell, 0
-    if message["msg_type"] in ("stream", "display_data", "execute_result"):
-        before = kernel.printed
-        kernel.printed += 500 + len(content.get("text", "")) + sum(
-            len(str(value)) for value in content.get("data", {}).values())
-        if kernel.printed > PRINTED:
-            content |= {"text": ""} if "text" in content else {"data": {}}
-            if before <= PRINTED:
-                interrupt()
-    return message
-
-
-def _how_it_died(kernel):
-    code = getattr(getattr(kernel.km.provisioner, "process", None), "returncode", None)
-    if code in (None, 0) or code > 0:
-        return "look for exit, os._exit or os.kill"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return {"SIGXCPU": "it used more computing time than it may",
-            "SIGKILL": "it was killed, perhaps for the memory it used",
-            }.get(name, f"it was ended by {name}, perhaps for the memory it used")

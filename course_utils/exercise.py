@@ -27,7 +27,8 @@ def hint(number):
     number : str
         Of the question, e.g. ``"2.3"``.
     """
-    found = hints().get(str(number))
+    number = str(number)   # 2.1 is accepted, too
+    found = hints().get(number)
     if not found:
         print(f"There is no question {number}; there are {', '.join(hints())}.")
         return
@@ -178,13 +179,8 @@ def reset(name, home=build.HOME):
     ValueError
         There is no such exercise, or none that can be told.
     """
-    known = sorted(checks.PRISTINE.glob("*.ipynb"))
-    found = [path for path in known
-             if path.stem.startswith(name) or (name.isdigit() and path.stem.split("_")[0] == name.zfill(2))]
-    if len(found) != 1:
-        raise ValueError(f"{'No exercise begins' if not found else 'Several exercises begin'} with {name}; "
-                         f"there are {', '.join(path.stem for path in known)}.")
-    target = home / "exercises" / found[0].name
+    pristine = answers.meant(name, sorted(checks.PRISTINE.glob("*.ipynb")))
+    target = home / "exercises" / pristine.name
     backup = None
     if target.exists():
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
@@ -194,7 +190,7 @@ def reset(name, home=build.HOME):
             raise ValueError(f"There is a backup of this very second, {backup.name}; run the command again.")
         shutil.move(target, backup)
     target.parent.mkdir(exist_ok=True)
-    shutil.copyfile(found[0], target)
+    shutil.copyfile(pristine, target)
     return backup
 
 

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import pwd
 import signal
 import subprocess
 import sys
@@ -208,6 +207,8 @@ needs_namespaces = pytest.mark.skipif(bool(sandbox.fence().lacks), reason=sandbo
 
 @needs_namespaces
 def test_the_fence_closes_the_network_and_hides_folders(tmp_path):
+    import pwd  # not on Windows
+
     (tmp_path / "secret").write_text("other")
     home, root = pwd.getpwuid(os.geteuid()).pw_dir, os.path.dirname(os.path.dirname(sandbox.__file__))
     seen = inside(f"""
