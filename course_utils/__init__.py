@@ -7,12 +7,13 @@ imported only when something is trained.
 import importlib
 
 _ROOMS = ["build", "claims", "datasets", "environment", "labs", "measured", "models", "plots", "quiz", "stats"]
-__all__ = [*_ROOMS, "fit_many"]
+_ENGINE = ["early_stopping", "fit_many"]
+__all__ = [*_ROOMS, *_ENGINE]
 
 
 def __getattr__(name):
-    if name == "fit_many":
-        return importlib.import_module("course_utils.engine").fit_many
+    if name in _ENGINE:
+        return getattr(importlib.import_module("course_utils.engine"), name)
     if name in _ROOMS:
         return importlib.import_module(f"course_utils.{name}")
     raise AttributeError(f"module 'course_utils' has no attribute {name!r}")

@@ -7,7 +7,7 @@ from course_utils.engine import draws, fit, starts
 
 
 def train(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batch_size=32, epochs=5, steps=None,
-          dtype="float64", initial_scale=1.0, label_noise=0.0, **draw):
+          dtype="float64", initial_scale=1.0, label_noise=0.0, loss="sparse_categorical_crossentropy", **draw):
     """Train one model with model.fit; its history, a dict of arrays (epochs,).
 
     `build_model` takes no arguments, `optimizer` is a name or a function that makes one; an
@@ -23,7 +23,7 @@ def train(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, ba
         optimizer = keras.optimizers.get(optimizer) if isinstance(optimizer, str) else optimizer()
         if learning_rate is not None:
             optimizer.learning_rate = learning_rate
-        model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(optimizer, loss, metrics=["sparse_categorical_accuracy"])
         y = draws.noisy_labels(split.y_train, seed, label_noise, split.classes)
         stream = draws.batches(len(split.x_train), seed, batch_size=batch_size, **draw)
         steps = steps or len(split.x_train) // batch_size
@@ -35,7 +35,8 @@ def train(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, ba
                                validation_data=(split.x_val.astype(dtype), split.y_val),
                                validation_batch_size=len(split.x_val))
             history.append({name: values[0] for name, values in fitted.history.items()})
-        return {name: np.array([epoch[name] for epoch in history]) for name in history[0]}
+        return {name.replace("sparse_categorical_", ""): np.array([epoch[name] for epoch in history])
+                for name in history[0]}
     finally:
         keras.config.set_floatx("float32")
 

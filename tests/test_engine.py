@@ -245,11 +245,6 @@ def test_data_that_are_no_split():
         fit_many(models.mlp, (np.zeros(3), np.zeros(3)), {}, epochs=1)
 
 
-def test_penalties_are_refused_in_one_sentence(small):
-    with pytest.raises(NotImplementedError, match="kernel_regularizer"):
-        fit_many(models.mlp, small, {"l2": 0.1}, epochs=1)
-
-
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"epochs": 0}, "epochs is 0; expected a whole number from 1 up"),
     ({"epochs": 1, "evaluate_every": 1000}, "more than all steps of 1 epochs"),

@@ -10,11 +10,14 @@ noise         what a seed decides about random layers
 layers        layers that can be mapped over runs, in place of those that cannot
 convolutions  those among them that work on images
 optimizers    what an optimizer does to stacked weights
+penalties     what holds kernels back
 diagnostics   what goes on inside a network
 blocks        ten runs of a structure at a time, each block a generator of scores
 fit           the loop over chunks of steps, and the results
+stopping      what a run would have come to, had it been stopped early
 """
 
 from course_utils.engine.fit import fit_many
+from course_utils.engine.stopping import early_stopping
 
-__all__ = ["fit_many"]
+__all__ = ["early_stopping", "fit_many"]

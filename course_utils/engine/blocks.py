@@ -11,7 +11,7 @@ import warnings
 import cachetools
 import numpy as np
 
-from course_utils.engine import checks, draws, starts
+from course_utils.engine import checks, draws, grid, starts
 
 # Ten small networks, or five larger ones, fit a core's cache, and a grid of any size reuses one
 # compiled program. A graphics card wants more at a time.
@@ -42,13 +42,13 @@ class Structure:
     memory : float
         Bytes that the blocks trained at the same time may take.
     asked : dict
-        ``batch_statistics`` and ``diagnostics``.
+        ``batch_statistics``, ``diagnostics`` and ``penalty``: what to report.
     predict : array (points, ...), optional
         Samples to predict at every validation.
     """
 
     def __init__(self, build_model, knobs, optimizer, runs, splits, *, chunk, dtype, memory, asked, predict=None):
-        from course_utils.engine import optimizers
+        from course_utils.engine import layers, optimizers
 
         knobs = {knob: value for knob, value in knobs.items() if knob != "optimizer"}
         batch_size = knobs.pop("batch_size")
@@ -63,18 +63,23 @@ class Structure:
         classes = max(splits[run["seed"]].classes for run in runs)
         checks.sizes(runs, self.samples, batch_size)
 
-        rate = 0.5 if "dropout" in inspect.signature(build_model).parameters else None
-        by_run = any(run["dropout"] is not None for run in runs)
-        if by_run and rate:
-            knobs["dropout"] = rate   # any rate but 0, so that the layers are there
+        self.used = tuple(knob for knob in grid.NUMERIC if any(run[knob] is not None for run in runs))
+        # What `build_model` takes too is left to the runs: any rate but 0, so that the layers are there.
+        stand_ins = {"dropout": 0.5, "gaussian_noise": 0.5, "l1": 0.0, "l2": 0.0}
+        knobs |= {knob: stand_ins[knob] for knob in self.used
+                  if knob in stand_ins and knob in inspect.signature(build_model).parameters}
         self.arguments = _all_arguments(build_model, knobs, sample, classes)
         self.model = starts.template(build_model, self.arguments, dtype)
         checks.shapes(self.model, sample, classes)
-        checks.penalties(self.model)
-        if by_run:
-            checks.dropout(self.model, build_model, rate)
-
-        self.decays = optimizer.weight_decay is not None or any(run["weight_decay"] is not None for run in runs)
+        checks.constraints(self.model)
+        for knob in {"dropout", "gaussian_noise"}.intersection(self.used):
+            checks.randomness(self.model, build_model, knob, knobs.get(knob))
+        if on_kernels := [knob for knob in ("l1", "l2", "max_norm") if knob in self.used]:
+            checks.kernels(self.model, on_kernels)
+        self.penalized = layers.penalized(self.model) or bool({"l1", "l2"}.intersection(self.used))
+        if optimizer.weight_decay is not None:
+            self.used += ("weight_decay",)
+        # What a run has where its grid says nothing, as far as it is more than "none".
         self.defaults = {"learning_rate": optimizers.learning_rate(optimizer),
                          "weight_decay": optimizer.weight_decay or 0.0}
         self.slots = optimizers.RULES[type(optimizer)](optimizer)[0]
@@ -102,7 +107,8 @@ class Structure:
 
         sizes = {"runs": self.size, "data_sets": 1 if self.shared else self.size, "samples": self.samples,
                  "validation": self.validation, "batch_size": self.batch_size, "capacity": self.capacity,
-                 "decays": self.decays, "points": len(self.predict), **self.asked}
+                 "used": tuple(knob for knob in program.NUMBERS if knob in self.used), "points": len(self.predict),
+                 **self.asked}
         key = (self.build_model, self.arguments, self.dtype, optimizers.key(self.optimizer), *sizes.values())
         if key not in _programs:
             checks.probabilities(self.model)
@@ -192,14 +198,16 @@ class Structure:
         """What a run has of its own besides its data and weights: dict of tensors (runs, …)."""
         import tensorflow as tf
 
-        from course_utils.engine import layers, noise
+        from course_utils.engine import layers, noise, program
 
-        own = [layer.rate for layer in layers.dropouts(self.model)]
-        rates = [own if run["dropout"] is None else [run["dropout"]] * len(own) for run in runs]
-        numbers = {name: [(default or 0.0) if run[name] is None else run[name] for run in runs]
-                   for name, default in self.defaults.items()}
+        random = layers.random(self.model)
+        levels = [[layers.level(layer) if run[layers.knob(layer)] is None else run[layers.knob(layer)]
+                   for layer in random] for run in runs]
+        none = dict.fromkeys(program.NUMBERS, 0.0) | {"max_norm": np.inf} | self.defaults
+        numbers = {name: [(none[name] or 0.0) if run[name] is None else run[name] for run in runs]
+                   for name in program.NUMBERS}
         return {name: tf.constant(values, self.dtype) for name, values in numbers.items()} | {
-            "dropout": tf.constant(np.reshape(rates, (len(runs), len(own))), self.dtype),
+            "levels": tf.constant(np.reshape(levels, (len(runs), len(random))), self.dtype),
             "key": tf.constant([noise.run_key(run["seed"]) for run in runs], tf.uint32)}
 
     def _state(self, runs):

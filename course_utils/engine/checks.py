@@ -57,15 +57,29 @@ def sizes(runs, samples, batch_size):
                              "smaller batch_size or more samples.")
 
 
-def penalties(model):
-    """Refuse what changes the loss or the weights behind the optimizer's back."""
+def constraints(model):
+    """Refuse what changes the weights behind the optimizer's back."""
     for layer in model._flatten_layers(include_self=False):
-        found = [f"{variable.name}_{kind}" for variable in layer.trainable_variables
-                 for kind in ("regularizer", "constraint") if getattr(variable, kind, None) is not None]
-        found += ["activity_regularizer"] * (getattr(layer, "activity_regularizer", None) is not None)
-        if found:
-            raise NotImplementedError(f"fit_many cannot train with {found[0]} yet (layer {layer.name!r}); "
-                                      "leave it out, or train this model with model.fit.")
+        for variable in layer.trainable_variables:
+            if getattr(variable, "constraint", None) is not None:
+                raise NotImplementedError(
+                    f"fit_many cannot train with {variable.name}_constraint (layer {layer.name!r}); leave it out and "
+                    "give max_norm in the grid, or train this model with model.fit.")
+
+
+def kernels(model, given):
+    """Refuse penalties and norms in the grid where they would find no kernels, or meet the kernels' own penalties.
+
+    `given` lists those of l1, l2 and max_norm that the grid has.
+    """
+    found = [(layer, variable) for layer in model._flatten_layers(include_self=False)
+             for variable in layer.trainable_variables if variable.name == "kernel"]
+    if not found:
+        raise ValueError(f"grid['{given[0]}'] acts on the kernels of a model, but this one has none.")
+    for layer, variable in found:
+        if getattr(variable, "regularizer", None) is not None and given != ["max_norm"]:
+            raise ValueError(f"grid['{given[0]}'] is the penalty of all kernels, but the layer {layer.name!r} has a "
+                             "kernel_regularizer of its own; leave out one of them.")
 
 
 def probabilities(model):
@@ -76,28 +90,29 @@ def probabilities(model):
                          "its last layer activation='softmax'.")
 
 
-def dropout(model, build_model, rate):
-    """Refuse a dropout rate in the grid that would not be the rate of all random layers.
+def randomness(model, build_model, knob, level):
+    """Refuse a dropout rate or a noise in the grid that would not be that of all random layers of its kind.
 
-    `rate` is the one that `build_model` was given, or None if it takes none.
+    `knob` is ``"dropout"`` or ``"gaussian_noise"``; `level` is the one that `build_model` was given, or None if it
+    takes none.
     """
     from course_utils.engine import layers
 
     name = getattr(build_model, "__name__", "build_model")
+    kinds = {"dropout": "Dropout, SpatialDropout and GaussianDropout layers", "gaussian_noise": "GaussianNoise layers"}
     random = [layer for layer in model._flatten_layers(include_self=False)
-              if isinstance(getattr(layer, "rate", None), int | float)]
+              if isinstance(getattr(layer, "stddev" if knob == "gaussian_noise" else "rate", None), int | float)]
     if not random:
-        raise ValueError(f"grid['dropout'] sets the rate of all Dropout layers, but the model of {name} has none.")
-    reached = {id(layer) for layer in layers.droppable(model)}
+        raise ValueError(f"grid['{knob}'] acts on all {kinds[knob]}, but the model of {name} has none.")
+    reached = {id(layer) for layer in layers.reached(model)}
     for layer in random:
         if id(layer) not in reached:
-            raise ValueError(f"grid['dropout'] cannot set the rate of the layer {layer.name!r} "
-                             f"({type(layer).__name__}): it reaches Dropout and SpatialDropout layers that are not "
-                             "inside a layer of your own.")
-    rates = {layer.rate for layer in random}
-    if rate is not None and rates != {rate}:
-        raise ValueError(f"grid['dropout'] sets the same rate for all Dropout layers, but {name} makes {sorted(rates)} "
-                         f"of dropout={rate}; rename its argument, and it will be compiled for each value.")
+            raise ValueError(f"grid['{knob}'] cannot reach the layer {layer.name!r} ({type(layer).__name__}): it acts "
+                             f"on {kinds[knob]} that are not inside a layer of your own.")
+    levels = {layers.level(layer) for layer in random}
+    if level is not None and levels != {level}:
+        raise ValueError(f"grid['{knob}'] is the same for all its layers, but {name} makes {sorted(levels)} of "
+                         f"{knob}={level}; rename its argument, and it will be compiled for each value.")
 
 
 def shapes(model, input_shape, classes):

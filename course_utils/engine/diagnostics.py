@@ -26,7 +26,8 @@ def observer(model, score):
     -------
     callable ``(trainable, other, x, y)`` → dict
         activation_mean, activation_variance : (layers,) — over the batch and the units
-        gradient_norm, weight_norm : (weights,) — Euclidean norms
+        gradient_norm, weight_norm : (weights,) — Euclidean norms; the gradients are those of
+        the score, without penalties
     """
     seen = [output for layer, output in zip(model.layers, layers.outputs(model), strict=True) if _looked_at(layer)]
     inside = keras.Model(model.inputs[0], [*model.outputs, *seen])

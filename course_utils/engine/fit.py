@@ -21,8 +21,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
 
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
     give on the same batches, from the weights that ``keras.utils.set_random_seed(seed)`` leads to.
-    (Dropout draws other masks than Keras, with the same rate; a run draws the same ones in every
-    grid.)
+    (Dropout and noise draw other numbers than Keras, from the same distribution; a run draws the
+    same ones in every grid.)
 
     Parameters
     ----------
@@ -35,8 +35,13 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     grid : dict knob → value or sequence of different values
         *Numeric* knobs never recompile (but fewer than ten runs are a program of their own):
         ``learning_rate`` (the optimizer's; of a schedule, the rate it starts from),
-        ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all Dropout layers, in
-        place of their own; at 0 too the layers are there), ``seed`` (0; initial weights,
+        ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all Dropout, SpatialDropout
+        and GaussianDropout layers, in place of their own; at 0 too the layers are there),
+        ``gaussian_noise`` (the standard deviation of all GaussianNoise layers), ``l1`` and
+        ``l2`` (the penalty of all kernels, as `keras.regularizers.L1L2`), ``max_norm`` (of the
+        incoming weights of each unit, all kernels, as `keras.constraints.MaxNorm`; np.inf for
+        none), ``label_smoothing`` (of the loss, in training and validation, as
+        `keras.losses.CategoricalCrossentropy`), ``seed`` (0; initial weights,
         order, wrong labels, masks), ``train_size`` (all; number of samples, subsets are
         nested), ``label_noise`` (0; share of wrong training labels), ``initial_scale`` (1;
         multiplies the initial kernels), ``shuffle`` (True). Everything else is *structural*,
@@ -74,7 +79,9 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
         inference mode), and ``diverged``: from here on a loss was not finite. A diverged
         network still has an accuracy, that of its last answers. NaN where a cancelled
-        training did not get. With `predict` also ``probability`` along ``point`` and ``class``.
+        training did not get. Like Keras's, both losses contain the penalties of the model and
+        of the grid, and ``penalty`` says how much of ``val_loss`` that is, where there are any.
+        With `predict` also ``probability`` along ``point`` and ``class``.
         With `diagnostics` also ``activation_mean`` and
         ``activation_variance`` along ``layer``, ``gradient_norm`` and ``weight_norm`` along
         ``weight``; NaN where a network has no such layer.
@@ -84,7 +91,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     TypeError, ValueError
         Something about the grid, the data or the model, in one sentence.
     NotImplementedError
-        An optimizer or a penalty that cannot be trained this way yet.
+        An optimizer or a constraint that cannot be trained this way.
 
     Warns
     -----
@@ -101,15 +108,17 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     per_epoch = [samples // knobs["batch_size"] for knobs, _, _ in groups]
     chunks = _number_of_chunks(per_epoch, epochs, evaluate_every)
     evaluate_every = evaluate_every and int(evaluate_every)
+    asked = {"batch_statistics": batch_statistics, "diagnostics": diagnostics}
     structures = [(positions, Structure(
         build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, chunk=evaluate_every or steps, dtype=dtype,
-        memory=max_memory, asked={"batch_statistics": batch_statistics, "diagnostics": diagnostics}, predict=predict))
+        memory=max_memory, asked=asked, predict=predict))
         for (knobs, positions, runs), steps in zip(groups, per_epoch, strict=True)]
+    asked["penalty"] = any(structure.penalized for _, structure in structures)   # then all report theirs
 
     if len(optimizers) == 1:
         fixed |= {knob: value for knob, value in structures[0][1].defaults.items() if fixed.get(knob, 0) is None}
     time = "epoch" if evaluate_every is None else "step"
-    scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics
+    scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics + ["penalty"] * asked["penalty"]
     results = _empty(scores, axes, fixed, {time: np.arange(1, chunks + 1) * (evaluate_every or 1)},
                      _names_inside([structure for _, structure in structures]) if diagnostics else {})
     if predict is not None:

@@ -9,7 +9,8 @@ import numpy as np
 # Knobs that are mere numbers to the compiled program, with their values when not in the grid.
 # None stands for what the optimizer, the whole training set or the model's layers say.
 NUMERIC = {"learning_rate": None, "seed": 0, "train_size": None, "label_noise": 0.0,
-           "initial_scale": 1.0, "shuffle": True, "weight_decay": None, "dropout": None}
+           "initial_scale": 1.0, "shuffle": True, "weight_decay": None, "dropout": None, "gaussian_noise": None,
+           "l1": None, "l2": None, "max_norm": None, "label_smoothing": None}
 
 
 def parse(grid, build_model, batch_size, optimizer):
@@ -101,8 +102,11 @@ def _check(knob, value):
         "train_size": (lambda v: v is None or (_is(numbers.Integral, v) and v > 0), "a whole number from 1 up"),
         "label_noise": (lambda v: _is(numbers.Real, v) and 0 <= v <= 1, "a share between 0 and 1"),
         "initial_scale": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
-        "weight_decay": (lambda v: v is None or (_is(numbers.Real, v) and np.isfinite(v) and v >= 0),
-                         "a number from 0 up"),
+        **dict.fromkeys(("weight_decay", "l1", "l2", "gaussian_noise"), (
+            lambda v: v is None or (_is(numbers.Real, v) and np.isfinite(v) and v >= 0), "a number from 0 up")),
+        "max_norm": (lambda v: v is None or (_is(numbers.Real, v) and v > 0), "a number above 0, np.inf for no bound"),
+        "label_smoothing": (lambda v: v is None or (_is(numbers.Real, v) and 0 <= v < 1),
+                            "a share from 0 to less than 1"),
         "dropout": (lambda v: _is(numbers.Real, v) and 0 <= v < 1, "a rate from 0 to less than 1"),
         "shuffle": (lambda v: isinstance(v, bool | np.bool_), "True or False"),
         "batch_size": (lambda v: _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),

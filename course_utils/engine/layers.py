@@ -11,16 +11,22 @@ from course_utils.engine import noise
 from course_utils.engine.convolutions import REPLACEMENTS as CONVOLUTIONS
 
 
-class _DropsByRun:
-    """Inverted dropout with a rate that is a number of the run (Srivastava et al. 2014, section 10)."""
+class _RandomByRun:
+    """A layer that draws in training, as strongly as a number of the run says."""
 
-    place = None   # among the dropout layers of the model
+    place = None   # among the random layers of the model
 
     def call(self, inputs, training=False):
         if not training:
             return inputs
         stream = noise.current()
-        rate = stream.dropout[self.place]
+        return self.drawn(inputs, stream, stream.levels[self.place])
+
+
+class _DropsByRun(_RandomByRun):
+    """Inverted dropout (Srivastava et al. 2014, section 10)."""
+
+    def drawn(self, inputs, stream, rate):
         given = self._mask_shape(inputs)
         shape = [size or actual for size, actual in zip(given or inputs.shape, inputs.shape, strict=True)]
         kept = stream.bits(shape) >= tf.cast(rate * 2.0**32, tf.uint32)
@@ -43,7 +49,23 @@ class SpatialDropout2D(_DropsByRun, keras.layers.SpatialDropout2D):
     """`keras.layers.SpatialDropout2D` with one rate per run."""
 
 
-REPLACEMENTS = CONVOLUTIONS | {kind.__bases__[1]: kind for kind in (Dropout, SpatialDropout1D, SpatialDropout2D)}
+class GaussianDropout(_RandomByRun, keras.layers.GaussianDropout):
+    """`keras.layers.GaussianDropout` with one rate per run (Srivastava et al. 2014, section 10)."""
+
+    def drawn(self, inputs, stream, rate):
+        return inputs * (1 + tf.sqrt(rate / (1 - rate)) * stream.normal(inputs.shape, inputs.dtype))
+
+
+class GaussianNoise(_RandomByRun, keras.layers.GaussianNoise):
+    """`keras.layers.GaussianNoise` with one standard deviation per run."""
+
+    def drawn(self, inputs, stream, stddev):
+        return inputs + stddev * stream.normal(inputs.shape, inputs.dtype)
+
+
+RANDOM = {kind.__bases__[1]: kind for kind in (Dropout, SpatialDropout1D, SpatialDropout2D, GaussianDropout,
+                                               GaussianNoise)}
+REPLACEMENTS = CONVOLUTIONS | RANDOM
 
 
 def mappable(model):
@@ -55,22 +77,38 @@ def mappable(model):
         clone = keras.models.clone_model(model, clone_function=_replaced)
     except ValueError:   # neither Sequential nor functional
         return model
-    for place, layer in enumerate(dropouts(clone)):
+    for place, layer in enumerate(random(clone)):
         layer.place = place
     return clone
 
 
-def dropouts(model):
-    """The dropout layers of a model, in its order."""
-    return [layer for layer in model._flatten_layers(include_self=False)
-            if isinstance(layer, keras.layers.Dropout)]
+def random(model):
+    """The layers of a model that draw in training, in its order."""
+    return [layer for layer in model._flatten_layers(include_self=False) if isinstance(layer, tuple(RANDOM))]
 
 
-def droppable(model):
-    """The dropout layers that `mappable` replaces, in models inside the model too."""
+def reached(model):
+    """The random layers that `mappable` replaces, in models inside the model too."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    return ([layer for layer in model.layers if issubclass(REPLACEMENTS.get(type(layer), object), _DropsByRun)]
-            + [layer for nested in inner for layer in droppable(nested)])
+    return ([layer for layer in model.layers if type(layer) in RANDOM]
+            + [layer for nested in inner for layer in reached(nested)])
+
+
+def knob(layer):
+    """The knob that sets how strong a random layer is."""
+    return "gaussian_noise" if isinstance(layer, keras.layers.GaussianNoise) else "dropout"
+
+
+def level(layer):
+    """How strong a random layer was made: its rate, or its standard deviation."""
+    return layer.stddev if isinstance(layer, keras.layers.GaussianNoise) else layer.rate
+
+
+def penalized(model):
+    """Whether layers of a model have a penalty of their own on weights or outputs."""
+    return any(getattr(layer, "activity_regularizer", None) is not None
+               or any(getattr(variable, "regularizer", None) is not None for variable in layer.trainable_variables)
+               for layer in model._flatten_layers(include_self=False))
 
 
 def outputs(model):

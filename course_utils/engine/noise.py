@@ -26,13 +26,13 @@ class Stream:
     key : uint32 scalar
         Of the run.
     step : int32 scalar
-    dropout : (number of dropout layers,) or None
-        The dropout rates of the run.
+    levels : (number of random layers,) or None
+        How strong each is in this run: the rate of a dropout, the standard deviation of a noise.
     """
 
-    def __init__(self, key, step, dropout):
+    def __init__(self, key, step, levels):
         self.key = mix(tf.bitwise.bitwise_xor(key, mix(tf.cast(step, tf.uint32))))
-        self.dropout = dropout
+        self.levels = levels
         self.draws = 0
 
     def bits(self, shape):
@@ -40,6 +40,12 @@ class Stream:
         places = np.random.default_rng(self.draws).integers(2**32, size=shape, dtype=np.uint32)
         self.draws += 1
         return mix(tf.bitwise.bitwise_xor(tf.constant(places), self.key))
+
+    def normal(self, shape, dtype):
+        """Numbers from the standard normal distribution, of a static shape (Box & Muller 1958)."""
+        even, other = ((tf.cast(tf.bitwise.right_shift(self.bits(shape), tf.constant(8, tf.uint32)), dtype) + 0.5)
+                       / 2.0**24 for _ in range(2))
+        return tf.sqrt(-2 * tf.math.log(even)) * tf.cos(2 * np.pi * other)
 
 
 @contextlib.contextmanager

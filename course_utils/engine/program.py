@@ -21,13 +21,15 @@ import numpy as np
 import tensorflow as tf
 
 from course_utils.engine import diagnostics as inside
-from course_utils.engine import layers, noise, optimizers, starts
+from course_utils.engine import layers, noise, optimizers, penalties, starts
 
 _compiler = ThreadPoolExecutor(2, "compiler")
+# What a program takes one of for each run; where the runs have none, nothing is computed for it.
+NUMBERS = ["learning_rate", "weight_decay", "l1", "l2", "max_norm", "label_smoothing"]
 
 
 def compile_program(model, optimizer, *, runs, data_sets, samples, validation, batch_size, capacity,
-                    decays=False, batch_statistics=False, diagnostics=False, points=0):
+                    used=(), penalty=False, batch_statistics=False, diagnostics=False, points=0):
     """Compile "train some steps, then validate" for a block of runs of one model.
 
     Parameters
@@ -42,8 +44,10 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         1 if the runs share their images, `runs` if each has its own.
     capacity : int
         The most steps one call can take.
-    decays : bool
-        Whether the runs have a weight decay.
+    used : tuple of str
+        Which of weight_decay, l1, l2, max_norm and label_smoothing the runs have.
+    penalty : bool
+        Also report the penalty, which is part of loss and val_loss.
     batch_statistics : bool
         Also validate as in a training step, with the statistics of the validation batch.
     diagnostics : bool
@@ -57,8 +61,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
 
         state : tuple (trainable, other, slots) — lists of weights (runs, ...), and for each
         trainable weight the list of what the optimizer remembers about it
-        numbers : dict of learning_rate, weight_decay (runs,), dropout (runs, dropout layers)
-        and key, uint32 (runs,), of the noise
+        numbers : dict of learning_rate, weight_decay, l1, l2, max_norm, label_smoothing (runs,),
+        levels (runs, random layers) and key, uint32 (runs,), of the noise
         order : int32 (capacity, runs, batch_size) — which samples make up each batch
         done, steps : int32 — steps taken before this call, and in it
         x : (data_sets * samples, ...) — all data sets, one below the other
@@ -78,41 +82,49 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
     with starts.seeded(0, model.dtype_policy):   # of the models built here only the formulas are used
         model = layers.mappable(model)
         observe = inside.observer(model, _score) if diagnostics else None
-    slots, update = optimizers.stacked(optimizer, model.trainable_variables, decays)
+    variables = model.trainable_variables
+    slots, update = optimizers.stacked(optimizer, variables, "weight_decay" in used)
 
-    def stream(numbers, step):
-        return noise.Stream(numbers["key"], step, numbers["dropout"])
+    def call(trainable, other, numbers, x, *, now, training):
+        """Outputs, new other weights and penalties of one run; `now` counts steps, for the noise."""
+        with noise.drawing_from(noise.Stream(numbers["key"], now, numbers["levels"])):
+            outputs, other, added = model.stateless_call(trainable, other, x, training=training, return_losses=True)
+        if {"l1", "l2"} & set(used):
+            added = [*added, penalties.penalty(variables, trainable, numbers["l1"], numbers["l2"])]
+        return outputs, other, tf.add_n([tf.zeros_like(numbers["learning_rate"]), *added])
+
+    def score(y, outputs, numbers):
+        return _score(y, outputs, numbers["label_smoothing"] if "label_smoothing" in used else None)
 
     def gradients(run, now):
         """Gradients of one run's loss on one batch."""
         trainable, other, numbers, x, y = run
-        with tf.GradientTape() as tape, noise.drawing_from(stream(numbers, now)):
+        with tf.GradientTape() as tape:
             tape.watch(trainable)
-            outputs, other, penalties = model.stateless_call(trainable, other, x, training=True, return_losses=True)
-            if penalties:
-                raise NotImplementedError("fit_many cannot train with what a layer of this model adds to the loss "
-                                          "(add_loss); leave it out, or train this model with model.fit.")
-            loss, accuracy = _score(y, outputs)
+            outputs, other, added = call(trainable, other, numbers, x, now=now, training=True)
+            loss, accuracy = score(y, outputs, numbers)
+            loss += added
         return tape.gradient(loss, trainable, unconnected_gradients="zero"), other, loss, accuracy
 
     def validate(trainable, other, numbers, x, y):
-        """Loss and accuracy of one run on validation data."""
+        """Loss and accuracy of one run on validation data, and the penalty in that loss."""
         modes = {"": False} | ({"batch_": True} if batch_statistics else {})
         scores = {}
         for name, training in modes.items():
-            with noise.drawing_from(stream(numbers, -1)):
-                outputs, _ = model.stateless_call(trainable, other, x, training=training)
-            scores[f"{name}val_loss"], scores[f"{name}val_accuracy"] = _score(y, outputs)
+            outputs, _, added = call(trainable, other, numbers, x, now=-1, training=training)
+            loss, scores[f"{name}val_accuracy"] = score(y, outputs, numbers)
+            scores[f"{name}val_loss"] = loss + added
+            if penalty and not training:
+                scores["penalty"] = added
         return scores
 
     def predict(run, x):
         trainable, other, numbers = run
-        with noise.drawing_from(stream(numbers, -1)):
-            return model.stateless_call(trainable, other, x, training=False)[0]
+        return call(trainable, other, numbers, x, now=-1, training=False)[0]
 
     def look_inside(run, now):
         trainable, other, numbers, x, y = run
-        with noise.drawing_from(stream(numbers, now)):
+        with noise.drawing_from(noise.Stream(numbers["key"], now, numbers["levels"])):
             return observe(trainable, other, x, y)
 
     @tf.function(autograph=False)
@@ -128,6 +140,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
                 lambda run: gradients(run, done + now), (trainable, other, numbers, *batch(now)))
             trainable, slots = update(trainable, slopes, slots, numbers["learning_rate"],
                                       numbers["weight_decay"], done + now)
+            if "max_norm" in used:
+                trainable = penalties.bounded(variables, trainable, numbers["max_norm"])
             return now + 1, trainable, other, slots, loss + loss_now, accuracy + accuracy_now
 
         zeros = tf.zeros_like(numbers["learning_rate"])
@@ -148,10 +162,9 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         return [tf.TensorSpec((runs, *variable.shape), variable.dtype) for variable in variables]
 
     sample, dtype = model.input_shape[1:], model.compute_dtype
-    trainable = specs(model.trainable_variables)
-    numbers = {"learning_rate": tf.TensorSpec((runs,), dtype), "weight_decay": tf.TensorSpec((runs,), dtype),
-               "dropout": tf.TensorSpec((runs, len(layers.dropouts(model))), dtype),
-               "key": tf.TensorSpec((runs,), tf.uint32)}
+    trainable = specs(variables)
+    numbers = {name: tf.TensorSpec((runs,), dtype) for name in NUMBERS} | {
+        "levels": tf.TensorSpec((runs, len(layers.random(model))), dtype), "key": tf.TensorSpec((runs,), tf.uint32)}
     arguments = (
         (trainable, specs(model.non_trainable_variables), [[spec] * slots for spec in trainable]), numbers,
         tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32),
@@ -175,12 +188,17 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
     return run
 
 
-def _score(y, outputs):
-    """Mean loss and accuracy of one batch."""
+def _score(y, outputs, label_smoothing=None):
+    """Mean loss and accuracy of one batch; smoothing as in `keras.losses.CategoricalCrossentropy`."""
     scores = getattr(outputs, "_keras_logits", outputs)   # what the softmax was taken of: same largest, no exp
     hits = tf.equal(tf.argmax(scores, -1, output_type=y.dtype), y)
-    return (tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs)),
-            tf.reduce_mean(tf.cast(hits, outputs.dtype)))
+    if label_smoothing is None:
+        loss = keras.losses.sparse_categorical_crossentropy(y, outputs)
+    else:
+        classes = outputs.shape[-1]
+        targets = tf.one_hot(y, classes, dtype=outputs.dtype) * (1 - label_smoothing) + label_smoothing / classes
+        loss = keras.losses.categorical_crossentropy(targets, outputs)
+    return tf.reduce_mean(loss), tf.reduce_mean(tf.cast(hits, outputs.dtype))
 
 
 class NotMappable(Exception):

@@ -1,0 +1,49 @@
+"""What holds kernels back, with a strength that is a number of the run: penalties and norms.
+
+Both reach the kernels only, as ``kernel_regularizer`` and ``kernel_constraint`` of all layers of
+a Keras model would; biases, γ and β are left alone.
+"""
+
+import keras
+import tensorflow as tf
+
+
+def penalty(variables, weights, l1, l2):
+    """The penalty of one run: l1 · Σ|w| + l2 · Σw², as `keras.regularizers.L1L2` defines it.
+
+    Parameters
+    ----------
+    variables : list of keras.Variable
+        The trainable variables of the model.
+    weights : list of tensors
+        Their values in this run.
+    l1, l2 : scalars
+    """
+    kernels = [weight for variable, weight in zip(variables, weights, strict=True) if _is_kernel(variable)]
+    return (l1 * tf.add_n([tf.reduce_sum(tf.abs(kernel)) for kernel in kernels])
+            + l2 * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels]))
+
+
+def bounded(variables, weights, max_norm):
+    """Kernels whose units have incoming weights of at most this norm, as `keras.constraints.MaxNorm` makes them.
+
+    Parameters
+    ----------
+    variables : list of keras.Variable
+    weights : list of tensors (runs, ...)
+    max_norm : (runs,)
+        Infinity where a run has no bound.
+    """
+    def bound(kernel):
+        rank = len(kernel.shape)
+        most = tf.reshape(max_norm, [-1] + [1] * (rank - 1))
+        norm = tf.sqrt(tf.reduce_sum(tf.square(kernel), axis=range(1, rank - 1), keepdims=True))
+        shrunk = kernel * (tf.minimum(norm, most) / (keras.config.epsilon() + norm))
+        return tf.where(tf.math.is_inf(most), kernel, shrunk)
+
+    return [bound(weight) if _is_kernel(variable) else weight
+            for variable, weight in zip(variables, weights, strict=True)]
+
+
+def _is_kernel(variable):
+    return variable.name == "kernel"
