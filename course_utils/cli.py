@@ -149,7 +149,8 @@ def claims(options):
     from course_utils import claims as room
 
     chosen = [room.get(key) for key in options.keys] if options.keys else room.everything()
-    found = room.results() | room.retry(chosen)
+    tried = room.retry(chosen)
+    found = room.results() | tried   # read after the trials: another run may have written meanwhile
     ordered = {claim.key: found[claim.key] for claim in room.everything() if claim.key in found}
     room.RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0

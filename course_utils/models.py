@@ -131,6 +131,38 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
     return keras.Sequential(stack)
 
 
+def pretrained(build_model, *, weights="imagenet", **arguments):
+    """A network of `keras.applications` with its trained weights.
+
+    Parameters
+    ----------
+    build_model : callable
+        For instance `keras.applications.MobileNetV2`.
+    weights : str, path or None
+        ``"imagenet"`` downloads them, once. A path loads a file of weights, as `model.save_weights`
+        writes it. None leaves the initial ones.
+    **arguments
+        Passed on, such as ``include_top=False`` or ``input_shape``.
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    ConnectionError
+        The weights could not be downloaded; the message says what to do instead.
+    """
+    try:
+        return build_model(weights=weights, **arguments)
+    except Exception as error:   # Keras raises a plain one
+        if "URL fetch failure" not in str(error):
+            raise
+        raise ConnectionError(
+            f"The weights of {build_model.__name__} could not be downloaded: connect to the network once, or pass "
+            "weights= the path of a file of weights, or weights=None for a network that is not trained.") from None
+
+
 def _penalty(l2):
     """A weight penalty of a layer's own, or None for 0."""
     import keras

@@ -19,7 +19,7 @@ TWIN = textwrap.dedent('''\
     # %%
     given = 0.9
 
-    # %% question="2.6"
+    # %% question="2.9"
     def largest_rate(runs, batch_norm):
         """The largest rate."""
         # BEGIN SOLUTION
@@ -27,24 +27,24 @@ TWIN = textwrap.dedent('''\
         return float(runs.learning_rate[final.mean("seed") >= given].max())
         # END SOLUTION
 
-    # %% question="2.6" tags=["nbval-check-output"]
+    # %% question="2.9" tags=["nbval-check-output"]
     from course_utils.checks import batch_normalization as checks
 
     checks.largest(largest_rate)
 
-    # %% question="2.8"
+    # %% question="2.13"
     # BEGIN SOLUTION: flaws
     flaws = {"a", "b", "e", "g"}
     # END SOLUTION
 
-    # %% question="2.8" tags=["nbval-check-output"]
+    # %% question="2.13" tags=["nbval-check-output"]
     from course_utils.checks import batch_normalization as checks
 
     checks.referee(flaws)
     ''')
-UNSOLVED = ["· 2.6 not answered yet", "· 2.8 not answered yet"]
-SOLVED = ["✓ 2.6 the largest learning rate that still trains is found in any sweep",
-          "✓ 2.8 you found every flaw, and nothing that is none"]
+UNSOLVED = ["· 2.9 not answered yet", "· 2.13 not answered yet"]
+SOLVED = ["✓ 2.9 the largest learning rate that still trains is found in any sweep",
+          "✓ 2.13 you found every flaw, and nothing that is none"]
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,13 @@ def run_all(notebook):
 @pytest.mark.notebooks
 def test_an_exercise_has_no_answers_and_no_outputs(home):
     exercise = load(home)
-    assert cell(exercise, "02-answer-2-6").source == (
+    assert cell(exercise, "02-answer-2-9").source == (
         'def largest_rate(runs, batch_norm):\n    """The largest rate."""\n    ...')
-    assert cell(exercise, "02-answer-2-8").source == "flaws = ..."
+    assert cell(exercise, "02-answer-2-13").source == "flaws = ..."
     assert all(one.outputs == [] and one.execution_count is None for one in exercise.cells if one.cell_type == "code")
     assert build.is_pristine(home / "exercises" / "02_small.ipynb")
     key = nbformat.read(checks.KEYS / "02_small.ipynb", 4)
-    assert [one.id for one in key.cells] == ["02-check-2-6", "02-check-2-8"]
+    assert [one.id for one in key.cells] == ["02-check-2-9", "02-check-2-13"]
     assert [one.outputs[0].text.strip() for one in key.cells] == SOLVED
 
 
@@ -118,7 +118,7 @@ def test_cells_of_a_question_keep_their_ids_when_others_are_added(tmp_path):
         (tmp_path / name).write_text(text, encoding="utf-8")
     before, after = ([one.id for one in build.read(tmp_path / name).cells if "-2-" in one.id]
                      for name in ("02_before.py", "02_after.py"))
-    assert before == after == ["02-answer-2-6", "02-check-2-6", "02-answer-2-8", "02-check-2-8"]
+    assert before == after == ["02-answer-2-9", "02-check-2-9", "02-answer-2-13", "02-check-2-13"]
 
 
 @pytest.mark.notebooks
@@ -135,7 +135,7 @@ def test_building_leaves_what_a_learner_changed_and_names_it(home, monkeypatch, 
     monkeypatch.setattr(build, "solutions", lambda: [twin])
     monkeypatch.setattr(build, "build_solution", functools.partial(build.build_solution, home=home))
     exercise = load(home)
-    cell(exercise, "02-answer-2-8").source = 'flaws = {"a"}'
+    cell(exercise, "02-answer-2-13").source = 'flaws = {"a"}'
     path = save(home, exercise)
     before = path.read_bytes()
     assert cli.main(["build", "02_small"]) == 0
@@ -157,7 +157,7 @@ def test_a_solution_that_fails_its_own_check_is_not_built(home):
     twin = home / "solutions" / "text" / "02_small.py"
     twin.write_text(TWIN.replace('{"a", "b", "e", "g"}', '{"a"}'), encoding="utf-8")
     before = (checks.KEYS / "02_small.ipynb").read_bytes()
-    with pytest.raises(ValueError, match="02_small.py does not pass its own check 02-check-2-8: ✗ 2.8 there is a flaw"):
+    with pytest.raises(ValueError, match="does not pass its own check 02-check-2-13: ✗ 2.13 there is a flaw"):
         build.build_solution(twin, home)
     assert (checks.KEYS / "02_small.ipynb").read_bytes() == before
 
@@ -173,7 +173,7 @@ def test_an_unsolved_exercise_fails_at_every_check_and_nowhere_else(home):
 @pytest.mark.notebooks
 def test_it_still_fails_after_it_was_run_and_saved(home):
     exercise = run_all(load(home))
-    assert "not answered" in cell(exercise, "02-check-2-6").outputs[0].text
+    assert "not answered" in cell(exercise, "02-check-2-9").outputs[0].text
     assert judged(save(home, exercise)) == UNSOLVED
 
 
@@ -181,7 +181,7 @@ def test_it_still_fails_after_it_was_run_and_saved(home):
 @pytest.mark.parametrize("change", ["edited", "deleted", "rebound"])
 def test_it_still_fails_after_its_checks_were_changed(change, home):
     exercise = load(home)
-    for one, line in zip([cell(exercise, "02-check-2-6"), cell(exercise, "02-check-2-8")], SOLVED, strict=True):
+    for one, line in zip([cell(exercise, "02-check-2-9"), cell(exercise, "02-check-2-13")], SOLVED, strict=True):
         if change == "edited":
             one.source = f"print({line!r})"
         if change == "deleted":
@@ -262,11 +262,11 @@ def test_a_cell_that_fails_is_told_by_its_line_and_the_checks_go_on(source, line
 @pytest.mark.notebooks
 def test_a_missing_answer_and_an_error_in_an_answer_are_told_by_their_check(home):
     solved = load(home, "solutions")
-    cell(solved, "02-answer-2-6").source = "def largest_rate(runs, batch_norm):\n    return runs.nothing"
-    cell(solved, "02-answer-2-8").source = "pass"
+    cell(solved, "02-answer-2-9").source = "def largest_rate(runs, batch_norm):\n    return runs.nothing"
+    cell(solved, "02-answer-2-13").source = "pass"
     assert judged(save(home, solved)) == [
-        "✗ 2.6 your line `return runs.nothing` stops with AttributeError: 'Dataset' object has no attribute 'nothing'",
-        "✗ 2.8 has no answer: name 'flaws' is not defined"]
+        "✗ 2.9 your line `return runs.nothing` stops with AttributeError: 'Dataset' object has no attribute 'nothing'",
+        "✗ 2.13 has no answer: name 'flaws' is not defined"]
 
 
 @pytest.mark.notebooks
@@ -277,17 +277,17 @@ def test_an_endless_loop_ends_with_one_sentence_and_the_checks_go_on(where, home
         solved.cells.append(nbformat.v4.new_code_cell("while True:\n    pass"))
         assert judged(save(home, solved), timeout=10) == [*SOLVED, f"✗ cell 6 {endless}"]
     else:
-        cell(solved, "02-answer-2-6").source = "def largest_rate(runs, batch_norm):\n    while True:\n        pass"
-        assert judged(save(home, solved), timeout=10) == [f"✗ 2.6 {endless}", SOLVED[1]]
+        cell(solved, "02-answer-2-9").source = "def largest_rate(runs, batch_norm):\n    while True:\n        pass"
+        assert judged(save(home, solved), timeout=10) == [f"✗ 2.9 {endless}", SOLVED[1]]
 
 
 @pytest.mark.notebooks
 def test_a_kernel_that_dies_fails_the_checks_after_it(home):
     solved = load(home, "solutions")
-    cell(solved, "02-answer-2-8").source += "\nimport os\nos._exit(1)"
+    cell(solved, "02-answer-2-13").source += "\nimport os\nos._exit(1)"
     first, *rest = judged(save(home, solved), timeout=10)
     assert first == SOLVED[0]
-    assert rest[-1].startswith("✗ 2.8 was not run")
+    assert rest[-1].startswith("✗ 2.13 was not run")
 
 
 # The command

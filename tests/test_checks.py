@@ -5,9 +5,9 @@ import pytest
 
 from course_utils import checks
 from course_utils.checks import batch_normalization as bn
-from tests.answers import batch_normalization, learning_curves
+from tests.answers import batch_normalization, learning_curves, pretrained_networks
 
-EXERCISES = [learning_curves, batch_normalization]
+EXERCISES = [learning_curves, batch_normalization, pretrained_networks]
 ALL = [question for exercise in EXERCISES for question in exercise.ALL]
 UNANSWERED = {number: answers for exercise in EXERCISES for number, answers in exercise.UNANSWERED.items()}
 

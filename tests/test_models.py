@@ -100,3 +100,33 @@ def test_a_normalized_convolution_has_no_bias_and_a_plain_one_has():
 def test_a_cnn_that_cannot_be_is_one_sentence(arguments, message):
     with pytest.raises(ValueError, match=message):
         models.cnn(**arguments)
+
+
+def small(weights):
+    """Like a function of `keras.applications`: a file of weights, or a download."""
+    import keras
+
+    model = models.mlp(depth=1, width=3)
+    if weights == "imagenet":
+        keras.utils.get_file("course_test.h5", "http://127.0.0.1:9/none.h5")   # nobody listens there
+    elif weights is not None:
+        model.load_weights(weights)
+    return model
+
+
+def test_pretrained_loads_a_file_of_weights(digits, tmp_path):
+    model = models.pretrained(small, weights=None)
+    model.save_weights(tmp_path / "small.weights.h5")
+    again = models.pretrained(small, weights=tmp_path / "small.weights.h5")
+    np.testing.assert_array_equal(again(digits.x_val), model(digits.x_val))
+
+
+def test_weights_that_cannot_be_downloaded_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(ConnectionError, match="The weights of small could not be downloaded: .* or weights=None"):
+        models.pretrained(small)
+
+
+def test_other_errors_of_a_network_stay_what_they_are():
+    with pytest.raises(OSError, match="nowhere"):
+        models.pretrained(small, weights="nowhere.weights.h5")

@@ -1,9 +1,9 @@
 """Checks of the exercises: properties of an answer, judged on inputs it has never seen.
 
-One module for each exercise. A check prints one line and never raises: ✓, ✗ with the property
-that is violated and a hint, or · while there is no answer. ``keys/`` holds, for each exercise,
-its check cells with the lines they print for a right answer, and its hints, but no answers;
-``pristine/`` the exercises as they were built.
+One module for each exercise or part of one. A check prints one line and never raises: ✓, ✗ with
+the property that is violated and a hint, or · while there is no answer. ``keys/`` holds, for each
+exercise, its check cells with the lines they print for a right answer, and its hints, but no
+answers; ``pristine/`` the exercises as they were built.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ def _line(number, title, judge, answers):
     return f"✓ {number} {title}"
 
 
-def call(function, arguments, hint="work on a copy, or write the result into a new array"):
+def call(function, arguments, hint="work on a copy, or write the result into a new array", *, changes=()):
     """What a learner's function returns; it must leave its arguments as they are.
 
     Parameters
@@ -80,6 +80,8 @@ def call(function, arguments, hint="work on a copy, or write the result into a n
         Passed by position: the learner may call them otherwise.
     hint : str
         Said when an argument was changed.
+    changes : collection of names
+        Of arguments that the function works on, such as a model; such a function may return nothing.
 
     Raises
     ------
@@ -87,11 +89,11 @@ def call(function, arguments, hint="work on a copy, or write the result into a n
     """
     if not callable(function):
         raise Violated(f"the answer is {_kind(function)}, not a function: keep the line that begins with def")
-    given = copy.deepcopy(list(arguments.values()))
+    given = [value if name in changes else copy.deepcopy(value) for name, value in arguments.items()]
     value = function(*given)
     if value is ... or (value is None and _is_empty(function)):
         raise Unanswered
-    expect(value is not None, "the function returns nothing", "end it with return")
+    expect(value is not None or changes, "the function returns nothing", "end it with return")
     for (name, before), after in zip(arguments.items(), given, strict=True):
         if isinstance(before, np.ndarray):
             expect(np.array_equal(before, after), f"the function changes its argument {name}", hint)
@@ -144,19 +146,35 @@ def objections(flaws, missing, sound):
     missing : dict letter → what to ask oneself, for each objection that is right
     sound : dict letter → why it is none, for each that is not
     """
-    if not isinstance(flaws, str | set | list | tuple | frozenset) or not all(isinstance(one, str) for one in flaws):
-        raise Violated('flaws is not a collection of letters: write it like {"x", "y"}')
-    chosen = {letter for one in flaws for letter in one.lower() if letter.isalpha()}
+    choice(flaws, missing, sound, name="flaws", kind="objection", lacking="there is a flaw you let pass",
+           false="one of your objections holds against sound work too")
+
+
+def choice(chosen, right, wrong, *, name, kind, lacking, false):
+    """Judge which sentences of a list a learner has chosen.
+
+    Parameters
+    ----------
+    chosen : collection of letters, in any form
+    right, wrong : dict letter → hint, of each sentence that should be chosen, and of the others
+    name, kind : str
+        What the learner calls the collection, and what a letter stands for.
+    lacking, false : str
+        Said when a sentence is missing, and when one should not be there.
+    """
+    if not isinstance(chosen, str | set | list | tuple | frozenset) or not all(isinstance(one, str) for one in chosen):
+        raise Violated(f'{name} is not a collection of letters: write it like {{"x", "y"}}')
+    chosen = {letter for one in chosen for letter in one.lower() if letter.isalpha()}
     if not chosen:
         raise Unanswered
-    letters = sorted(missing | sound)
+    letters = sorted(right | wrong)
     unknown = sorted(chosen - set(letters))
-    expect(not unknown, f"there is no objection {' or '.join(unknown)}",
+    expect(not unknown, f"there is no {kind} {' or '.join(unknown)}",
            f"choose among the letters {letters[0]} to {letters[-1]}")
-    for letter, hint in sound.items():
-        expect(letter not in chosen, "one of your objections holds against sound work too", hint)
-    for letter, hint in missing.items():
-        expect(letter in chosen, "there is a flaw you let pass", hint)
+    for letter, hint in wrong.items():
+        expect(letter not in chosen, false, hint)
+    for letter, hint in right.items():
+        expect(letter in chosen, lacking, hint)
 
 
 def blame(error):

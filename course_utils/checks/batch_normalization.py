@@ -1,8 +1,11 @@
-"""Checks of exercise 02: batch normalization, in NumPy and in Keras."""
+"""Checks of exercise 02: batch normalization, in NumPy and in Keras.
+
+Those of its questions about networks that are trained already are in `pretrained_networks`.
+"""
 
 import numpy as np
 
-from course_utils.checks import array, arrays, call, check, close, expect, expect_close, objections
+from course_utils.checks import array, arrays, call, check, choice, close, expect, expect_close, objections
 
 ENOUGH = 0.9        # validation accuracy from which a network counts as trained
 
@@ -119,7 +122,102 @@ def backward(batch_norm_backward, rng):
                      "use variance plus epsilon wherever you divide")
 
 
-@check("2.5", "the network has batch normalization where it belongs, and trains")
+@check("2.5", "every channel of the images has one mean and one variance")
+def images(batch_norm_images, rng):
+    def out(x, gamma=None, beta=None, epsilon=1e-6):
+        ones = np.ones(x.shape[-1])
+        value = call(batch_norm_images, {
+            "x": x, "gamma": ones if gamma is None else gamma, "beta": 0 * ones if beta is None else beta,
+            "epsilon": epsilon})
+        return array(value, x.shape)
+
+    def vanish(*axes):
+        return close(normalized.mean(axes), 0)
+
+    # As many images as rows, columns and channels: no wrong axis raises an error. Bright images and
+    # bright pixels: a mean over too few axes shows.
+    x = (rng.normal(3, 1, (5, 5, 5, 5)) * rng.uniform(1, 3, 5) + rng.normal(0, 2, (5, 1, 1, 1))
+         + rng.normal(0, 2, (1, 5, 5, 1)))
+    normalized = out(x)
+    expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
+    expect(not vanish(3), "the channels of a pixel are normalized together",
+           "each channel has statistics of its own; do not average over the last axis")
+    expect(not (vanish(0) or vanish(0, 1) or vanish(0, 2)), "pixels of one channel have different means",
+           "a filter does the same at every pixel, so average over rows and columns too")
+    expect(not vanish(1, 2, 3), "each image is normalized by itself",
+           "that is another layer; average over the images of the batch too")
+    expect(not vanish(0, 2, 3), "the rows are taken for channels", "in Keras the channels come last")
+    expect(not vanish(0, 1, 2, 3) or vanish(0, 1, 2), "all channels share one mean and one variance",
+           "C channels have C means; do not average over the last axis")
+    expect(vanish(0, 1, 2), "a channel leaves with a mean other than 0",
+           "average over images, rows and columns, and subtract that")
+    variance, count = normalized.var((0, 1, 2)), x[..., 0].size
+    expect(not close(variance, (count - 1) / count), "a channel leaves with variance (n − 1)/n",
+           "divide by the number of values n = N·H·W, not by n − 1")
+    expect_close(variance, 1, "a channel leaves with a variance other than 1",
+                 "take the variance about the mean of the whole channel, and divide by its root")
+    gamma, beta = rng.uniform(1, 2, (2, 5)) * [[1], [3]]
+    expect_close(out(x, gamma, beta), gamma * normalized + beta, "gamma and beta do not act on the channels",
+                 "each channel has one of each; multiply and add along the last axis, last of all")
+    x = rng.normal(0, 1, (4, 2, 3, 6))
+    gamma, beta = rng.uniform(1, 2, (2, 6)) * [[1], [3]]
+    right = np.array(keras_layer(gamma, beta, 0.5)(x.reshape(-1, 6), training=True)).reshape(x.shape)
+    expect_close(out(x, gamma, beta, 0.5), right, "with epsilon = 0.5 Keras gives other values",
+                 "add the argument epsilon to the variance, under the root")
+
+
+# Letters of question 2.6: what a true sentence asks of the reader, and why another is false.
+TRUE = {
+    "b": "in which mode does Keras take the training accuracy, and in which the validation accuracy?",
+    "d": "what do the running statistics start from, and how many batches have moved them?",
+    "e": "what do these very weights reach when they are given the statistics of the batch?",
+    "g": "how much of the start would a momentum of 0.8 leave after as many batches?",
+}
+FALSE = {
+    "a": "who has learned images by heart knows them; look at the row of the training images in inference mode",
+    "c": "look at the column of training mode: how large is the gap between training and validation there?",
+    "f": "then an answer depends on who else is in the batch; what would become of a single image?",
+    "h": "with these very batches training mode is fine; it is not they that are wrong, but what is kept of them",
+}
+
+
+@check("2.6", "the gap is explained, and you can say how much of the start is left")
+def cold(explanation, warm_up, rng):
+    choice(explanation, TRUE, FALSE, name="explanation", kind="sentence",
+           lacking="a sentence that is true of this run is missing", false="a sentence is not true of this run")
+    for momentum, steps, share in ((0.8, 7, 0.1), (0.99, 30, 0.02)):
+        value = call(warm_up, {"momentum": momentum, "steps": steps, "share": share})
+        left, needed = (float(number) for number in arrays(value, {"left": (), "needed": ()}))
+        right = left_in_keras(momentum, steps)
+        expect(not close(needed, right), "left and needed are swapped", "return left first")
+        expect(not close(left, 1 - right), "left is the share that has been replaced",
+               "asked for is what still is there of the start")
+        expect(not close(left, (1 - momentum)**steps), "momentum is the wrong way round",
+               "in Keras it is the share of the old value that stays")
+        expect(not close(left, 1 - steps * (1 - momentum)), "every batch takes away the same amount",
+               "a batch leaves a share of what the one before has left")
+        expect(not close(left, momentum**(steps - 1)) and not close(left, momentum**(steps + 1)),
+               "left is one batch off", "after a single batch the share momentum is left")
+        expect_close(left, right, f"after {steps} batches a Keras layer still holds another share of its start",
+                     "one batch leaves the share momentum; what do two leave?")
+        expect(not close(needed, np.log(share) / np.log(momentum)), "needed is a number of batches",
+               "the number of batches is given; asked for is a momentum")
+        expect(not close(needed, (1 - share)**(1 / steps)), "needed replaces only the share that should be left",
+               "solve momentum to the power of steps = share for momentum")
+        expect(0 <= needed <= 1, "needed is no momentum", "a momentum is a share, from 0 to 1")
+        expect_close(left_in_keras(needed, steps), share, "with the momentum needed another share of the start is left",
+                     "solve momentum to the power of steps = share for momentum")
+
+
+def left_in_keras(momentum, steps):
+    """The share of its initial moving mean that Keras's layer still holds after some batches."""
+    layer = keras_layer(np.ones(1), np.zeros(1), 1e-3, mean=1.0, momentum=momentum)
+    for _ in range(steps):
+        layer(np.zeros((2, 1)), training=True)
+    return float(layer.moving_mean[0])
+
+
+@check("2.8", "the network has batch normalization where it belongs, and trains")
 def network(build_model, rng):
     import keras
 
@@ -184,7 +282,7 @@ def _learns(model, rng):
     return losses[-1] < 0.7 * losses[0]
 
 
-@check("2.6", "the largest learning rate that still trains is found in any sweep")
+@check("2.9", "the largest learning rate that still trains is found in any sweep")
 def largest(largest_rate, rng):
     def found(runs, batch_norm):
         return float(array(call(largest_rate, {"runs": runs, "batch_norm": batch_norm}), ()))
@@ -228,7 +326,7 @@ def made_up_runs(rates, accuracies, seeds=3, epochs=4):
         {"learning_rate": rates, "batch_norm": [False, True], "seed": range(seeds), "epoch": range(1, epochs + 1)})
 
 
-@check("2.7", "the sweep shows where either network stops training")
+@check("2.10", "the sweep shows where either network stops training")
 def sweep(runs, rng):
     import xarray as xr
 
@@ -247,7 +345,7 @@ def sweep(runs, rng):
     expect(0.08 <= plain <= 0.95, "the plain network stops training at an unexpected rate",
            "train on the digits as they are, for ten epochs or more")
     expect(2 * plain <= normalized <= 8, "the network with batch norm stops training at an unexpected rate",
-           "see that check 2.5 passes, and train for ten epochs or more")
+           "see that check 2.8 passes, and train for ten epochs or more")
 
 
 def _edge(accuracy):
@@ -264,7 +362,7 @@ def _edge(accuracy):
     return rates[last]
 
 
-# Letters of question 2.8: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 2.13: what a flaw asks of the reader, and why another objection is none.
 MISSING = {
     "a": "how would the picture look if the whole experiment were run again?",
     "b": "who chose the learning rate, and for which of the two networks?",
@@ -279,7 +377,7 @@ SOUND = {
 }
 
 
-@check("2.8", "you found every flaw, and nothing that is none")
+@check("2.13", "you found every flaw, and nothing that is none")
 def referee(flaws, rng):
     objections(flaws, MISSING, SOUND)
 

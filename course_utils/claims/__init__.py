@@ -18,7 +18,7 @@ import numpy as np
 from course_utils import stats
 
 TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_inputs", "batch_norm_layer",
-          "batch_norm_in_keras", "batch_norm"]
+          "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 
@@ -67,6 +67,11 @@ class Claim:
     detect: float
     pilot_sd: float
     ratio: bool = False
+
+    @property
+    def needs(self):
+        """The threshold as it is printed."""
+        return f"{self.threshold:g}".replace("-", "−")
 
     @property
     def seeds(self):
@@ -127,7 +132,7 @@ class Verdict:
         return (f"“{self.claim.says}”\n"
                 f"{self.word.capitalize()}: {self.measured} {self.claim.effect_is}\n"
                 f"(mean and 95 % interval over {self.seeds} paired seeds; "
-                f"the claim needs {self.claim.threshold:g})".replace("-", "−"))
+                f"the claim needs {self.claim.needs})")
 
 
 def get(key):
@@ -223,7 +228,7 @@ def ledger(verdicts=None):
     def row(claim, *here):
         retrials = [again.get(claim.key, {}).get(task) for task in ("digits", "tones")]
         told = [_told(found["verdict"], found["measured"]) if found else "not yet" for found in retrials]
-        return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.threshold:g}".replace("-", "−"), *here, *told]
+        return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.needs}", *here, *told]
 
     if verdicts is None:
         return Ledger(["lecture", "claim", "measured", "on digits", "on tones"],

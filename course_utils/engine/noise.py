@@ -41,11 +41,15 @@ class Stream:
         self.draws += 1
         return mix(tf.bitwise.bitwise_xor(tf.constant(places), self.key))
 
+    def uniform(self, shape, dtype):
+        """Numbers from 0 to 1, never 0, of a static shape."""
+        bits = tf.bitwise.right_shift(self.bits(shape), tf.constant(8, tf.uint32))   # float32 holds 24 of them
+        return (tf.cast(bits, dtype) + 0.5) / 2.0**24
+
     def normal(self, shape, dtype):
         """Numbers from the standard normal distribution, of a static shape (Box & Muller 1958)."""
-        even, other = ((tf.cast(tf.bitwise.right_shift(self.bits(shape), tf.constant(8, tf.uint32)), dtype) + 0.5)
-                       / 2.0**24 for _ in range(2))
-        return tf.sqrt(-2 * tf.math.log(even)) * tf.cos(2 * np.pi * other)
+        first, second = self.uniform(shape, dtype), self.uniform(shape, dtype)
+        return tf.sqrt(-2 * tf.math.log(first)) * tf.cos(2 * np.pi * second)
 
 
 @contextlib.contextmanager

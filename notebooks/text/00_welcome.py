@@ -109,13 +109,14 @@ quiz.ask("00", "seeds")
 # | [05](05_batch_norm_from_scratch.ipynb) | batch norm: what number does the layer output? |
 # | [06](06_batch_norm_in_keras.ipynb) | batch norm in Keras: which mode, which momentum, which batch? |
 # | [07](07_batch_norm_on_trial.ipynb) | batch norm on trial: does it do what people say? |
-# | 08 | batch norm in networks that are trained already |
+# | [08](08_batch_norm_and_pretrained_networks.ipynb) | batch norm in networks that are trained already: insert, freeze, re-estimate, fold |
 # | 09 | dropout: when does noise pay? |
 # | 10 | weight regularization: which brake? |
 # | 11 | data augmentation: what may change without changing the label? |
 # | 12 | hyperparameter search without fooling yourself |
 # | 13 | from this laptop to a cluster |
 # | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
+# | [A2](A2_why_batch_norm_works.ipynb) | why batch norm works: gradients, covariate shift, smoothness |
 #
 # Those with a link are here; the others are on their way. To read on about batch
 # normalization there is an annotated [reading list](reading_batch_normalization.md).

@@ -461,9 +461,9 @@ for verdict in verdicts:
 # where a trial here and its re-trial on digits disagree, as they do for few images,
 # you may claim nothing yet.
 #
-# **Where to go next.** Lecture 08 will put batch norm into networks that are
-# trained already. Exercise 02 lets you write the layer yourself and referee a
-# published-looking figure.
+# **Where to go next.** Lecture 08 puts batch norm into networks that are trained
+# already. Appendix A2 asks *why* the layer works. Exercise 02 lets you write it
+# yourself and referee a published-looking figure.
 #
 # **References.**
 # S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training

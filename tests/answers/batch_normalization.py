@@ -200,6 +200,113 @@ NOT_BACKWARD = {
 # 2.5
 
 
+def images(x, gamma, beta, epsilon):
+    axes = (0, 1, 2)
+    return gamma * (x - x.mean(axes)) / np.sqrt(x.var(axes) + epsilon) + beta
+
+
+def images_as_rows(x, gamma, beta, epsilon):
+    return forward(x.reshape(-1, x.shape[-1]), gamma, beta, epsilon).reshape(x.shape)
+
+
+def images_channel_by_channel(x, gamma, beta, epsilon):
+    out = []
+    for c in range(x.shape[-1]):
+        channel = x[..., c]
+        out.append(gamma[c] * (channel - channel.mean()) / (channel.var() + epsilon) ** 0.5 + beta[c])
+    return np.stack(out, axis=-1)
+
+
+def over(*axes, place=Ellipsis):
+    """Averages over other axes; γ and β along the axis of `place`."""
+    def answer(x, gamma, beta, epsilon):
+        x_hat = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+        return gamma[place] * x_hat + beta[place]
+
+    return answer
+
+
+def images_in_place(x, gamma, beta, epsilon):
+    x -= x.mean((0, 1, 2))
+    return images(x, gamma, beta, epsilon)
+
+
+def images_with_mean_variance(x, gamma, beta, epsilon):
+    variance = x.var((1, 2)).mean(0)
+    return gamma * (x - x.mean((0, 1, 2))) / np.sqrt(variance + epsilon) + beta
+
+
+IMAGES = [images, images_as_rows, images_channel_by_channel]
+NOT_IMAGES = {
+    "each pixel": (over(0), "pixels of one channel have different means"),
+    "rows forgotten": (over(0, 2), "pixels of one channel have different means"),
+    "columns forgotten": (over(0, 1), "pixels of one channel have different means"),
+    "each image": (over(1, 2), "each image is normalized by itself"),
+    "each image, all channels": (over(1, 2, 3), "each image is normalized by itself"),
+    "each pixel's channels": (over(3), "the channels of a pixel are normalized together"),
+    "everything": (over(0, 1, 2, 3), "all channels share one mean and one variance"),
+    "channels first": (over(0, 2, 3), "in Keras the channels come last"),
+    "gamma along the rows": (over(0, 1, 2, place=(slice(None), None, None)), "do not act on the channels"),
+    "gamma and beta swapped": (lambda x, g, b, e: images(x, b, g, e), "gamma and beta are swapped"),
+    "variance of each image, averaged": (images_with_mean_variance, "a variance other than 1"),
+    "unbiased variance": (lambda x, g, b, e: g * (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2), ddof=1) + e) + b,
+                          "not by n − 1"),
+    "epsilon of its own": (lambda x, g, b, e: images(x, g, b, 1e-6), "epsilon = 0.5"),
+    "in place": (images_in_place, "changes its argument x"),
+    "flat": (lambda x, g, b, e: forward(x.reshape(-1, x.shape[-1]), g, b, e), "it should be (5, 5, 5, 5)"),
+}
+
+# 2.6
+
+TRUE = {"b", "d", "e", "g"}
+
+
+def warm_up(momentum, steps, share):
+    return momentum**steps, share ** (1 / steps)
+
+
+def warm_up_step_by_step(momentum, steps, share):
+    left = 1.0
+    for _ in range(steps):
+        left *= momentum
+    return [left, np.exp(np.log(share) / steps)]
+
+
+def cold(answers):
+    bn.cold(*answers)
+
+
+WARM_UPS = [(TRUE, warm_up), ("bdeg", warm_up_step_by_step)]
+NOT_WARM_UPS = {
+    **{name: ((chosen, warm_up), message) for name, (chosen, message) in {
+        "by heart": (TRUE | {"a"}, "look at the row of the training images"),
+        "dropout": (TRUE | {"c"}, "look at the column of training mode"),
+        "in use": (TRUE | {"f"}, "what would become of a single image"),
+        "small batches": (TRUE | {"h"}, "not they that are wrong"),
+        "modes": (TRUE - {"b"}, "in which mode does Keras take"),
+        "start": (TRUE - {"d"}, "what do the running statistics start from"),
+        "weights": (TRUE - {"e"}, "these very weights"),
+        "lower momentum": (TRUE - {"g"}, "a momentum of 0.8"),
+        "unknown": ({"k"}, "there is no sentence k: choose among the letters a to h"),
+        "a number": (5, "explanation is not a collection of letters")}.items()},
+    **{name: ((TRUE, answer), message) for name, (answer, message) in {
+        "replaced": (lambda m, k, s: (1 - m**k, s ** (1 / k)), "left is the share that has been replaced"),
+        "PyTorch": (lambda m, k, s: ((1 - m)**k, 1 - s ** (1 / k)), "momentum is the wrong way round"),
+        "linear": (lambda m, k, s: (1 - k * (1 - m), s ** (1 / k)), "every batch takes away the same amount"),
+        "one batch": (lambda m, k, s: (m, s ** (1 / k)), "what do two leave?"),
+        "off by one": (lambda m, k, s: (m ** (k - 1), s ** (1 / k)), "left is one batch off"),
+        "swapped": (lambda m, k, s: (s ** (1 / k), m**k), "left and needed are swapped"),
+        "batches needed": (lambda m, k, s: (m**k, np.log(s) / np.log(m)), "needed is a number of batches"),
+        "share replaced": (lambda m, k, s: (m**k, (1 - s) ** (1 / k)), "needed replaces only the share"),
+        "root forgotten": (lambda m, k, s: (m**k, s), "with the momentum needed another share"),
+        "needed in PyTorch": (lambda m, k, s: (m**k, 1 - s ** (1 / k)), "with the momentum needed another share"),
+        "no momentum": (lambda m, k, s: (m**k, s**-k), "needed is no momentum"),
+        "left only": (lambda m, k, s: m**k, "return left, needed, in this order")}.items()},
+}
+
+# 2.8
+
+
 def network(*, hidden=3, order="norm relu", bias=None, last_norm=False, last="softmax", shape=(64,), units=10,
             always=False, never=False, activation="relu", trainable=True, last_bias=True):
     """A maker of networks that differ from the right one by these arguments."""
@@ -255,7 +362,7 @@ NOT_NETWORKS = {
     "no model": (lambda batch_norm: [batch_norm], "no Keras model"),
 }
 
-# 2.6
+# 2.9
 
 
 def final(runs, batch_norm):
@@ -298,7 +405,7 @@ NOT_LARGEST = {
     "all of them": (lambda runs, b: runs.learning_rate[final(runs, b) >= 0.9], "shape"),
 }
 
-# 2.7
+# 2.10
 
 
 def sweep(rates=(0.05, 0.1, 0.3, 1, 3, 10), plain=0.3, norm=3.0, seeds=3, epochs=10):
@@ -324,7 +431,7 @@ NOT_SWEEPS = {
     "an accuracy": (0.95, "not what fit_many returns"),
 }
 
-# 2.8
+# 2.13
 
 FLAWS = [{"a", "b", "e", "g"}, ["g", "e", "b", "a"], "abeg", ("A", "B", "E", "G"), "a, b, e, g"]
 NOT_FLAWS = {
@@ -344,6 +451,9 @@ NOT_FLAWS = {
 
 ALL = [("2.1", bn.forward, FORWARD, NOT_FORWARD), ("2.2", bn.running_statistics, RUNNING, NOT_RUNNING),
        ("2.3", bn.inference, INFERENCE, NOT_INFERENCE), ("2.4", bn.backward, BACKWARD, NOT_BACKWARD),
-       ("2.5", bn.network, NETWORKS, NOT_NETWORKS), ("2.6", bn.largest, LARGEST, NOT_LARGEST),
-       ("2.7", bn.sweep, SWEEPS, NOT_SWEEPS), ("2.8", bn.referee, FLAWS, NOT_FLAWS)]
-UNANSWERED = {"2.7": [...], "2.8": [..., set()]}   # those that ask for no function
+       ("2.5", bn.images, IMAGES, NOT_IMAGES), ("2.6", cold, WARM_UPS, NOT_WARM_UPS),
+       ("2.8", bn.network, NETWORKS, NOT_NETWORKS), ("2.9", bn.largest, LARGEST, NOT_LARGEST),
+       ("2.10", bn.sweep, SWEEPS, NOT_SWEEPS), ("2.13", bn.referee, FLAWS, NOT_FLAWS)]
+# Of those that do not ask for one function.
+UNANSWERED = {"2.6": [(..., ...), (TRUE, ...), (..., warm_up), (TRUE, lambda momentum, steps, share: ...)],
+              "2.10": [...], "2.13": [..., set()]}

@@ -1,0 +1,172 @@
+"""Claims about batch normalization in networks that are trained already, tried in lecture 08."""
+
+import functools
+import time
+
+import numpy as np
+import xarray as xr
+
+from course_utils import batch_norm, models
+from course_utils.claims import Claim
+from course_utils.claims.tuning import TUNING_SEEDS, at_best
+from course_utils.engine import starts
+from course_utils.fine_tune import each, fine_tune, stack
+
+ARMS = ["none", "fresh", "calibrated"]
+NEW = {"contrast": 0.5, "noise": 0.1}   # another camera: half the contrast, and some noise
+HALF = 512   # images to train on first; as many others to fine-tune on
+
+
+def initial(seeds, **arguments):
+    """Multilayer perceptrons with the initial weights of some seeds: a model, and their weights, stacked."""
+    structure = (("momentum", 0.9), *arguments.items())
+    model = starts.build(models.mlp, structure, 0, "float32")
+
+    def drawn(seed):
+        trained, others = map(iter, starts.weights(models.mlp, structure, seed, "float32"))
+        return [next(trained if variable.trainable else others) for variable in model.weights]
+
+    return model, [np.stack(values) for values in zip(*map(drawn, seeds), strict=True)]
+
+
+def with_weights_of(network, other):
+    """The other network, its layers with the weights of those that have the same names."""
+    for layer in network.layers:
+        other.get_layer(layer.name).set_weights(layer.get_weights())
+    return other
+
+
+def inserted(task, seeds):
+    """Trained networks, trained on for one epoch: as they are, with fresh batch norm put in, with a calibrated one."""
+    data, seeds, scores = task(0), [*TUNING_SEEDS, *seeds], []
+    model, weights = initial(seeds)
+    _, weights = fine_tune(model, weights, data, learning_rate=0.1, steps=320, seeds=seeds)
+    fresh = batch_norm.insert(model, momentum=0.9)
+    begin = {"none": weights, "fresh": stack(with_weights_of(network, fresh) for network in each(model, weights)),
+             "calibrated": stack(batch_norm.insert(network, data.x_train[:256]) for network in each(model, weights))}
+    for arm in ARMS:
+        scores.append(fine_tune(model if arm == "none" else fresh, begin[arm], data, steps=33, evaluate_every=3,
+                                learning_rate=[0.01, 0.03, 0.1, 0.3], seeds=seeds)[0])
+    runs = xr.concat(scores, xr.Variable("arm", ARMS))
+    return at_best("learning_rate", runs, score=runs.val_accuracy.isel(step=-1, drop=True))
+
+
+def lost_by_insertion(runs):
+    """Final validation accuracy: nothing put in minus a calibrated batch norm put in, per seed."""
+    final = runs.val_accuracy.isel(step=-1).drop_vars("learning_rate")
+    return final.sel(arm="none", drop=True) - final.sel(arm="calibrated", drop=True)
+
+
+def shifted(data, *, contrast=1.0, noise=0.0, seed=0):
+    """The same samples from another domain: less contrast around one half, and Gaussian noise.
+
+    Parameters
+    ----------
+    data : Split
+    contrast : float
+        Multiplies the distance from one half.
+    noise : float
+        Standard deviation.
+    seed : int
+        Draws the noise.
+
+    Returns
+    -------
+    Split
+    """
+    rng = np.random.default_rng(seed)
+    x_train, x_val = ((0.5 + contrast * (x - 0.5) + noise * rng.normal(size=x.shape)).astype("float32")
+                      for x in (data.x_train, data.x_val))
+    return data.replace(x_train=x_train, x_val=x_val)
+
+
+def halves(data):
+    """Two splits of the same validation data: images to train on first, and others to fine-tune on."""
+    return [data.replace(x_train=data.x_train[part], y_train=data.y_train[part])
+            for part in (slice(HALF), slice(HALF, 2 * HALF))]
+
+
+@functools.lru_cache(maxsize=8)
+def with_norms(model, **changes):
+    """A copy of a model, with weights of its own, whose batch normalizations have other arguments."""
+    import keras
+
+    def copy(layer):
+        own = changes if isinstance(layer, keras.layers.BatchNormalization) else {}
+        return type(layer).from_config(layer.get_config() | own)
+
+    with starts.seeded(0):   # what it draws is nobody's business
+        return keras.models.clone_model(model, clone_function=copy)
+
+
+@functools.lru_cache(maxsize=4)
+def trained_on_half(task, seeds):
+    """Normalized networks trained on the first half of the images: a model, and the networks' weights, stacked."""
+    model, weights = initial(seeds, depth=2, batch_norm=True)
+    old, _ = halves(task(0))
+    return model, fine_tune(model, weights, old, learning_rate=0.1, steps=320, seeds=seeds)[1]
+
+
+def frozen(task, seeds):
+    """Fine-tuning for one epoch in batches of 4, batch norm alive and frozen, in the old domain and a new one."""
+    seeds = (*TUNING_SEEDS, *seeds)
+    model, weights = trained_on_half(task, seeds)
+    _, new = halves(task(0))
+    scores = xr.concat([xr.concat([
+        fine_tune(network, weights, domain, learning_rate=[0.003, 0.01, 0.03, 0.1], steps=128, batch_size=4,
+                  evaluate_every=64, seeds=seeds)[0]
+        for domain in (new, shifted(new, **NEW))], xr.Variable("domain", ["old", "new"]))
+        for network in (model, with_norms(model, trainable=False))], xr.Variable("frozen", [False, True]))
+    return at_best("learning_rate", scores, score=scores.val_accuracy.isel(step=-1, drop=True))
+
+
+def gained_by_freezing(runs):
+    """Final validation accuracy: batch norm frozen minus alive, per domain and seed."""
+    final = runs.val_accuracy.isel(step=-1).drop_vars("learning_rate")
+    return final.sel(frozen=True, drop=True) - final.sel(frozen=False, drop=True)
+
+
+def cost(task, seeds):
+    """Seconds of five training steps of a CNN with batch norm and without, in turn; one pair for every seed.
+
+    Each is timed five times for a pair, and the shortest time counts: whatever else the machine is
+    doing only adds.
+    """
+    data, networks = task(0), {}
+    x, y = data.x_train[:128], data.y_train[:128]
+    for norm in (False, True):
+        networks[norm] = models.cnn(input_shape=x.shape[1:], batch_norm=norm)
+        networks[norm].compile("sgd", "sparse_categorical_crossentropy")
+        networks[norm].train_on_batch(x, y)   # compiles
+
+    def steps(norm):
+        start = time.perf_counter()
+        for _ in range(5):
+            networks[norm].train_on_batch(x, y)
+        return time.perf_counter() - start
+
+    pairs = [np.min([[steps(False), steps(True)] for _ in range(5)], axis=0) for _ in seeds]
+    return xr.Dataset({"seconds": (("seed", "batch_norm"), pairs)}, {"seed": list(seeds), "batch_norm": [False, True]})
+
+
+def speed_left(runs):
+    """Steps in the same time: batch norm over plain, per pair."""
+    return runs.seconds.sel(batch_norm=False, drop=True) / runs.seconds.sel(batch_norm=True, drop=True)
+
+
+CLAIMS = [
+    Claim("bnp-cannot-insert", "You cannot add batch norm to a pretrained network.",
+          "common advice, as in torchvision issue 152 (2017)", "08",
+          "accuracy lost by inserting it calibrated, after one more epoch, each at its best rate",
+          inserted, lost_by_insertion, threshold=0.01, neutral=0.0, detect=0.005, pilot_sd=0.003),
+    Claim("bnp-freeze", "When you train a network further, freeze its batch norm.",
+          "common reading of Chollet, Transfer learning & fine-tuning (Keras guide)", "08",
+          "accuracy gained by freezing it in a new domain, batches of 4, each at its best rate",
+          frozen, lambda runs: gained_by_freezing(runs).sel(domain="new", drop=True),
+          threshold=0.01, neutral=0.0, detect=0.02, pilot_sd=0.028),
+    # Of a clock: the verdict belongs to the machine it ran on, and the lecture stores none. The ledger
+    # has that of the machine on which `make claims` ran last.
+    Claim("bnp-costs-nothing", "Batch norm costs nothing.", "common slip", "08",
+          "of the training speed without it is left",
+          cost, speed_left, threshold=0.95, neutral=None, detect=0.1, pilot_sd=0.12, ratio=True),
+]
