@@ -93,8 +93,8 @@ class Lab:
         self._widgets = {name: control.make(self.state[name]) for name, control in self.controls.items()}
         for name, widget in self._widgets.items():
             widget.description = self.controls[name].label
-            widget.style.description_width = "10em"
-            widget.layout.width = "24em"
+            widget.style.description_width = "12em"
+            widget.layout.width = "25em"
             if hasattr(widget, "continuous_update"):
                 widget.continuous_update = False
             widget.observe(lambda _: self._read_controls(), "value")

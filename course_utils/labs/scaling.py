@@ -20,7 +20,7 @@ class ScalingLab(Lab):
 
     controls = {
         "stretch": controls.log("stretch of a feature", 5.0, low=1.0, high=100.0),
-        "angle": controls.fraction("turn of the data (degrees)", 0.0, high=90.0, step=5.0),
+        "angle": controls.fraction("turn in degrees", 0.0, high=90.0, step=5.0),
         "method": controls.choice("scaling", list(METHODS), "none", structural=False),
         "learning_rate": controls.log("learning rate", 0.05, low=1e-4, high=100.0),
     }

@@ -150,8 +150,8 @@ print("averaged over axes 0, 1, 2:", np.allclose(normalized, by_hand))
 # else is in the batch. So in training the layer keeps, for each feature, a
 # running mean and variance, which move a little toward every batch:
 #
-# $$m \leftarrow \text{momentum}\cdot m + (1 - \text{momentum})\,\mu , \qquad
-# v \leftarrow \text{momentum}\cdot v + (1 - \text{momentum})\,\sigma^2 .$$
+# $$m \leftarrow \text{momentum}\cdot m + (1 - \text{momentum})\,\mu ,$$
+# $$v \leftarrow \text{momentum}\cdot v + (1 - \text{momentum})\,\sigma^2 .$$
 #
 # They start at $m = 0$ and $v = 1$, and inference uses them in the place of
 # $\mu$ and $\sigma^2$. Watch them for one unit, over random batches, with
