@@ -1,13 +1,18 @@
 """Checks accept every right way of writing an answer and reject wrong ones with the right message."""
 
+import importlib
+import pkgutil
+
 import numpy as np
 import pytest
 
 from course_utils import checks
 from course_utils.checks import batch_normalization as bn
-from tests.answers import batch_normalization, learning_curves, pretrained_networks
+from tests import answers
+from tests.answers import batch_normalization
 
-EXERCISES = [learning_curves, batch_normalization, pretrained_networks]
+EXERCISES = [importlib.import_module(f"tests.answers.{found.name}")
+             for found in pkgutil.iter_modules(answers.__path__)]
 ALL = [question for exercise in EXERCISES for question in exercise.ALL]
 UNANSWERED = {number: answers for exercise in EXERCISES for number, answers in exercise.UNANSWERED.items()}
 

@@ -11,6 +11,7 @@ import inspect
 import json
 import math
 import pathlib
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +19,8 @@ import numpy as np
 from course_utils import stats
 
 TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_inputs", "batch_norm_layer",
-          "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works"]
+          "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
+          "weight_regularization"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 
@@ -129,10 +131,9 @@ class Verdict:
         return _rounded(self.mean, self.low, self.high)
 
     def __repr__(self):
-        return (f"“{self.claim.says}”\n"
-                f"{self.word.capitalize()}: {self.measured} {self.claim.effect_is}\n"
-                f"(mean and 95 % interval over {self.seeds} paired seeds; "
-                f"the claim needs {self.claim.needs})")
+        lines = [f"“{self.claim.says}”", f"{self.word.capitalize()}: {self.measured} {self.claim.effect_is}",
+                 f"(mean and 95 % interval over {self.seeds} paired seeds; the claim needs {self.claim.needs})"]
+        return "\n".join(textwrap.fill(line, 79, subsequent_indent="  ") for line in lines)
 
 
 def get(key):

@@ -8,10 +8,12 @@ from course_utils.labs.batch_norm import BatchNormLab as batch_norm
 from course_utils.labs.batch_norm_modes import BatchNormModesLab as batch_norm_modes
 from course_utils.labs.batch_norm_steps import BatchNormStepsLab as batch_norm_steps
 from course_utils.labs.domain_shift import DomainShiftLab as domain_shift
+from course_utils.labs.dropout import DropoutLab as dropout
 from course_utils.labs.learning_curve import LearningCurveLab as learning_curve
+from course_utils.labs.penalties import PenaltiesLab as penalties
 from course_utils.labs.playground import PlaygroundLab as playground
 from course_utils.labs.scaling import ScalingLab as scaling
 from course_utils.labs.seeds import SeedsLab as seeds
 
-__all__ = ["batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "learning_curve", "playground",
-           "scaling", "seeds"]
+__all__ = ["batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout", "learning_curve",
+           "penalties", "playground", "scaling", "seeds"]

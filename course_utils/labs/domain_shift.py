@@ -23,7 +23,7 @@ class DomainShiftLab(Lab):
     controls = {
         "contrast": controls.fraction("contrast", 0.3, low=0.1),
         "noise": controls.fraction("noise", 0.05, high=0.5),
-        "images": controls.choice("images of the new domain", [8, 32, 128, 512], 128, structural=False),
+        "images": controls.choice("new images", [8, 32, 128, 512], 128, structural=False),
         "batch_size": controls.choice("batch size", [2, 8, 32], 32),
         "steps": controls.choice("steps of fine-tuning", [20, 60, 200], 60, structural=False),
         "learning_rate": controls.log("learning rate", 0.03, low=0.001, high=0.1),

@@ -48,7 +48,7 @@ class PlaygroundLab(Lab):
         runs = runs.swap_dims(step="epoch")
         steady = ~runs.diverged.isel(epoch=-1, drop=True)
         lost = int((~steady).sum())
-        _regions(left, points(state), runs.probability.isel(epoch=-1).sel({"seed": steady, "class": 1}))
+        regions(left, points(state), runs.probability.isel(epoch=-1).sel({"seed": steady, "class": 1}))
         losses = {}
         for name, label, look in (("loss", "training", {"color": "C2", "linestyle": "--"}),
                                   ("val_loss", "validation", {"color": "C3", "linestyle": "-"})):
@@ -90,8 +90,17 @@ def mesh(split):
     return np.stack(np.meshgrid(across, up), -1).reshape(-1, 2), across, up
 
 
-def _regions(ax, split, probability):
-    """Mean probability as color, each network's boundary as a line, the training points on top."""
+def regions(ax, split, probability):
+    """Mean probability as color, each network's boundary as a line, the training points on top.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    split : Split
+        Of points in the plane, two classes.
+    probability : xarray.DataArray, dims (seed, point)
+        Of the second class, at the points of `mesh`.
+    """
     _, across, up = mesh(split)
     maps = probability.transpose("seed", "point").values.reshape(-1, GRID, GRID)
     if len(maps):

@@ -20,7 +20,7 @@ class SeedsLab(Lab):
     """Real runs of two networks; you choose what their true difference is."""
 
     controls = {
-        "effect": controls.fraction("true difference (points)", 1.0, high=2.0, step=0.1),
+        "effect": controls.fraction("difference in points", 1.0, high=2.0, step=0.1),
         "seeds": controls.choice("seeds", [2, 3, 5, 10, 20, MOST], 5, structural=False),
         "paired": controls.switch("both arms share their seeds", False),
         "peek": controls.switch("stop as soon as zero is out", False),

@@ -1,0 +1,519 @@
+"""Checks of exercise 03: dropout, in NumPy and in Keras, what it tells and when it helps."""
+
+import functools
+import itertools
+
+import numpy as np
+
+from course_utils.checks import Violated, array, arrays, call, check, close, expect, expect_close, objections
+
+DRAWS = 200     # masks of 20 × 30 units: their counts have a variance that is known to a tenth
+PASSES = 150    # of a network whose every mask can be listed
+
+
+@check("3.1", "dropout drops units one by one, keeps the expected value and is silent at inference")
+def forward(dropout, rng):
+    generator = np.random.default_rng(1)   # goes on from call to call
+
+    def out(rate, training=True, generator=generator):
+        value = call(dropout, {"x": x, "rate": rate, "rng": generator, "training": training}, changes=["rng"],
+                     hint="write the result into a new array")
+        return arrays(value, {"out": x.shape, "mask": x.shape})
+
+    x, rate = rng.uniform(1, 3, (20, 30)), 0.2
+    y, mask = out(rate)
+    expect(not close(mask, 1), "nothing is dropped", "draw a random number for each unit, and compare it with rate")
+    expect(np.isin(mask, (0, 1)).all(), "the mask holds other values than 0 and 1",
+           "the mask only says who is kept; the scale is no part of it")
+    expect(not np.array_equal(mask == 0, y != 0), "mask is 1 where a unit was dropped",
+           "it should be 1 where one is kept")
+    expect(np.array_equal(mask == 0, y == 0), "out is not 0 where the mask is 0", "multiply x by the mask")
+    expect(np.array_equal(out(0.5, generator=np.random.default_rng(7))[1],
+                          out(0.5, generator=np.random.default_rng(7))[1]),
+           "the same rng gives another mask", "draw from the rng that is passed in, not from a global one")
+    masks = np.array([out(rate)[1] for _ in range(DRAWS)])
+    expect(not (masks == masks[0]).all(), "every call has the same mask",
+           "draw from the rng that is passed in; one that is made anew begins at the same numbers")
+    _share(masks, rate)
+    _independence(masks, rate)
+    _scale(y[mask == 1] / x[mask == 1], rate)
+    at_half, mask = out(0.5)
+    expect_close(at_half, 2 * x * mask, "with rate = 0.5 what is kept is not doubled", "use the argument rate")
+    for given, name in ((out(0.0), "rate 0"), (out(rate, training=False), "training=False")):
+        expect(not close(given[0], (1 - rate) * x), f"with {name} the output is scaled down",
+               "what was kept in training was scaled up then; at inference nothing is left to do")
+        expect(close(given[0], x), f"with {name} the output is not x", "then nothing is dropped and nothing is scaled")
+        expect(close(given[1], 1), f"with {name} the mask is not 1 everywhere", "every unit is kept")
+
+
+def _share(masks, rate):
+    dropped = 1 - masks.mean()
+    expect(abs(dropped - (1 - rate)) > 0.02, "rate is taken for the share that is kept",
+           "as in Keras it is the share that is dropped: keep where the random number is at least rate")
+    expect(abs(dropped - rate) < 0.02, f"with rate = {rate} a share of {dropped:.2f} is dropped",
+           "compare uniform random numbers between 0 and 1 with rate")
+
+
+def _independence(masks, rate):
+    """Counts over independent units have the variance of a binomial; other masks betray themselves by theirs."""
+    _, n, d = masks.shape
+    one = rate * (1 - rate)
+    over_samples, over_units = masks.sum(1).var() / (n * one), masks.sum(2).var() / (d * one)
+    expect(over_samples < n / 2, "all samples of a batch lose the same units",
+           "each sample has a mask of its own: draw as many numbers as x has, x.shape")
+    expect(over_units < d / 2, "a sample is dropped as a whole",
+           "each unit is kept or dropped by itself: draw as many numbers as x has, x.shape")
+    everything = masks.sum((1, 2)).var() / (n * d * one)
+    expect(min(over_samples, over_units, everything) > 0.5, "always the same number of units is dropped",
+           "each unit is dropped with probability rate, whatever becomes of the others")
+    expect(max(over_samples, over_units, everything) < 2, "units are not dropped independently",
+           "draw one random number for each unit of each sample")
+
+
+def _scale(scale, rate):
+    right = 1 / (1 - rate)
+    for wrong, violated, hint in (
+            (1, "what is kept comes out as it was, so the expected value sinks",
+             "divide it by 1 − rate: that is the inverted in inverted dropout"),
+            (1 - rate, "what is kept is multiplied by 1 − rate", "divide, so that the expected value stays"),
+            (1 / rate, "what is kept is divided by rate", "the share that is kept is 1 − rate")):
+        expect(not close(scale, wrong), violated, hint)
+    expect(close(scale, right) or not (close(scale, scale[0]) and close(scale, right, 0.1)),
+           "the scale follows the share that happens to be kept", "divide by 1 − rate, which is the same at every call")
+    expect_close(scale, right, "a unit that is kept is not x / (1 − rate)",
+                 "multiply by the mask and divide by 1 − rate, nothing else")
+
+
+@check("3.2", "the gradient passes where the signal passed, with the same scale")
+def backward(dropout_backward, rng):
+    def gradient(rate):
+        value = call(dropout_backward, {"dout": dout, "mask": mask, "rate": rate})
+        return array(value, dout.shape)
+
+    dout, rate = rng.uniform(1, 3, (8, 8)), 0.2
+    mask = rng.random((8, 8)) >= 0.4   # its share is not rate: a scale by that share shows
+    first, second = gradient(rate), gradient(rate)
+    expect(close(first, second), "the gradient is another one at every call",
+           "backward uses the mask of the forward pass, not a new one")
+    expect(not np.array_equal(first != 0, ~mask), "the gradient passes where a unit was dropped",
+           "the mask is True where a unit was kept")
+    expect((first[~mask] == 0).all(), "where a unit was dropped the gradient is not 0",
+           "the output there was 0 whatever x was: multiply by the mask that is given")
+    expect((first[mask] != 0).all(), "where a unit was kept the gradient is 0",
+           "use the mask that is given, with no further one")
+    scale = first[mask] / dout[mask]
+    for wrong, violated, hint in (
+            (1, "the scale is missing", "the forward pass divided by 1 − rate, and so does its derivative"),
+            (1 - rate, "the gradient is multiplied by 1 − rate", "the forward pass divided by it; so does backward"),
+            (1 / rate, "the gradient is divided by rate", "the share that is kept is 1 − rate"),
+            ((1 - rate)**-2, "the scale is there twice", "the forward pass divided by 1 − rate once"),
+            (1 / mask.mean(), "the scale is that of the share in the mask", "the forward pass divided by 1 − rate")):
+        expect(not close(scale, wrong), violated, hint)
+    expect_close(first, numerical_gradient(dout, mask, rate), "the gradient is not the numerical one",
+                 "out = mask · x / (1 − rate); what is its derivative by x?")
+    expect_close(gradient(0.75), numerical_gradient(dout, mask, 0.75), "with rate = 0.75 the gradient is not the "
+                 "numerical one", "use the argument rate")
+
+
+def numerical_gradient(dout, mask, rate, step=1e-4):
+    """Central differences of ``sum(dout * out)`` by each unit, out being dropout with this mask."""
+    def out(x):
+        return np.where(mask, x, 0) / (1 - rate)
+
+    x = np.ones(dout.shape)
+    return dout * (out(x + step) - out(x - step)) / (2 * step)   # a unit acts on its own output alone
+
+
+@check("3.3", "dropout acts behind each hidden layer, nowhere else, and only in training")
+def network(build_model, rng):
+    from keras import layers
+
+    x, rate = rng.uniform(0, 1, (100, 64)).astype("float32"), 0.25
+    model, plain = call(build_model, {"dropout": rate}), call(build_model, {"dropout": 0.0})
+    for one in (model, plain):
+        _classifier(one, x)
+    expect(close(model(x), model(x, training=False), 1e-6), "the answers at inference are random",
+           "let Keras say when it is training; give a Dropout layer no training=True of its own")
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
+    expect(len(dense) >= 3, "there are fewer than two hidden Dense layers", "build the two that the question asks for")
+    quiet, (*seen, answers) = _inside(model, dense, x, training=False), _inside(model, dense, x, training=True)
+    expect_close(seen[0], x, "pixels are dropped", "here dropout belongs behind the hidden layers only")
+    last = dense[-1]
+    logits = seen[-1] @ last.kernel.numpy() + last.bias.numpy()
+    softmax = np.exp(logits - logits.max(1, keepdims=True))
+    softmax /= softmax.sum(1, keepdims=True)
+    expect_close(answers, softmax, "dropout acts behind the last Dense layer",
+                 "who drops an answer of the softmax only damages it; leave the output layer alone", tolerance=1e-3)
+    for place in range(1, len(dense)):
+        before = dense[place - 1]
+        expect_close(quiet[place], _relu(before, quiet[place - 1]), f"hidden layer {place} is not Dense with ReLU",
+                     "give every hidden layer activation=\"relu\"", tolerance=1e-3)
+        _dropped(seen[place], _relu(before, seen[place - 1]), rate, place)
+    expect(close(plain(x, training=True), plain(x, training=False)), "with dropout=0 the network still drops units",
+           "the rate of every Dropout layer is the argument dropout")
+
+
+def _classifier(model, x):
+    import keras
+
+    expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
+    expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
+           "begin with keras.Input((64,))")
+    out = np.array(model(x, training=False))
+    expect(out.shape == (len(x), 10), "the model does not return 10 numbers for an image",
+           "end with a Dense layer of 10 units")
+    expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
+           "give the last layer the activation softmax")
+
+
+def _inside(model, dense, x, training):
+    """What each Dense layer of a network gets in one call of it, and what the network answers."""
+    seen = []
+    for layer in dense:
+        layer.call = functools.partial(_noting, seen, layer.call)
+    try:
+        answers = model(x, training=training)
+    finally:
+        for layer in dense:
+            del layer.call
+    return [*seen, np.array(answers)]
+
+
+def _noting(seen, layer_call, inputs, **options):
+    seen.append(np.array(inputs))
+    return layer_call(inputs, **options)
+
+
+def _relu(dense, x):
+    return np.maximum(x @ dense.kernel.numpy() + dense.bias.numpy(), 0)
+
+
+def _dropped(seen, whole, rate, place):
+    """Judge what became of the activations of a hidden layer on their way to the next."""
+    where = f"behind hidden layer {place}"
+    kept = (seen != 0) & (whole > 0.01)   # of smaller numbers rounding leaves no exact ratio
+    scale = seen[kept] / whole[kept]
+    expect(not close(seen, whole, 1e-3), f"nothing is dropped {where}", "each hidden layer needs a Dropout layer")
+    if close(scale, scale.mean(), 1e-3):
+        for wrong, violated, hint in (
+                ((1 - rate)**-2, f"units are dropped twice {where}", "one Dropout layer is enough"),
+                (1 / rate, f"the share that is kept {where} is the argument dropout",
+                 "the rate of keras.layers.Dropout is the share that is dropped")):
+            expect(not close(scale, wrong, 1e-3), violated, hint)
+        expect_close(scale, 1 / (1 - rate), f"units are dropped {where}, but not with the rate that is asked for",
+                     "pass the argument dropout on to keras.layers.Dropout", tolerance=1e-3)
+    expect_close(scale, 1 / (1 - rate), f"what acts {where} is not dropout",
+                 "use keras.layers.Dropout: a unit is dropped, or divided by 1 − rate", tolerance=1e-3)
+
+
+@check("3.4", "the uncertainty is that of many passes, and the AUROC has its interval")
+def monte_carlo(mc_dropout, rotation_auroc, rng):
+    _passes(mc_dropout, rng)
+    _rotation(rotation_auroc, rng)
+
+
+def _passes(mc_dropout, rng):
+    model = noisy_network(rng)
+
+    def found(x, passes):
+        value = call(mc_dropout, {"model": model, "x": x, "passes": passes}, changes=["model"])
+        return arrays(value, {"mean": (len(x), 3), "entropy": (len(x),)})
+
+    x = rng.normal(0, 1, (6, 4)).astype("float32")
+    answers = every_pass(model, x)   # (masks, N, classes): all are equally likely
+    mean, returned = found(x, PASSES)
+    expect_close(mean.sum(1), 1, "the mean is no probability", "average over the passes, not over images or classes")
+    expect(not close(mean, model(x, training=False)), "no unit is dropped in the passes",
+           "call the model with training=True; predict and a plain call are silent")
+    expect(np.abs(mean - answers.mean(0)).max() < 0.12, "the mean is not that of the answers in training mode",
+           "average the probabilities of all passes")
+
+    # Each row has masks of its own, so that equal rows are many trials of one image.
+    once, of_16 = (found(np.repeat(x[:1], 400, axis=0), passes)[0].std(0).max() for passes in (1, 16))
+    expect(once > 0.7 * answers[:, 0].std(0).max(), "passes = 1 gives the mean of several passes",
+           "make as many passes as are asked for")
+    expect(of_16 < 0.5 * once, "sixteen passes are no better than one",
+           "make as many passes as are asked for, each with masks of its own, and average all of them")
+
+    exact = entropy(mean)
+    expect(not close(returned, -exact, 1e-3), "the entropy is negative",
+           "the logarithm of a probability is; take minus")
+    expect(not close(returned, exact / np.log(2), 1e-3), "the entropy is in bits", "use the natural logarithm, np.log")
+    single = entropy(answers).mean(0)
+    expect(close(returned, exact, 1e-3) or np.abs(returned - single).max() > 0.08,
+           "the entropy is the mean of the entropies of single passes",
+           "average the probabilities first, then take the entropy: passes that contradict each other count as doubt")
+    expect(close(returned, exact, 1e-3) or np.abs(returned - (exact - single)).max() > 0.08,
+           "the entropy is that by which the mean exceeds the single passes",
+           "that measure exists, but asked for is the entropy of the mean")
+    sure = found(1e5 * x, 3)
+    expect(np.isfinite(sure[1]).all(), "a probability of 0 gives nan",
+           "0 · log 0 counts as 0: add 1e-12 in the logarithm")
+    expect_close(returned, exact, "the entropy is not that of the mean",
+                 "−Σ p log p over the classes, p being the mean", tolerance=1e-3)
+
+
+def noisy_network(rng):
+    """Four inputs, half of which are dropped, and a softmax: there are only sixteen masks."""
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input((4,)), layers.Dropout(0.5, seed=0), layers.Dense(3, activation="softmax")])
+    model.layers[-1].kernel.assign(1.5 * rng.normal(0, 1, (4, 3)))
+    return model
+
+
+def every_pass(model, x):
+    """The answers of a `noisy_network` under each of its masks."""
+    masks = np.array(list(itertools.product([0.0, 2.0], repeat=4)), "float32")
+    return np.array([model(x * mask, training=False).numpy() for mask in masks])
+
+
+def entropy(p):
+    """−Σ p log p over the last axis."""
+    from scipy.special import entr
+
+    return entr(p).sum(-1)
+
+
+def _rotation(rotation_auroc, rng):
+    def found(upright, rotated, generator):
+        x = rng.random((len(upright), 64)).astype("float32")
+        asked = Uncertainty(x, upright, rotated)
+        value = call(rotation_auroc, {"uncertainty": asked, "x": x, "rng": np.random.default_rng(generator)},
+                     changes=["rng"])
+        numbers = [float(number) for number in arrays(value, {"auroc": (), "low": (), "high": ()})]
+        expect(asked.rotations & {1, 3}, "the uncertainty of rotated images is never asked for",
+               "turn each image with np.rot90, and ask uncertainty for all of them")
+        return np.array(numbers)
+
+    widths = []
+    for place in range(4):
+        upright, rotated = rng.normal(0, 1, 40), rng.normal(0.7, 1, 40)
+        wins = (rotated[:, None] > upright).astype(float)
+        auroc, low, high = found(upright, rotated, place)
+        right = wins.mean()
+        expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from rotated ones",
+               "the rotated ones are the class 1")
+        expect(abs(auroc - right) < 0.02, "the AUROC is another one",
+               "how often is the rotated image the more uncertain one? roc_auc_score takes labels first, then scores")
+        expect(low <= high, "low is above high", "return auroc, low, high")
+        expect(high - low > 1e-6, "the interval has no width", "draw with replacement, and as many as there are")
+        expect(low < right < high, "the AUROC does not lie in its interval",
+               "resample the images, not the labels: an image keeps its uncertainty")
+        widths.append([high - low, _width(wins, rng)])
+    ratio = np.divide(*np.mean(widths, 0))
+    for least, violated, hint in (
+            (0.3, "the interval is far too narrow",
+             "take percentiles of the resampled AUROCs, not the error of their mean"),
+            (0.7, "the interval leaves out a third of the resampled AUROCs",
+             "one standard deviation is not enough; take the percentiles 2.5 and 97.5"),
+            (0.9, "the interval leaves out more than 5 % of the resampled AUROCs",
+             "take the percentiles 2.5 and 97.5 of 500 or more")):
+        expect(ratio > least, violated, hint)
+    expect(ratio < 1.15, "the interval is too wide", "draw as many images as there are, and take the percentiles 2.5 "
+           "and 97.5")
+
+    upright = rng.normal(0, 1, 40)   # some images are hard, upright and rotated
+    rotated = upright + rng.normal(0.5, 0.3, 40)
+    _, low, high = found(upright, rotated, 9)
+    expect(high - low < 1.4 * _width((rotated[:, None] > upright).astype(float), rng),
+           "an image and its rotated twin are drawn apart",
+           "draw the numbers of images once for each resample, and take both of a pair: that is sharper")
+
+
+class Uncertainty:
+    """Stands for a network: knows its images, upright and rotated, and no others.
+
+    Parameters
+    ----------
+    x : (N, 64)
+    upright, rotated : (N,)
+        What it says of them.
+    """
+
+    def __init__(self, x, upright, rotated):
+        self.rotations = set()
+        self.known = {}
+        for turns in (2, 0, 1, 3):
+            turned = np.rot90(x.reshape(-1, 8, 8), turns, axes=(1, 2)).reshape(-1, 64)
+            for image, value in zip(turned, rotated if turns % 2 else upright, strict=True):
+                self.known[image.tobytes()] = (turns, value)
+
+    def __deepcopy__(self, memo):
+        return self   # it notes what it is asked
+
+    def __call__(self, images):
+        images = np.asarray(images, "float32")
+        expect(images.ndim == 2 and images.shape[1] == 64, f"uncertainty is asked of an array of shape {images.shape}",
+               "a network takes images as rows: reshape(-1, 64)")
+        found = [self.known.get(image.tobytes()) for image in images]
+        expect(None not in found, "uncertainty is asked of images that are neither upright nor rotated",
+               "x.reshape(-1, 8, 8) are images; the plane in which they turn is axes=(1, 2)")
+        self.rotations |= {turns for turns, _ in found}
+        expect(2 not in self.rotations, "images are turned by 180°",
+               "np.rot90 turns by 90° unless it is told otherwise")
+        return np.array([value for _, value in found])
+
+
+def _width(wins, rng, resamples=1000):
+    """Width of the 95 % interval of an AUROC, by resampling pairs.
+
+    wins : (N, N), 1 where a rotated image (row) is more uncertain than an upright one (column)
+    """
+    n = len(wins)
+    drawn = rng.integers(0, n, (resamples, n))
+    low, high = np.percentile(wins[drawn[:, :, None], drawn[:, None, :]].mean((1, 2)), [2.5, 97.5])
+    return high - low
+
+
+@check("3.5", "each arm has its own learning rate, and you say where dropout helps")
+def gain(dropout_gain, runs, tuning, helps, rng):
+    made_up, seeds = made_up_runs(rng)
+    value = call(dropout_gain, {"runs": made_up, "tuning": seeds})
+    found, right = _three(value, made_up.sizes["label_noise"]), gains(made_up, seeds)
+    expect(not close(found[0], -right[0], 1e-6), "the difference has the wrong sign", "with dropout minus without")
+    expect(close(found, right, 1e-6) or not close(np.sort(found, 0), np.sort(right, 0), 1e-6),
+           "the numbers are in another order", "return mean, low, high")
+    for slip, violated, hint in SLIPS:
+        expect(not close(found, gains(made_up, seeds, **slip), 1e-6), violated, hint)
+    expect_close(found[0], right[0], "the mean gain of made-up runs is another one",
+                 "last epoch; the best rate of each arm on the tuning seeds; the difference on the other seeds", 1e-6)
+    expect_close(found, right, "the interval is not that of the paired differences",
+                 "stats.paired_difference(scores, \"dropout\", between=…)", 1e-6)
+    _experiment(runs, tuning)
+    _conclusion(runs, tuning, helps)
+
+
+# Ways to read runs that others have taken, and what to tell them.
+SLIPS = (
+    ({"score": "best epoch"}, "the best epoch of each run is scored",
+     "take the last one, .isel(epoch=-1): whoever picks the best has looked"),
+    ({"choose": "all"}, "the seeds that measure had a say in the learning rates", "choose on the tuning seeds alone"),
+    ({"choose": "each"}, "every run takes the rate that was best for its own seed",
+     "average over the tuning seeds first, then take the best rate"),
+    ({"choose": "mean"}, "the gain is averaged over the learning rates", "each arm takes the rate that is best for it"),
+    ({"common": "dropout"}, "both arms have the same learning rate",
+     "choose it for each rate of dropout by itself, or one arm plays on the other's ground"),
+    ({"common": "label_noise"}, "an arm has the same learning rate at every label noise",
+     "choose it at each label noise by itself"),
+    ({"measure": "all"}, "the tuning seeds measure too", "leave them out of the difference"),
+    ({"measure": "tuning"}, "the gain is measured on the tuning seeds",
+     "use them to choose, and the others to measure"),
+    ({"paired": False}, "the interval is that of unpaired runs", "the arms share their seeds: take differences first"),
+)
+
+
+def gains(runs, tuning, *, score="last epoch", choose="tuning", common=(), measure="others", paired=True):
+    """Accuracy with dropout minus without: (mean, low, high) at each label noise, or what a slip makes of it."""
+    from course_utils import stats
+
+    scores = runs.val_accuracy
+    scores = scores.max("epoch") if score == "best epoch" else scores.isel(epoch=-1, drop=True)
+    others = [seed for seed in runs.seed.values if seed not in list(tuning)]
+    sets = {"tuning": list(tuning), "others": others, "all": list(runs.seed.values)}
+    measured = scores.sel(seed=sets[measure])
+    if choose == "mean":
+        chosen = measured.mean("learning_rate")
+    elif choose == "each":
+        chosen = measured.max("learning_rate")
+    else:
+        judged = scores.sel(seed=sets[choose]).mean("seed")
+        best = (judged.mean(common) if common else judged).idxmax("learning_rate")
+        chosen = measured.sel(learning_rate=best).drop_vars("learning_rate")
+    without = float(runs.dropout.min())
+    between = (without, next(float(rate) for rate in runs.dropout.values if rate != without))
+    difference = stats.paired_difference if paired else stats.unpaired_difference
+    found = difference(chosen, "dropout", between=between)
+    return np.array([found[name].transpose("label_noise").values for name in ("mean", "low", "high")])
+
+
+def made_up_runs(rng):
+    """What `fit_many` would return, such that every slip shows; and the tuning seeds."""
+    import xarray as xr
+
+    accuracy = np.array([   # (learning_rate, label_noise, dropout)
+        [[0.93, 0.90], [0.85, 0.80], [0.72, 0.70]],
+        [[0.96, 0.93], [0.862, 0.88], [0.69, 0.78]],
+        [[0.94, 0.97], [0.80, 0.86], [0.60, 0.76]]])
+    seeds, tuning = np.arange(40, 53), [42, 47, 51]
+    values = np.repeat(accuracy[..., None], len(seeds), axis=-1)
+    values = values + rng.normal(0, 0.02, len(seeds)) + rng.normal(0, 0.004, values.shape)
+    values[0, 1, 0, np.isin(seeds, tuning)] += 0.03   # there the tuning seeds disagree with the others
+    run_up = np.array([0.5, 0.9, 1.02, 1.0])          # by epoch; the last is not the best
+    values = values[..., None] * np.where(np.arange(2)[:, None, None] == 0, run_up, np.sqrt(run_up))
+    return xr.Dataset({"val_accuracy": (("learning_rate", "label_noise", "dropout", "seed", "epoch"), values)},
+                      {"learning_rate": [0.02, 0.1, 0.5], "label_noise": [0.0, 0.25, 0.5], "dropout": [0.0, 0.4],
+                       "seed": seeds, "epoch": range(1, 5)}), tuning
+
+
+def _three(value, levels):
+    if hasattr(value, "data_vars") or isinstance(value, dict):   # as stats.paired_difference returns it
+        missing = [name for name in ("mean", "low", "high") if name not in value]
+        expect(not missing, f"the result lacks {' and '.join(missing)}", "return mean, low, high")
+        value = [value["mean"], value["low"], value["high"]]
+    value = list(value) if isinstance(value, np.ndarray) else value
+    return np.array(arrays(value, dict.fromkeys(("mean", "low", "high"), (levels,))))
+
+
+def _experiment(runs, tuning):
+    import xarray as xr
+
+    expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
+           "write runs = fit_many(build_model, digits, …)")
+    wanted = {"learning_rate", "label_noise", "dropout", "seed", "epoch"}
+    missing = sorted(wanted - set(runs.val_accuracy.dims))
+    expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
+    extra = sorted(set(runs.val_accuracy.dims) - wanted)
+    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
+    expect(runs.sizes["dropout"] == 2 and float(runs.dropout.min()) == 0, "the arms are not dropout 0 and another rate",
+           "compare one rate with none: dropout=[0.0, 0.2]")
+    noise = runs.label_noise.values
+    expect(noise.min() == 0 and noise.max() >= 0.3, "the labels are not right in one case and badly wrong in another",
+           "let label_noise go from 0 to 0.3 or more")
+    expect(runs.sizes["learning_rate"] >= 3, "there are fewer than three learning rates",
+           "an arm can choose only among what it is offered")
+    expect(set(tuning) <= set(runs.seed.values), "the tuning seeds are not among the runs",
+           "the grid needs them too: \"seed\": [*tuning, …]")
+    expect(runs.sizes["seed"] - len(tuning) >= 10, "fewer than ten seeds are left to measure",
+           "take ten or more besides the tuning seeds")
+    expect(float(runs.val_accuracy.isel(epoch=-1).max()) > 0.85, "none of these networks has learned the digits",
+           "train for more epochs, and see that check 3.3 passes")
+
+
+def _conclusion(runs, tuning, helps):
+    try:
+        named = {round(float(noise), 6) for noise in helps}
+    except (TypeError, ValueError):
+        raise Violated("helps is not a collection of shares: write it like [0.0, 0.4]") from None
+    levels = {round(float(noise), 6) for noise in runs.label_noise.values}
+    expect(named <= levels, "helps holds a share of wrong labels that was not tried", "choose among your label_noise")
+    _, low, high = gains(runs, tuning)
+    for noise, below, above in zip(runs.label_noise.values, low, high, strict=True):
+        is_named, what = round(float(noise), 6) in named, f"label noise {noise:g}"
+        expect(not (is_named and above < 0), f"at {what} dropout hurts", "its whole interval is below 0")
+        expect(not (is_named and below <= 0), f"at {what} the interval of the gain contains 0",
+               "it may help or hurt; you have not shown that it helps")
+        expect(is_named or below <= 0, f"at {what} dropout helps, and you do not say so",
+               "the whole interval of the gain is above 0")
+
+
+# Letters of question 3.6: what a flaw asks of the reader, and why another objection is none.
+MISSING = {
+    "a": "how would the curve look if every network were trained once more?",
+    "c": "what else changes from point to point of this curve, beside the rate?",
+    "e": "for which of the six networks is the learning rate the best one?",
+    "g": "where does the curve turn down again, so that one could speak of an ideal?",
+    "i": "does the title speak of more than the curve shows?",
+}
+SOUND = {
+    "b": "a common seed pairs the runs, and that makes a comparison sharper",
+    "d": "at inference all units work together, and that is how the network will be used",
+    "f": "which of the two accuracies is taken with units missing?",
+    "h": "what is kept is divided by 1 − rate for the very reason that the expected value stays",
+}
+
+
+@check("3.6", "you found every flaw, and nothing that is none")
+def referee(flaws, rng):
+    objections(flaws, MISSING, SOUND)

@@ -1,0 +1,413 @@
+"""Checks of exercise 04: penalties, weight decay, early stopping, and an honest choice of a penalty."""
+
+import dataclasses
+
+import numpy as np
+
+from course_utils.checks import Violated, arrays, call, check, close, expect, expect_close, objections
+from course_utils.datasets import Split
+
+
+@check("4.1", "both gradients are the slopes of Keras's penalties, at zero too")
+def gradients(penalty_gradients, rng):
+    w = rng.uniform(0.5, 2, (3, 4)) * np.array([1, -1, 1, -1])
+
+    def found(w, l1, l2):
+        value = call(penalty_gradients, {"w": w, "l1": l1, "l2": l2})
+        return arrays(value, {"gradient of l1": w.shape, "gradient of l2": w.shape})
+
+    of_l1, of_l2 = found(w, 0.25, 0.375)
+    right = [slopes(penalty, w) for penalty in keras_penalties(0.25, 0.375)]
+    expect(not (close(of_l1, right[1]) and close(of_l2, right[0])), "the gradients are swapped",
+           "return that of the L1 penalty first")
+    for wrong, violated, hint in (
+            (-right[0], "the gradient of L1 points downhill", "the slope is asked for; it is the optimizer that goes "
+             "the other way"),
+            (np.sign(w), "the gradient of L1 lacks the strength", "the sum is multiplied by l1, and so is its slope"),
+            (np.full(w.shape, 0.25), "the gradient of L1 has no sign",
+             "where a weight is negative, its absolute value falls as the weight grows"),
+            (0.25 * np.abs(w), "the gradient of L1 is the penalty of each weight",
+             "how fast does |w| change with w? Not faster where w is large"),
+            (0.25 * w, "the gradient of L1 grows with the weight", "the slope of |w| is 1 or −1, wherever w is"),
+            (right[0] / w.size, "the gradient of L1 is that of a mean", "Keras sums over all weights")):
+        expect(not close(of_l1, wrong), violated, hint)
+    expect_close(of_l1, right[0], "the gradient of L1 is not the slope of Keras's penalty",
+                 "each weight appears once in the sum, as l1 · |w|; take the derivative of that")
+    for wrong, violated, hint in (
+            (-right[1], "the gradient of L2 points downhill", "the slope is asked for; it is the optimizer that goes "
+             "the other way"),
+            (0.375 * w, "the gradient of L2 is half of what it should be",
+             "Keras's penalty has no ½ before the sum, as some books have"),
+            (2 * w, "the gradient of L2 lacks the strength", "the sum is multiplied by l2, and so is its slope"),
+            (w, "the gradient of L2 lacks the strength", "the sum is multiplied by l2, and so is its slope"),
+            (0.375 * w**2, "the gradient of L2 is the penalty of each weight", "take the derivative of w² by w"),
+            (2 * 0.375 * np.abs(w), "the gradient of L2 has lost its sign", "the slope of w² is negative where w is"),
+            (0.375 * w / np.linalg.norm(w), "the gradient of L2 is that of the norm",
+             "the penalty is the sum of the squares, without a root"),
+            (right[1] / w.size, "the gradient of L2 is that of a mean", "Keras sums over all weights")):
+        expect(not close(of_l2, wrong), violated, hint)
+    expect_close(of_l2, right[1], "the gradient of L2 is not the slope of Keras's penalty",
+                 "each weight appears once in the sum, as l2 · w²; take the derivative of that")
+    w[1, 2] = 0
+    at_zero = found(w, 0.5, 0.125)
+    expect(np.isfinite(at_zero[0]).all(), "the gradient of L1 is nan where a weight is 0",
+           "do not divide by the weight; np.sign knows what to do")
+    expect_close(at_zero[0][1, 2], 0, "the gradient of L1 moves a weight that is exactly 0",
+                 "there its slope jumps from −l1 to l1; take 0, in the middle")
+    for found_one, penalty in zip(at_zero, keras_penalties(0.5, 0.125), strict=True):
+        expect_close(found_one, slopes(penalty, w), "with other strengths the gradients are not those of Keras",
+                     "use the arguments l1 and l2")
+
+
+def keras_penalties(l1, l2):
+    """Keras's two penalties with these strengths."""
+    from keras import regularizers
+
+    return regularizers.L1(l1), regularizers.L2(l2)
+
+
+def slopes(penalty, w, step=1e-5):
+    """Central differences of a penalty by each weight."""
+    def by(index):
+        up, down = w.copy(), w.copy()
+        up[index] += step
+        down[index] -= step
+        return (float(penalty(up)) - float(penalty(down))) / (2 * step)
+
+    return np.array([by(index) for index in np.ndindex(w.shape)]).reshape(w.shape)
+
+
+@check("4.2", "the decay acts on the kernel alone, and the velocity knows nothing of it")
+def decay(decayed_step, rng):
+    def found(w, velocity, gradient, knobs, is_kernel=True):
+        value = call(decayed_step, {"w": w, "velocity": velocity, "gradient": gradient, **knobs,
+                                    "is_kernel": is_kernel})
+        return arrays(value, {"w": w.shape, "velocity": w.shape})
+
+    knobs = {"learning_rate": 0.25, "momentum": 0.5, "weight_decay": 0.375}
+    rate, momentum, strength = knobs.values()
+    w, velocity, gradient = rng.normal(0, 1, (3, 3, 4)) + np.array([3, 0, 0])[:, None, None]
+    new_w, new_velocity = found(w, velocity, gradient, knobs)
+    right_w, right_velocity = by_keras(w, velocity, gradient, knobs)
+    expect(not (close(new_w, right_velocity) and close(new_velocity, right_w)), "weight and velocity are swapped",
+           "return the weight first")
+    shrunk = (1 - rate * strength) * w
+    for wrong, violated, hint in (
+            (velocity, "the velocity is as before", "return the one that the weight was moved by"),
+            *((right_velocity - factor * strength * w, "the decay has got into the velocity",
+               "added to the gradient it is an L2 penalty, and momentum repeats it; take it off the weight itself")
+              for factor in (rate, 2 * rate, 1)),
+            (momentum * velocity + rate * gradient, "the velocity points uphill",
+             "in Keras it is what is added to the weight, so the gradient is subtracted"),
+            (momentum * velocity + gradient, "the learning rate stands outside the velocity",
+             "PyTorch has it there; Keras multiplies the gradient by it"),
+            (momentum * velocity - (1 - momentum) * rate * gradient, "the velocity is an average",
+             "Keras's SGD adds the whole step: momentum · velocity − learning_rate · gradient"),
+            (momentum * (velocity - rate * gradient), "momentum multiplies the new gradient too",
+             "only what is left of the old velocity is multiplied by it"),
+            (-rate * gradient, "the old velocity is forgotten", "momentum parts of it stay")):
+        expect(not close(new_velocity, wrong), violated, hint)
+    expect_close(new_velocity, right_velocity, "the velocity is not that of Keras",
+                 "momentum · velocity − learning_rate · gradient")
+    for wrong, violated, hint in (
+            (w + right_velocity, "nothing is decayed", "a part of the weight is taken off in every step"),
+            ((1 - strength) * w + right_velocity, "the decay is not multiplied by the learning rate",
+             "in Keras a step takes off learning_rate · weight_decay · w, so that a schedule slows both"),
+            ((1 - 2 * rate * strength) * w + right_velocity, "the decay is twice as strong",
+             "the 2 belongs to the gradient of a square, and here is no square"),
+            ((1 + rate * strength) * w + right_velocity, "the weight grows", "decay takes something off"),
+            (w + right_velocity - rate * strength, "every weight loses the same amount",
+             "the decay is a share of the weight"),
+            (w + right_velocity - rate * strength * np.sign(w), "every weight loses the same amount",
+             "the decay is a share of the weight"),
+            ((1 - rate * strength) * (w + right_velocity), "the decay comes after the step",
+             "Keras shrinks the weight that the step starts from"),
+            (shrunk + velocity, "the weight is moved by the old velocity", "first the velocity, then the weight"),
+            (shrunk - right_velocity, "the velocity is subtracted", "it points downhill already"),
+            (shrunk - rate * gradient, "the weight does not feel the momentum", "add the whole new velocity"),
+            (shrunk + momentum * right_velocity - rate * gradient, "the step is Nesterov's",
+             "here the new velocity is added as it is"),
+            (shrunk, "the weight is only decayed", "then comes the step of SGD: add the new velocity")):
+        expect(not close(new_w, wrong), violated, hint)
+    expect_close(new_w, right_w, "the weight is not that of Keras",
+                 "take off learning_rate · weight_decay · w, then add the new velocity")
+    bias, _ = found(w, velocity, gradient, knobs, is_kernel=False)
+    expect(not close(bias, right_w), "what is no kernel is decayed too",
+           "Keras can be told to leave biases, β and γ alone; look at is_kernel")
+    expect_close(bias, w + right_velocity, "what is no kernel makes another step than SGD",
+                 "only the decay is left out")
+    knobs = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.5}
+    mine = theirs = (w, velocity)
+    for step in rng.normal(0, 1, (4, 3, 4)):
+        mine, theirs = found(*mine, step, knobs), by_keras(*theirs, step, knobs)
+    expect_close(np.array(mine), np.array(theirs), "after four steps the weight is not that of Keras",
+                 "use all arguments as they are given, and remember nothing between two calls")
+
+
+def by_keras(w, velocity, gradient, knobs):
+    """Weight and velocity after one step of Keras's SGD."""
+    import keras
+
+    optimizer = keras.optimizers.SGD(**knobs)
+    weight = keras.Variable(w, dtype="float32")
+    optimizer.build([weight])
+    optimizer.momentums[0].assign(velocity)
+    optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")])
+    return weight.numpy(), optimizer.momentums[0].numpy()
+
+
+@check("4.3", "training stops and keeps an epoch as Keras's callback does")
+def stopping(early_stop, rng):
+    def found(losses, patience, min_delta=0.0):
+        value = call(early_stop, {"losses": losses, "patience": patience, "min_delta": min_delta})
+        return tuple(float(number) for number in arrays(value, {"kept": (), "last": ()}))
+
+    # Where nothing else is said, the answer is by Keras. All numbers are exact in binary, so ties are ties.
+    kept, last = found([1.0, 0.75, 0.5, 0.625, 0.75, 0.25], 2)   # (3, 5)
+    expect((kept, last) != (5, 3), "the epochs are swapped", "return the one that is kept first")
+    expect((kept, last) != (2, 4), "the epochs are counted from 0", "the first one is epoch 1")
+    expect((kept, last) not in {(3, 3), (5, 5)}, "the epoch that is kept is the one at which training stops",
+           "it stops patience epochs after the best, and goes back to the best")
+    expect((kept, last) != (6, 5), "an epoch is kept that was never trained",
+           "after the stop there are no losses; look at them one after the other")
+    expect(last != 4, "training stops one epoch too early", "with a patience of 2, two epochs without improvement pass")
+    expect(last != 6, "training goes on when patience has run out",
+           "it stops at the end of the epoch that is the patience-th without improvement")
+    expect((kept, last) == (3, 5), "with a patience of 2 it is another epoch",
+           "count the epochs since the best one; stop when they are as many as patience")
+    expect(found([0.5, 0.5, 0.5, 0.25], 2) == (1, 3), "a tie counts as an improvement", "the loss has to be lower")
+    expect(found([0.5, 0.75, 0.625, 0.75, 0.875], 2) == (1, 3), "a loss is compared with the one before it",
+           "an improvement is one over the best so far")
+    expect(found([1.0, 1.25, 0.75, 1.0, 0.5, 0.5, 0.75], 2) == (5, 7),
+           "patience is not renewed by an improvement", "count from 0 again")
+    expect(found([1.0, 0.75, 0.5], 2) == (3, 3) and found([1.0, 0.5, 0.75], 2) == (2, 3),
+           "where patience never runs out it is another epoch", "then the last epoch is the last of the list")
+    kept, last = found([1.0, 0.875, 0.75, 0.625, 0.5625, 0.5625, 0.5625, 0.5625], 3, 0.25)   # (4, 7)
+    expect((kept, last) != (5, 8), "min_delta is not used", "an improvement by less than that is none")
+    expect(last != 4, "small improvements never add up",
+           "the best is that of the last improvement; lower losses in between do not replace it")
+    expect(last != 6, "an improvement by just min_delta counts", "it has to be larger")
+    expect((kept, last) != (5, 7), "the epoch that is kept is no improvement by more than min_delta",
+           "keep the weights when you count an improvement, and only then")
+    expect((kept, last) == (4, 7), "with a min_delta it is another epoch",
+           "an improvement is a loss below the best by more than min_delta")
+    expect(found([4.0, 3.5, 3.0], 2, 0.25) == (3, 3), "min_delta is taken as a share of the loss",
+           "it has the unit of the loss; subtract it")
+    for patience in (1, 2, 3):
+        for min_delta in (0.0, 0.125):
+            for _ in range(4):
+                losses = [float(loss) for loss in rng.integers(1, 9, 8) / 8]
+                right = stopped_by_keras(losses, patience, min_delta)
+                expect(found(losses, patience, min_delta) == right,
+                       f"of the losses {', '.join(f'{loss:g}' for loss in losses)}, with patience={patience} and "
+                       f"min_delta={min_delta:g}, Keras keeps epoch {right[0]} and trains {right[1]}",
+                       "go through them with pen and paper")
+
+
+def stopped_by_keras(losses, patience, min_delta):
+    """Epoch that Keras's callback keeps, and the last it trains, both counted from 1."""
+    import keras
+
+    model = _Epochs()
+    callback = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=patience, min_delta=min_delta,
+                                             restore_best_weights=True)
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        model.epoch = epoch + 1
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+        if model.stop_training:
+            break
+    callback.on_train_end()
+    return model.epoch, epoch + 1
+
+
+class _Epochs:
+    """Stands for a model: its weights are the number of the epoch."""
+
+    epoch, stop_training = 0, False
+
+    def get_weights(self):
+        return self.epoch
+
+    def set_weights(self, epoch):
+        self.epoch = epoch
+
+
+@check("4.4", "the penalty is chosen on validation data, and the test set opened once, afterwards")
+def honest(choose_and_report, rng):
+    strengths = [float(strength) for strength in rng.permutation(np.logspace(-4, -1, len(FINAL)))]
+    seeds = [int(seed) for seed in rng.permutation(90)[:4]]
+    laboratory = Laboratory(strengths, seeds)
+    value = call(choose_and_report, {"train": laboratory.train, "data": laboratory.data, "strengths": strengths,
+                                     "seeds": seeds}, changes=["train", "data"])
+    strength, accuracy = (float(number) for number in arrays(value, {"strength": (), "accuracy": ()}))
+    chosen = laboratory.place(strength)
+    validated = [run for run in laboratory.runs if run["on"] == "validation"]
+    tested = [run for run in laboratory.runs if run["on"] == "test"]
+
+    expect(len({place for run in tested for place in run["places"]}) < 2, "the test set judges more than one penalty",
+           "choose on validation data first; then train the chosen one alone, and score that on the test images")
+    expect(validated, "no penalty is scored on validation data", "train(data, strengths, seeds) does that")
+    expect({place for run in validated for place in run["places"]} == set(range(len(strengths))),
+           "not every penalty is scored on validation data", "train them all, with all seeds")
+    expect(all({seed for run in validated for seed in run["seeds"] if place in run["places"]} == set(seeds)
+               for place in range(len(strengths))), "the penalty is chosen from a part of the seeds",
+           "train each with all seeds, and compare their means")
+    if chosen != RIGHT:
+        expect(False, *CHOSEN.get(chosen, ("another penalty has the highest mean validation accuracy",
+                                           "last epoch, mean over the seeds, and the strength where that is highest")))
+    expect(tested or not close(accuracy, np.mean(FINAL[RIGHT])), "the accuracy is that on the validation images",
+           "they have chosen the penalty and flatter it; open the test set, once, and report that")
+    expect(tested, "the test images judge nothing",
+           "data.replace(x_val=…, y_val=…) gives a split that is scored on them")
+    expect(laboratory.opened, "the test set is read without being opened", "ask for it by data.open_test()")
+    expect(len(laboratory.opened) == 1, "the test set is opened more than once", "open it once, and keep what it gives")
+    expect(laboratory.opened[0] >= max(place for place, run in enumerate(laboratory.runs) if run["on"] != "test") + 1,
+           "the test set is opened before the penalty is chosen",
+           "open it when nothing is left to choose; then nobody has to take your word for it")
+    scores = laboratory.scores("test", [RIGHT], seeds)["val_accuracy"][0]
+    for wrong, violated, hint in (
+            (np.mean(FINAL[RIGHT]), "the accuracy is that on the validation images",
+             "they have chosen the penalty and flatter it; report the one on the test images"),
+            (scores[:, -1].max(), "the accuracy is that of the best seed", "report the mean over all seeds"),
+            (scores[0, -1], "the accuracy is that of one seed", "report the mean over all seeds"),
+            (scores.mean(0).max(), "the accuracy is that of the best epoch",
+             "the test set chooses nothing, not even an epoch; take the last one"),
+            (scores.max(1).mean(), "the accuracy is that of the best epoch",
+             "the test set chooses nothing, not even an epoch; take the last one"),
+            (scores.mean(), "the accuracy is a mean over all epochs", "take the last one"),
+            (laboratory.scores("test", [RIGHT], seeds)["accuracy"][0, :, -1].mean(),
+             "the accuracy is that on the training images", "report the one on the test images")):
+        expect(not close(accuracy, wrong), violated, hint)
+    expect({seed for run in tested for seed in run["seeds"]} == set(seeds), "the report leaves seeds out",
+           "train the chosen penalty with all seeds, and report the mean")
+    expect_close(accuracy, scores[:, -1].mean(), "the accuracy is not that of the chosen penalty on the test images",
+                 "last epoch, mean over the seeds")
+
+
+# What the made-up trainings of question 4.4 come to: one row for each penalty, one column for each seed.
+FINAL = np.array([[0.60, 0.61, 0.60, 0.59],   # learns the training images by heart
+                  [0.90, 0.32, 0.34, 0.90],   # the first and the last seed are lucky
+                  [0.74, 0.73, 0.75, 0.74],   # val_loss, penalty included, is the lowest
+                  [0.80, 0.81, 0.79, 0.80],   # the one to choose
+                  [0.70, 0.69, 0.71, 0.70],   # best on the test images, had one asked them
+                  [0.55, 0.60, 0.97, 0.58],   # one run is the best of all
+                  [0.65, 0.64, 0.66, 0.65]])  # has its best epoch early
+RIGHT = 3
+TRAINING = np.array([1.0, 0.97, 0.9, 0.85, 0.8, 0.7, 0.6])
+CROSSENTROPY = np.array([1.6, 1.4, 1.0, 0.8, 1.1, 1.5, 1.3])   # on validation images
+PENALTY = np.array([0.0, 0.1, 0.1, 0.7, 0.6, 0.7, 0.8])
+TEST = np.array([0.5, 0.55, 0.6, 0.68, 0.95, 0.52, 0.5])
+CHOSEN = {
+    0: ("the penalty is chosen by a training score", "without a penalty training always looks best; ask images that "
+        "were not trained on"),
+    1: ("the penalty is chosen from one seed", "average over the seeds first; here one seed misleads"),
+    2: ("the penalty is chosen by a loss that contains it", "val_loss is crossentropy plus penalty, so it punishes "
+        "strong ones for being strong; take val_accuracy, or val_loss − penalty"),
+    4: ("the penalty is chosen on the test images", "they are there to judge the choice, not to make it"),
+    5: ("the best single run chooses the penalty", "its seed was lucky; average over the seeds first"),
+    6: ("a single early epoch chooses the penalty", "what you keep are the weights of the last epoch"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched(Split):
+    """A split that notes at which point its test set is opened."""
+
+    opening: object = None
+
+    def open_test(self):
+        self.opening()
+        return self.test
+
+
+class Laboratory:
+    """Trainings that are made up, and a record of who was trained and scored on what."""
+
+    def __init__(self, strengths, seeds):
+        self.strengths, self.seeds, self.runs, self.opened = strengths, seeds, [], []
+        samples = np.arange(100)
+        x = np.stack([samples, samples], axis=1).astype("float32")   # the first number tells which sample it is
+        parts = {"training": samples[:60], "validation": samples[60:80], "test": samples[80:]}
+        (x_train, y_train), (x_val, y_val), test = ((x[rows], _label(x[rows])) for rows in parts.values())
+        self.parts = {name: set(rows.tolist()) for name, rows in parts.items()}
+        self.data = Watched("made up", x_train, y_train, x_val, y_val, test,
+                            opening=lambda: self.opened.append(len(self.runs)))
+
+    def train(self, data, strengths, seeds):
+        """What `fit_many` would give, with a dimension for each knob that is a sequence."""
+        import xarray as xr
+
+        expect(hasattr(data, "x_train"), "train is not given a Split", "train(data, strengths, seeds), in this order")
+        learned, scored = ({int(one) for one in np.asarray(x)[:, 0]} for x in (data.x_train, data.x_val))
+        matched = all(np.array_equal(_label(np.asarray(x)), y)
+                      for x, y in ((data.x_train, data.y_train), (data.x_val, data.y_val)))
+        expect(matched, "images and labels do not belong together", "replace x_val and y_val together")
+        expect(not learned & self.parts["test"], "the test images are trained on",
+               "they may only judge; put them in the place of x_val and y_val")
+        expect(not learned & scored, "images are trained on that also score", "keep them apart")
+        on = next((name for name, part in self.parts.items() if part == scored), None)
+        expect(on in ("validation", "test"), "the scores are taken on neither the validation nor the test images",
+               "leave data as it is, or replace x_val and y_val by all test images")
+        places, given = [self.place(one) for one in np.atleast_1d(strengths)], np.atleast_1d(seeds).tolist()
+        expect(set(given) <= set(self.seeds), "other seeds are used than those that are given",
+               "use the argument seeds")
+        self.runs.append({"on": on, "places": places, "seeds": given})
+        runs = xr.Dataset({name: (("l2", "seed", "epoch"), values)
+                           for name, values in self.scores(on, places, given).items()},
+                          {"l2": [self.strengths[place] for place in places], "seed": given, "epoch": [1, 2, 3]})
+        return runs.squeeze([name for name, values in (("l2", strengths), ("seed", seeds)) if np.ndim(values) == 0])
+
+    def place(self, strength):
+        """Where a strength stands in the table above."""
+        found = [place for place, one in enumerate(self.strengths) if np.isclose(one, float(strength), rtol=1e-4)]
+        if not found:
+            raise Violated("a penalty is used that is not among strengths: return the strength, not its place, and "
+                           "train no others")
+        return found[0]
+
+    def scores(self, on, places, seeds):
+        """Arrays (penalties, seeds, 3 epochs) of all that `fit_many` reports."""
+        columns = [self.seeds.index(seed) for seed in seeds]
+        shape = (len(FINAL), len(self.seeds))
+        final, crossentropy = FINAL, CROSSENTROPY[:, None] - 4 * (FINAL - FINAL.mean(1, keepdims=True))
+        if on == "test":
+            final = TEST[:, None] + np.array([0.02, -0.02, 0.03, -0.03])
+        accuracy = np.stack([final - 0.2, final - 0.1, final], axis=2)
+        if on == "test":
+            accuracy[RIGHT, :, 0] = 0.9   # tempting, too
+        else:
+            accuracy[6, :, 1], crossentropy[6] = 0.95, 1.3
+        losses = np.stack([crossentropy + 0.6, crossentropy + 0.3, crossentropy], axis=2)
+        losses[6, :, 1] = 0.5
+        training = np.broadcast_to(TRAINING[:, None], shape)[:, :, None] - np.array([0.3, 0.1, 0.0])
+        penalty = np.broadcast_to(PENALTY[:, None, None], losses.shape)
+        found = {"accuracy": training, "loss": 1.1 - training + penalty, "val_accuracy": accuracy,
+                 "val_loss": losses + penalty, "penalty": penalty}
+        return {name: values[np.ix_(places, columns)] for name, values in found.items()}
+
+
+def _label(x):
+    """A label that tells which sample it belongs to."""
+    return (7 * np.asarray(x)[:, 0]).astype("int32") % 10
+
+
+# Letters of question 4.5: what a flaw asks of the reader, and why another objection is none.
+MISSING = {
+    "b": "how many images has each of the two networks learned from?",
+    "c": "which images have chosen among the twelve, and which are shown?",
+    "e": "how many settings was each of the two networks allowed to try?",
+    "g": "is what was done under Adam what the title calls it?",
+}
+SOUND = {
+    "a": "common seeds pair the runs, and that makes a comparison sharper",
+    "d": "biases are left alone on purpose, as they do not make a function any steeper",
+    "f": "a loss that contains the penalty says nothing about how well new images are answered",
+    "h": "with wrong labels in the training set, accuracy there rewards whoever has learned them by heart",
+}
+
+
+@check("4.5", "you found every flaw, and nothing that is none")
+def referee(flaws, rng):
+    objections(flaws, MISSING, SOUND)
