@@ -109,7 +109,7 @@ quiz.ask("00", "seeds")
 # | [05](05_batch_norm_from_scratch.ipynb) | batch norm: what number does the layer output? |
 # | [06](06_batch_norm_in_keras.ipynb) | batch norm in Keras: which mode, which momentum, which batch? |
 # | [07](07_batch_norm_on_trial.ipynb) | batch norm on trial: does it do what people say? |
-# | [08](08_batch_norm_and_pretrained_networks.ipynb) | batch norm in networks that are trained already: insert, freeze, re-estimate, fold |
+# | [08](08_batch_norm_and_pretrained_networks.ipynb) | batch norm in trained networks: insert, re-estimate, fold |
 # | [09](09_dropout.ipynb) | dropout: when does noise pay? |
 # | [10](10_weight_regularization.ipynb) | weight regularization: which brake? |
 # | 11 | data augmentation: what may change without changing the label? |

@@ -342,8 +342,8 @@ plots.errors_on_log_axis(ax)
 # %% [markdown]
 # With many of these small images a support vector machine, at its default settings,
 # beats our network. It makes fewer errors now than the law promises after a doubling of
-# the data, even at the favorable end of its interval, and it costs nothing. Always try the cheap classical model first. If it
-# wins, you have saved the price of the data.
+# the data, even at the favorable end of its interval, and it costs nothing. Always try
+# the cheap classical model first. If it wins, you have saved the price of the data.
 
 # %% [markdown]
 # ## What goes wrong
