@@ -507,7 +507,7 @@ MISSING = {
     "i": "does the title speak of more than the curve shows?",
 }
 SOUND = {
-    "b": "a common seed pairs the runs, and that makes a comparison sharper",
+    "b": "other seeds at other rates would only add scatter; would more seeds at each rate not help more?",
     "d": "at inference all units work together, and that is how the network will be used",
     "f": "which of the two accuracies is taken with units missing?",
     "h": "what is kept is divided by 1 − rate for the very reason that the expected value stays",

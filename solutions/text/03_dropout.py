@@ -48,14 +48,15 @@ print("inference\n", layer(np.ones((2, 8)), training=False).numpy())
 # %% [markdown]
 # ## 3.1 Inverted dropout
 #
-# In training, each unit of each sample is set to 0 with the probability `rate`, by a
-# throw of its own. Which other units fall plays no part. What is kept is scaled such
+# In training, each unit of each sample is set to 0 with the probability `rate`, and
+# each is drawn on its own, whatever becomes of the others. What is kept is scaled such
 # that the *expected value* of every unit stays what it was, which is why inference
 # can leave everything alone. (The original paper scaled at inference instead; dropout
 # that scales in training is called inverted.)
 #
 # Draw from `rng`, a `numpy.random.Generator`, in any way you like. Return the mask
-# too: the backward pass will need it.
+# too: the backward pass will need it. Other than in lecture 09, the mask only says
+# *which* units are kept; it is not divided by anything. At inference all are kept.
 
 # %% question="3.1"
 def dropout(x, rate, rng, training):
@@ -156,21 +157,22 @@ checks.network(build_model)
 # classes are as likely. Write `mc_dropout`.
 #
 # An uncertainty is worth something if it notices that an image is odd. Turn each
-# digit by 90°. Of all pairs of an upright and a turned image, the share in which the
-# turned one is the more uncertain (a tie counts half) is called **AUROC**: 1 if always,
-# 0.5 if it knows nothing. `sklearn.metrics.roc_auc_score` computes it. Turn images of
+# digit by 90°. Of all pairs of an upright and a turned image, also of different digits,
+# the share in which the turned one is the more uncertain (a tie counts half) is called
+# **AUROC**: 1 if always, 0.5 if it knows nothing. `sklearn.metrics.roc_auc_score` computes it. Turn images of
 # shape (N, 8, 8) with `np.rot90`, and mind its argument `axes`.
 #
 # Other images would give another AUROC, so give its **interval** by a bootstrap: draw
 # N image *numbers* with replacement, and compute the AUROC of these images and their
 # turned twins. Do that 500 times or more; the 2.5 and 97.5 percentiles are
-# the ends of the 95 % interval. Write `rotation_auroc`.
+# the ends of the 95 % interval. (The images are the same each time, so ask the network
+# for its uncertainties once, at the start.) Write `rotation_auroc`.
 
 # %% question="3.4"
 def mc_dropout(model, x, passes):
     """Mean answer of a network with dropout on, and how uncertain it is.
 
-    model : keras.Model, its output are probabilities
+    model : keras.Model whose outputs are probabilities
     x : (N, 64);  passes : int
     returns mean, entropy : (N, K), (N,)
     """
@@ -235,7 +237,9 @@ from functools import partial
 
 ways = {"one answer": one_answer,
         "30 passes": lambda model, x: mc_dropout(model, x, 30)[1]}
-for seed in range(3 if build_model(0.2) else 0):
+net = build_model(0.2)
+answered = net and mc_dropout(net, digits.x_val[:2], 2) is not None
+for seed in range(3 if answered else 0):
     model = trained(seed)
     for name, entropy in ways.items():
         found = rotation_auroc(partial(entropy, model), digits.x_val,
@@ -246,7 +250,8 @@ for seed in range(3 if build_model(0.2) else 0):
 
 # %% [markdown]
 # An AUROC near one half means that the network is hardly less sure of a digit that lies
-# on its side. Thirty passes do better here than one answer, and are still far from what
+# on its side; below one half it is even surer of it (you have swapped nothing). Thirty
+# passes do better here than one answer, and are still far from what
 # the name “uncertainty” promises. A network has learned to doubt where *classes* are
 # alike; nobody has taught it what a digit is.
 #
@@ -267,12 +272,12 @@ for seed in range(3 if build_model(0.2) else 0):
 # 3. on all *other* seeds take the difference, with dropout minus without, seed by
 #    seed, and its 95 % interval. `stats.paired_difference` does that.
 #
-# Write it as `dropout_gain`. Then run `fit_many` with your network: two values of
-# `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or more; three learning
-# rates or more; the seeds of `tuning` and ten others. (`dropout` and `label_noise` are
+# Write it as `dropout_gain`. Then run `fit_many` with your network for some twenty
+# epochs: two values of `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or
+# more; three learning rates or more, about 0.1; the seeds of `tuning` and ten others. (`dropout` and `label_noise` are
 # knobs of `fit_many` itself; all these networks share one compiled program.) Last, say
 # where dropout helps: list in `helps` the shares of wrong labels at which the *whole*
-# interval lies above 0, like `helps = [0.3]`.
+# interval lies above 0, like `helps = [0.3]`. An empty list is an answer too.
 #
 # Predict first: on which of your label noises will it help, and by how many points?
 # The check looks at all three answers together.
@@ -355,8 +360,8 @@ _ = ax.legend()
 #   another seed would leave.
 # - **b.** All six runs start from the same seed. They should have been given
 #   different ones, so that the runs are independent.
-# - **c.** With the rate the width of the layers changes too. What is shown may be the
-#   effect of the width.
+# - **c.** With the rate the width of the layers changes too. However good the reason
+#   for that, what is shown may be the effect of the width.
 # - **d.** Test accuracy was taken with dropout switched off. A network that was
 #   trained with dropout has to be tested with it.
 # - **e.** The learning rate is the best one without dropout. At other rates another
@@ -381,7 +386,7 @@ flaws = {
     "g",  # a best value at the edge of a range is no optimum
     "i",  # one network, one data set, and a sentence about all of them
 }
-# b: the common seed pairs the runs, and pairs need fewer seeds.
+# b: other seeds would only add to the scatter; more of them at each rate are missing.
 # d: dropout is for training; the whole network is what will be used.
 # f: training accuracy is taken with units missing, and on wrong labels.
 # h: the factor ten is what keeps the expected value where it was.

@@ -56,7 +56,9 @@ _ = plots.curves(runs.sel(l2=0), "accuracy",
                  title="Without a brake the wrong labels are learned")
 
 # %% [markdown]
-# Training accuracy goes on rising; validation accuracy turns after a few epochs.
+# Training accuracy goes on rising; validation accuracy turns after a few epochs. (An
+# epoch of `fit_many` is as many steps as the whole training set would take: five
+# passes over these 200 images.)
 # Three brakes follow: a penalty, weight decay, and stopping in time.
 
 # %% [markdown]
@@ -68,7 +70,7 @@ _ = plots.curves(runs.sel(l2=0), "accuracy",
 # \lambda_2 \sum_i w_i^2 \quad\text{for } \texttt{L2}(\lambda_2).$$
 #
 # Mind that there is no ½, and that these are sums, not means. Write the gradient of
-# each by the weights. At $w_i = 0$ the absolute value has no slope; take 0 there, so
+# each with respect to the weights. At $w_i = 0$ the absolute value has no slope; take 0 there, so
 # that a weight that is exactly 0 stays where it is.
 
 # %% question="4.1"
@@ -92,7 +94,8 @@ checks.gradients(penalty_gradients)
 
 # %% [markdown]
 # Now look at both for a large weight and for a small one. Which penalty still
-# pulls when a weight is nearly 0? That is the one that drives weights to zero.
+# pulls when a weight is nearly 0? That is the one that drives weights all the way
+# toward zero.
 
 # %%
 print(penalty_gradients(np.array([2.0, 0.02]), l1=0.01, l2=0.01))
@@ -108,11 +111,12 @@ print(penalty_gradients(np.array([2.0, 0.02]), l1=0.01, l2=0.01))
 # Write one step of SGD with momentum and decoupled weight decay, as Keras has it in
 # `SGD(learning_rate, momentum, weight_decay=…)`, without Nesterov:
 #
-# - the **velocity** is what is added to the weight: `momentum` parts of the old one,
-#   minus the gradient times the learning rate;
+# - the **velocity** is what is added to the weight: `momentum` times the old
+#   velocity, minus the learning rate times the gradient;
 # - the **weight** first loses a share `learning_rate` · `weight_decay` of itself;
 #   then the new velocity is added;
-# - what is **no kernel** (a bias, β or γ) makes the same step without any decay.
+# - a weight that is **not a kernel** (a bias, β or γ) takes the same step without any
+#   decay.
 #   (Keras decays everything, until you say
 #   `optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])`.)
 
@@ -139,8 +143,9 @@ checks.decay(decayed_step)
 
 # %% [markdown]
 # What is the difference worth? Take an idle weight, one on which the data have no
-# opinion: its gradient is 0. Once it decays at a strength of 0.1; once 0.1 w is its
-# gradient, as from an L2 penalty of 0.05. How much of it is left after 100 steps?
+# opinion: its gradient is 0. In a first run it decays at a strength of 0.1. In a second
+# one 0.1 w is its gradient, as from an L2 penalty of 0.05. How much of it is left after
+# 100 steps?
 
 # %%
 def left(weight_decay, penalty, steps=100):
@@ -157,7 +162,7 @@ if decayed_step(*np.ones((3, 1)), 0.01, 0.9, 0.1, True) is not None:
 
 # %% [markdown]
 # A momentum of 0.9 repeats what is in the gradient until it counts tenfold. So a
-# strength that was tuned for the one is of no use for the other.
+# strength that was tuned for the one cannot be carried over to the other as it stands.
 
 # %% [markdown]
 # ## 4.3 Early stopping
@@ -171,7 +176,8 @@ if decayed_step(*np.ones((3, 1)), 0.01, 0.9, 0.1, True) is not None:
 # - A later epoch is an **improvement** if its loss is below that of the best so far
 #   by *more* than `min_delta`. It then becomes the best. A tie is no improvement.
 # - Training stops at the end of the epoch that is the `patience`-th in a row without
-#   improvement, or with the list. (`patience` is at least 1.)
+#   improvement, or where the list ends. (`patience` is at least 1; Keras takes 0 for
+#   1.)
 # - The weights of the best epoch are **kept**.
 
 # %% question="4.3"
@@ -228,7 +234,7 @@ runs[columns].isel(epoch=-1).mean("seed").reset_coords(drop=True).to_pandas(
     ).round(2)
 
 # %% [markdown]
-# Four of the columns would choose for you, and they do not agree. Which of them says
+# The first four columns would choose for you, and they do not all agree. Which says
 # how well *new* images are answered? Look at what Keras's `loss` and `val_loss`
 # consist of.
 #
@@ -278,8 +284,9 @@ if reported is not None:
     print(f"strength {reported[0]:g}, test accuracy {reported[1]:.2f}")
 
 # %% [markdown]
-# Compare with the table. The more settings one tries, and the fewer seeds stand behind
-# each, the more the validation score flatters its winner.
+# Compare with the table. With six strengths, and ten seeds behind each, luck has little
+# room. The more settings one tries, and the fewer seeds stand behind each, the more the
+# validation score flatters its winner.
 
 # %% [markdown]
 # ## 4.5 You are the referee
@@ -303,6 +310,7 @@ twelve = train(theirs, [0.003, 0.01, 0.03], range(10), train_size=200 + 360,
                learning_rate=[0.0007, 0.002, 0.006, 0.02])
 twelve = twelve.val_accuracy.isel(epoch=-1)
 best = twelve.mean("seed").argmax(["l2", "learning_rate"])
+# Here the 360 are further training images, which makes no difference.
 
 # %%
 ax = plots.axes()

@@ -484,7 +484,7 @@ NOT_GAINS = {
 
 FLAWS = [{"a", "c", "e", "g", "i"}, "acegi", ["I", "G", "E", "C", "A"]]
 NOT_FLAWS = {
-    "all": (set("abcdefghi"), "comparison sharper"),
+    "all": (set("abcdefghi"), "only add scatter"),
     "dropout in the test": (set("acdegi"), "at inference all units work together"),
     "training below test": (set("acefgi"), "taken with units missing"),
     "large activations": (set("aceghi"), "the expected value stays"),
