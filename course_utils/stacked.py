@@ -111,6 +111,15 @@ def descend(weights, slopes, rate):
             for name in weights}
 
 
+def _looks(weights, data, seeds, steps, learning_rate, *, batch_size=32, **network):
+    """Train, and yield at each of the steps the weights, the batch, its losses and its gradients."""
+    for step, batch in enumerate(itertools.islice(batches(data, seeds, batch_size), max(steps) + 1)):
+        loss, slopes, _ = gradients(weights, *batch, **network)
+        if step in steps:
+            yield weights, batch, loss, slopes
+        weights = descend(weights, slopes, learning_rate)
+
+
 def gradient_norms(data, seeds, *, steps=(0,), learning_rate=0.1, activation="relu", **network):
     """How large the gradient of each hidden kernel is, in the course of a training.
 
@@ -129,14 +138,10 @@ def gradient_norms(data, seeds, *, steps=(0,), learning_rate=0.1, activation="re
     xarray.DataArray, dims (step, layer, seed); layers count from 1. Infinite or NaN once a network
     has diverged.
     """
-    weights, found = start(data, seeds, **network), []
+    weights = start(data, seeds, **network)
     with np.errstate(all="ignore"):
-        for step, (x, y) in enumerate(itertools.islice(batches(data, seeds), max(steps) + 1)):
-            _, slopes, _ = gradients(weights, x, y, activation=activation)
-            if step in steps:
-                found.append([np.sqrt((kernel**2).sum((1, 2))) for kernel in slopes["kernel"][:-1]])
-            weights = descend(weights, slopes, learning_rate)
-    found = np.array(found)
+        found = np.array([[np.sqrt((kernel**2).sum((1, 2))) for kernel in slopes["kernel"][:-1]] for *_, slopes in
+                          _looks(weights, data, seeds, steps, learning_rate, activation=activation)])
     return xr.DataArray(found, {"step": list(steps), "layer": range(1, found.shape[1] + 1), "seed": list(seeds)},
                         ("step", "layer", "seed"), "gradient norm")
 
@@ -166,15 +171,13 @@ def along_gradient(data, seeds, *, steps, learning_rate, reach, batch_size=32, *
     Source: Santurkar, Tsipras, Ilyas & Madry (2018), How does batch normalization help optimization?,
     section 3.2; there the gradient's change is not divided by its norm.
     """
-    weights, found = start(data, seeds, **network), []
-    for step, (x, y) in enumerate(itertools.islice(batches(data, seeds, batch_size), max(steps) + 1)):
-        here, slopes, _ = gradients(weights, x, y)
-        if step in steps:
-            size = _norm(slopes)
-            walks = [gradients(descend(weights, slopes, far), x, y)[:2] for far in reach]
-            found.append(([loss for loss, _ in walks], [_norm(descend(there, slopes, 1)) / size for _, there in walks],
-                          here, size))
-        weights = descend(weights, slopes, learning_rate)
+    found = []
+    for weights, batch, here, slopes in _looks(start(data, seeds, **network), data, seeds, steps, learning_rate,
+                                               batch_size=batch_size):
+        size = _norm(slopes)
+        walks = [gradients(descend(weights, slopes, far), *batch)[:2] for far in reach]
+        found.append(([loss for loss, _ in walks], [_norm(descend(there, slopes, 1)) / size for _, there in walks],
+                      here, size))
     dims = [("step", "reach", "seed")] * 2 + [("step", "seed")] * 2
     return xr.Dataset({name: (dim, np.array(values)) for name, dim, values in
                        zip(("loss", "turned", "here", "norm"), dims, zip(*found, strict=True), strict=True)},

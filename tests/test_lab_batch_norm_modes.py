@@ -6,24 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from course_utils import datasets, labs
-from tests.lab_states import pairs
+from course_utils import labs
+from tests.lab_states import closed, pairs
 
 LAB = labs.batch_norm_modes
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
-
-
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    def __init__(self):
-        pass
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return datasets.digits()
 
 
 def results(steps, *, taken=None):
@@ -41,7 +29,7 @@ def results(steps, *, taken=None):
 
 def test_all_pairs_of_controls_can_be_drawn_and_told():
     for state in pairs(LAB):
-        picture, sentence = Closed()._picture(state, results(state["steps"]))
+        picture, sentence = closed(LAB)._picture(state, results(state["steps"]))
         assert picture.startswith(PNG)
         assert sentence.startswith(f"After {state['steps']} steps with batches of {state['batch_size']} ")
         assert "on all training images it is 2.00" in sentence
@@ -50,14 +38,15 @@ def test_all_pairs_of_controls_can_be_drawn_and_told():
 
 
 def test_the_chosen_mode_is_told_first_and_drawn_strong():
-    (strong, told), (pale, _) = (Closed()._picture(LAB.checked({"mode": mode}), results(100)) for mode in module.MODES)
+    (strong, told), (pale, _) = (closed(LAB)._picture(LAB.checked({"mode": mode}), results(100))
+                                 for mode in module.MODES)
     assert "inference mode 80.0% [80.0%, 80.0%], training mode 90.0%" in told
     assert strong != pale
 
 
 def test_a_partial_result_can_be_drawn():
     partial = results(100, taken=30)
-    picture, sentence = Closed()._picture(LAB.checked({}), partial)
+    picture, sentence = closed(LAB)._picture(LAB.checked({}), partial)
     assert picture.startswith(PNG)
     assert sentence.startswith("After 30 steps")
     assert LAB.done(partial) == pytest.approx(0.3)
@@ -137,7 +126,7 @@ def test_the_training_itself_does_not_depend_on_momentum(digits):
 @pytest.mark.parametrize("state", [{"learning_rate": 1.0, "batch_size": 2, "steps": 50},
                                    {"batch_size": 128, "steps": 20}])
 def test_the_ends_stay_finite(state):
-    picture, sentence = Closed().render(LAB.checked(state))
+    picture, sentence = closed(LAB).render(LAB.checked(state))
     assert picture.startswith(PNG)
     assert "nan" not in sentence
 

@@ -8,22 +8,15 @@ from scipy import stats
 
 from course_utils import labs
 from course_utils.labs import controls
-from tests.lab_states import pairs
+from tests.lab_states import closed, pairs
 
 LAB = labs.batch_norm_steps
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
 
 
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    def __init__(self):
-        pass
-
-
 def render(**state):
-    return Closed().render(LAB.checked(state))
+    return closed(LAB).render(LAB.checked(state))
 
 
 def test_all_pairs_of_controls_can_be_drawn_and_told():
@@ -51,14 +44,14 @@ def test_a_feature_has_the_mean_and_the_spread_it_says(shape):
 
 @pytest.mark.parametrize("shape", module.SHAPES[:3])
 def test_no_step_changes_the_shape(shape):
-    runs = Closed().compute(LAB.checked({"shape": shape, "gamma": 2.0, "beta": 1.0}), None)
+    runs = closed(LAB).compute(LAB.checked({"shape": shape, "gamma": 2.0, "beta": 1.0}), None)
     for step in ("centered", "normalized", "y"):
         assert stats.skew(runs[step]) == pytest.approx(stats.skew(runs["x"]))
         assert stats.kurtosis(runs[step]) == pytest.approx(stats.kurtosis(runs["x"]))
 
 
 def test_every_step_leaves_the_moments_it_should():
-    runs = Closed().compute(LAB.checked({"gamma": -2.0, "beta": 1.5, "epsilon": 1e-6}), None)
+    runs = closed(LAB).compute(LAB.checked({"gamma": -2.0, "beta": 1.5, "epsilon": 1e-6}), None)
     assert runs["centered"].mean() == pytest.approx(0)
     assert runs["centered"].var() == pytest.approx(runs["x"].var())
     assert (runs["normalized"].mean(), runs["normalized"].var()) == pytest.approx((0, 1), abs=1e-4)
@@ -82,7 +75,7 @@ def test_nothing_goes_missing_beyond_the_frame():
     from matplotlib.figure import Figure
 
     ax = Figure().subplots()
-    Closed._histograms(ax, np.linspace(-8, 8, 81), {"far": (np.array([-99.0, 0.5, 99.0]), "C0", True)})
+    LAB._histograms(ax, np.linspace(-8, 8, 81), {"far": (np.array([-99.0, 0.5, 99.0]), "C0", True)})
     heights = [vertex[1] for vertex in ax.patches[0].get_path().vertices]
     assert max(heights) == pytest.approx(1 / 3)
     assert ax.patches[0].get_path().vertices[1][1] == pytest.approx(1 / 3)

@@ -9,18 +9,11 @@ import xarray as xr
 from course_utils import datasets, labs
 from course_utils.claims.pretrained_networks import halves, shifted, trained_on_half, with_norms
 from course_utils.fine_tune import each
-from tests.lab_states import pairs
+from tests.lab_states import closed, pairs
 
 LAB = labs.domain_shift
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
-
-
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    def __init__(self):
-        pass
 
 
 def results(steps, arms=4):
@@ -32,7 +25,7 @@ def results(steps, arms=4):
 
 def test_all_pairs_of_controls_can_be_drawn_and_told():
     for state in pairs(LAB):
-        picture, sentence = Closed()._picture(state, results(state["steps"]))
+        picture, sentence = closed(LAB)._picture(state, results(state["steps"]))
         assert picture.startswith(PNG)
         assert f"{state['images']} images of the new domain, in batches of " in sentence
         assert "left as it is 50.0% [50.0%, 50.0%]" in sentence
@@ -40,12 +33,12 @@ def test_all_pairs_of_controls_can_be_drawn_and_told():
 
 
 def test_a_batch_is_never_larger_than_what_there_is():
-    _, sentence = Closed()._picture(LAB.checked({"images": 8, "batch_size": 32}), results(60))
+    _, sentence = closed(LAB)._picture(LAB.checked({"images": 8, "batch_size": 32}), results(60))
     assert "With 8 images of the new domain, in batches of 8:" in sentence
 
 
 def test_a_partial_result_can_be_drawn():
-    picture, sentence = Closed()._picture(LAB.checked({}), results(60, arms=2))
+    picture, sentence = closed(LAB)._picture(LAB.checked({}), results(60, arms=2))
     assert picture.startswith(PNG)
     assert "fine-tuned" not in sentence
     assert LAB.done(results(60, arms=2)) == 0.5
@@ -57,7 +50,8 @@ def trained():
 
 
 def final(state, seen=None):
-    runs = Closed().compute(LAB.checked(state), lambda partial: seen is not None and seen.append(partial.sizes["arm"]))
+    runs = closed(LAB).compute(LAB.checked(state),
+                               lambda partial: seen is not None and seen.append(partial.sizes["arm"]))
     return runs.isel(step=-1).mean("seed")
 
 
@@ -77,11 +71,11 @@ def test_it_trains_for_real(trained):
 
 def test_a_picture_is_a_pure_function_of_the_state(trained):
     state = LAB.checked({"steps": 20})
-    assert Closed().render(state) == Closed().render(state)
+    assert closed(LAB).render(state) == closed(LAB).render(state)
 
 
 def test_it_stops_when_told(trained):
-    runs = Closed().compute(LAB.checked({"steps": 20}), lambda partial: partial.sizes["arm"] == 2)
+    runs = closed(LAB).compute(LAB.checked({"steps": 20}), lambda partial: partial.sizes["arm"] == 2)
     assert runs.sizes["arm"] == 2
 
 

@@ -10,20 +10,11 @@ from matplotlib.figure import Figure
 
 from course_utils import labs
 from course_utils.labs.playground import mesh
-from tests.lab_states import pairs
+from tests.lab_states import closed, pairs
 
 LAB = labs.dropout
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
-
-
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    name = "dropout"
-
-    def __init__(self):
-        pass
 
 
 def results(state, *, validations=None, lost=0):
@@ -51,17 +42,17 @@ def results(state, *, validations=None, lost=0):
 def drawn(state, **changes):
     """The three panels and the sentence of a state."""
     state, axes = LAB.checked(state), list(Figure().subplots(1, 3))
-    return *axes, Closed().draw(axes, state, results(state, **changes))
+    return *axes, closed(LAB).draw(axes, state, results(state, **changes))
 
 
 def test_all_pairs_of_controls_can_be_drawn_and_called():
     for lost, state in zip(itertools.cycle([0, 3, module.SEEDS]), pairs(LAB)):
-        picture, sentence = Closed()._picture(state, results(state, lost=lost))
+        picture, sentence = closed(LAB)._picture(state, results(state, lost=lost))
         assert picture.startswith(PNG)
         assert ("diverged" in sentence) == (lost > 0)
         assert f"on {state['data']}, {state['train_size']} training samples" in sentence
         assert "nan" not in sentence
-        line = Closed().call(LAB.checked(state))
+        line = closed(LAB).call(LAB.checked(state))
         assert eval(line.replace("labs.dropout", "dict")).items() <= state.items()
 
 
@@ -106,7 +97,7 @@ def test_the_mask_drops_its_share_and_more_at_a_higher_rate(width):
 
 
 def final(state):
-    runs = Closed().compute(LAB.checked(state), lambda partial: False)
+    runs = closed(LAB).compute(LAB.checked(state), lambda partial: False)
     assert LAB.done(runs) == pytest.approx(1)
     return runs.val_accuracy.isel(step=-1).mean("seed")
 
@@ -124,17 +115,17 @@ def test_it_trains_for_real():
 @pytest.mark.slow
 def test_moons_and_narrow_networks_train_for_real():
     state = LAB.checked({"data": "moons", "width": 8, "label_noise": 0.0})
-    runs = Closed().compute(state, lambda partial: False)
+    runs = closed(LAB).compute(state, lambda partial: False)
     assert runs.val_accuracy.sel(dropout=0.0).isel(step=-1).mean() > 0.8
-    assert Closed()._picture(state, runs) == Closed().render(state)
+    assert closed(LAB)._picture(state, runs) == closed(LAB).render(state)
 
 
 def test_it_stops_when_told():
-    runs = Closed().compute(LAB.checked({}), lambda partial: partial.sizes["step"] == 2)
+    runs = closed(LAB).compute(LAB.checked({}), lambda partial: partial.sizes["step"] == 2)
     assert runs.sizes["step"] == 2
 
 
 def test_only_structural_changes_compile(compilations):
     for change in ({"width": 32}, {"width": 32, "rate": 0.6, "learning_rate": 0.1}, {"width": 32, "train_size": 64}):
-        Closed().compute(LAB.checked(change), lambda partial: True)
+        closed(LAB).compute(LAB.checked(change), lambda partial: True)
     assert len(compilations) == 1

@@ -6,18 +6,11 @@ import numpy as np
 import xarray as xr
 
 from course_utils import labs
-from tests.lab_states import pairs
+from tests.lab_states import closed, pairs
 
 LAB = labs.learning_curve
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
-
-
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    def __init__(self):
-        pass
 
 
 def results(*, epochs=module.EPOCHS, rate=0.5):
@@ -32,7 +25,7 @@ def results(*, epochs=module.EPOCHS, rate=0.5):
 
 def test_all_pairs_of_controls_can_be_drawn():
     for state in pairs(LAB):
-        picture, sentence = Closed()._picture(LAB.checked(state), results())
+        picture, sentence = closed(LAB)._picture(LAB.checked(state), results())
         assert picture.startswith(PNG)
         assert ("power law" in sentence) == state["fit"]
         if state["fit"]:
@@ -40,7 +33,7 @@ def test_all_pairs_of_controls_can_be_drawn():
 
 
 def test_the_law_is_not_fitted_before_the_training_is_done():
-    _, sentence = Closed()._picture(LAB.checked({}), results(epochs=3))
+    _, sentence = closed(LAB)._picture(LAB.checked({}), results(epochs=3))
     assert "power law" not in sentence
 
 
@@ -48,7 +41,7 @@ def test_the_law_sees_only_the_images_you_have():
     spoiled = results()
     beyond = spoiled.train_size > 256
     spoiled["val_accuracy"] = xr.where(beyond, 0.1, spoiled.val_accuracy).transpose(*spoiled.val_accuracy.dims)
-    before, after = (Closed()._picture(LAB.checked({}), runs)[1] for runs in (results(), spoiled))
+    before, after = (closed(LAB)._picture(LAB.checked({}), runs)[1] for runs in (results(), spoiled))
     assert before.split(". ")[0] == after.split(". ")[0]
     assert "inside that interval" in before
     assert "outside that interval" in after
@@ -57,9 +50,9 @@ def test_the_law_sees_only_the_images_you_have():
 def test_it_trains_for_real():
     state = LAB.checked({"label_noise": 0.2})
     seen = []
-    runs = Closed().compute(state, lambda partial: seen.append(partial.sizes["epoch"]))
+    runs = closed(LAB).compute(state, lambda partial: seen.append(partial.sizes["epoch"]))
     assert seen == list(range(1, module.EPOCHS + 1))
     assert runs.val_accuracy.sizes == {"train_size": len(module.SIZES), "seed": module.SEEDS, "epoch": module.EPOCHS}
     rising = runs.val_accuracy.isel(epoch=-1).mean("seed")
     assert rising[-1] > rising[0] + 0.2
-    assert Closed()._picture(state, runs)[1].startswith("A power law fitted up to 256 images says")
+    assert closed(LAB)._picture(state, runs)[1].startswith("A power law fitted up to 256 images says")

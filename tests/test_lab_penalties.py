@@ -7,24 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from course_utils import datasets, labs
-from tests.lab_states import pairs
+from course_utils import labs
+from tests.lab_states import closed, pairs
 
 LAB = labs.penalties
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
-
-
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    def __init__(self):
-        pass
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return datasets.digits()
 
 
 def results(steps=module.STEPS):
@@ -35,12 +23,12 @@ def results(steps=module.STEPS):
     weights = np.tile([-0.5, -0.1, 0.2, 0.4], (2, module.SEEDS, 1))
     weights[1, :, 1] = 0
     return xr.Dataset(scores | {"weights": (("arm", "seed", "weight"), weights)},
-                      {"step": step, "arm": module.ARMS, "seed": range(module.SEEDS)})
+                      {"step": step, "arm": module.ARMS, "seed": range(module.SEEDS)}, {"steps": module.STEPS})
 
 
 def test_all_pairs_of_controls_can_be_drawn_and_told():
     for state in pairs(LAB):
-        picture, sentence = Closed()._picture(state, results())
+        picture, sentence = closed(LAB)._picture(state, results())
         assert picture.startswith(PNG)
         assert sentence.startswith(module.called(state["kind"], state["strength"]))
         assert "without the brake 70.0% [70.0%, 70.0%], with the brake 80.0% [80.0%, 80.0%]" in sentence
@@ -50,7 +38,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_told():
 
 def test_a_partial_result_can_be_drawn():
     partial = results(steps=200)
-    picture, sentence = Closed()._picture(LAB.checked({}), partial)
+    picture, sentence = closed(LAB)._picture(LAB.checked({}), partial)
     assert picture.startswith(PNG)
     assert "after 200 steps" in sentence
     assert LAB.done(partial) == pytest.approx(200 / module.STEPS)
@@ -118,7 +106,7 @@ def test_seeds_take_other_images_and_arms_the_same(digits):
 @pytest.mark.parametrize("kind", list(module.UNITS))
 @pytest.mark.parametrize("strength", [1e-3, 1.0])
 def test_the_ends_stay_finite(kind, strength):
-    picture, sentence = Closed().render(LAB.checked({"kind": kind, "strength": strength, "images": 50}))
+    picture, sentence = closed(LAB).render(LAB.checked({"kind": kind, "strength": strength, "images": 50}))
     assert picture.startswith(PNG)
     assert "nan" not in sentence
 

@@ -8,20 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import descent, labs
-from tests.lab_states import pairs
+from tests.lab_states import closed, pairs
 
 LAB = labs.scaling
 module = sys.modules[LAB.__module__]
 PNG = b"\x89PNG"
 
 stretches, angles = st.floats(1, 100), st.floats(0, 90)
-
-
-class Closed(LAB):
-    """The lab's pure functions, without widgets and thread."""
-
-    def __init__(self):
-        pass
 
 
 def condition(stretch, angle, method):
@@ -105,7 +98,7 @@ def test_beyond_the_limit_it_diverges():
     assert descent.steps_needed(x, y, rate=1.01 * limit) is None
     assert descent.steps_needed(x, y, rate=1e-4, most=10) is None
     for rate, said in ((0.99 * limit, "down to 1 %"), (1.01 * limit, "never settles"), (100.0, "never settles")):
-        picture, sentence = Closed().render(LAB.checked({"angle": 35.0, "learning_rate": float(rate)}))
+        picture, sentence = closed(LAB).render(LAB.checked({"angle": 35.0, "learning_rate": float(rate)}))
         assert picture.startswith(PNG)
         assert said in sentence
 

@@ -5,8 +5,7 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import Claim
-from course_utils.claims.normalizing_inputs import settled
-from course_utils.claims.tuning import at_best
+from course_utils.claims.tuning import at_best, settled, steps_to
 
 SRIVASTAVA = "Srivastava et al., Dropout (2014)"
 A_POINT = 0.01   # for every claim here: the least accuracy that should count
@@ -87,9 +86,7 @@ def race(task, seeds):
     runs = fit_many(models.mlp, task(0), {
         "width": WIDE, "depth": 2, "dropout": [0.0, 0.5], "learning_rate": LEARNING_RATES,
         "seed": [*TUNING_SEEDS, *seeds]}, epochs=20, evaluate_every=EVERY)
-    reached = runs.val_accuracy >= GOAL
-    # A run that never got there is censored: it counts with the last step, a lower bound.
-    runs["steps"] = xr.where(reached.any("step"), runs.step[reached.argmax("step")], runs.step[-1])
+    runs["steps"] = steps_to(GOAL, runs.val_accuracy)
     return at_best("learning_rate", runs, score=-np.log(runs.steps), seeds=TUNING_SEEDS)
 
 

@@ -4,13 +4,14 @@ import numpy as np
 
 from course_utils import datasets, fit_many, models
 from course_utils.claims import Claim
-from course_utils.claims.tuning import at_best
+from course_utils.claims.tuning import at_best, settled
 
 SLIP = "common slip"
 # For every claim here: one point of accuracy is the least that more data should buy.
 A_POINT = 0.01
 # The rates differ little here, and on two seeds chance would choose among them.
 TUNING_SEEDS = range(90, 100)
+LAST = 0.25   # of the epochs, which are averaged
 
 
 def doubling_halves(task, seeds):
@@ -44,13 +45,8 @@ def doubling_images(task, seeds):
 
 def gained_by_doubling(runs):
     """Validation accuracy with twice the samples minus without, per seed."""
-    final = settled(runs)
+    final = settled(runs, share=LAST)
     return final.isel(train_size=1, drop=True) - final.isel(train_size=0, drop=True)
-
-
-def settled(runs):
-    """Validation accuracy, averaged over the last five epochs: SGD keeps jumping about."""
-    return runs.val_accuracy.isel(epoch=slice(-5, None)).mean("epoch")
 
 
 OWNED = 256
@@ -92,7 +88,7 @@ def collected(task, *, wrong=None):
 
 def gained_by_collecting(runs):
     """Validation accuracy with the carelessly labeled samples minus without, per seed."""
-    more, alone = (settled(arm).drop_vars("learning_rate") for arm in runs)
+    more, alone = (settled(arm, share=LAST).drop_vars("learning_rate") for arm in runs)
     return more - alone
 
 
@@ -112,7 +108,7 @@ def at_best_rate(task, seeds, setting):
     runs = fit_many(models.mlp, task, {
         "width": 32, "depth": 2, "learning_rate": [0.03, 0.1, 0.3], **setting, "seed": [*TUNING_SEEDS, *seeds]},
         epochs=20)
-    return at_best("learning_rate", runs, score=settled(runs), seeds=TUNING_SEEDS)
+    return at_best("learning_rate", runs, score=settled(runs, share=LAST), seeds=TUNING_SEEDS)
 
 
 CLAIMS = [

@@ -7,7 +7,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 from course_utils import fit_many, models
 from course_utils.claims import Claim
-from course_utils.claims.tuning import at_best
+from course_utils.claims.tuning import at_best, settled, steps_to
 
 ALONE, MIN_MAX, STANDARDIZED = FunctionTransformer(), MinMaxScaler(), StandardScaler()
 RATES = [0.03, 0.1, 0.3, 1.0]
@@ -43,7 +43,7 @@ def times_as_many_steps(runs):
     -------
     xarray.DataArray, dims (features, seed)
     """
-    steps = steps_to_goal(runs)
+    steps = steps_to(GOAL, runs.val_accuracy)
     steps = at_best_rate(steps, -steps)
     return steps.sel(scaling="standardized", drop=True) / steps.sel(scaling="left alone", drop=True)
 
@@ -56,12 +56,6 @@ def lost_as_they_come(runs):
 def steps_as_they_come(runs):
     """`times_as_many_steps` with features as they come, per seed."""
     return times_as_many_steps(runs).sel(features="as they come", drop=True)
-
-
-def steps_to_goal(runs):
-    """The step at which validation accuracy was first found at 80 % or above; the last one where it never was."""
-    reached = runs.val_accuracy >= GOAL
-    return xr.where(reached.any("step"), runs.step[reached.argmax("step")], runs.step[-1])
 
 
 def min_max_or_standardized(task, seeds):
@@ -116,12 +110,6 @@ def at_best_rate(values, score):
     xarray.DataArray without the dimension learning_rate and without the tuning seeds
     """
     return at_best("learning_rate", values, score=score, seeds=TUNING_SEEDS).drop_vars("learning_rate")
-
-
-def settled(runs):
-    """Validation accuracy, averaged over the last fifth of the training: SGD keeps jumping about."""
-    time = "step" if "step" in runs.dims else "epoch"
-    return runs.val_accuracy.isel({time: slice(-(runs.sizes[time] // 5), None)}).mean(time)
 
 
 def unequal(task, *, spread=10.0, slips=0.0):

@@ -1,4 +1,9 @@
-"""Every arm gets the hyperparameter that is best *for it*, chosen on seeds that measure nothing else."""
+"""Every arm gets the hyperparameter that is best *for it*, chosen on seeds that measure nothing else.
+
+And the scores that choose: where an arm has settled, and how soon it got to a goal.
+"""
+
+import xarray as xr
 
 TUNING_SEEDS = range(90, 92)   # choose on these, measure claims on others
 
@@ -28,3 +33,30 @@ def at_best(knob, runs, *, score=None, seeds=TUNING_SEEDS):
     tuning = runs.seed.isin(list(seeds))
     best = score.sel(seed=tuning).mean("seed").idxmax(knob)
     return runs.sel(seed=~tuning).sel({knob: best})
+
+
+def settled(runs, *, share=0.2):
+    """Validation accuracy, averaged over the last part of the training: SGD keeps jumping about.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset, dims (..., epoch) or (..., step)
+    share : float in (0, 1]
+        Of the looks at the validation data.
+    """
+    time = "step" if "step" in runs.dims else "epoch"
+    return runs.val_accuracy.isel({time: slice(-max(1, int(share * runs.sizes[time])), None)}).mean(time)
+
+
+def steps_to(goal, scores):
+    """The step at which a score was first found at a goal or above.
+
+    A run that never got there is censored: it counts with the last step, a lower bound.
+
+    Parameters
+    ----------
+    goal : float, or xarray.DataArray of several
+    scores : xarray.DataArray, dims (..., step)
+    """
+    reached = scores >= goal
+    return xr.where(reached.any("step"), scores.step[reached.argmax("step")], scores.step[-1])

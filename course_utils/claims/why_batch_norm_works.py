@@ -5,7 +5,7 @@ import xarray as xr
 
 from course_utils import fit_many, models, stacked
 from course_utils.claims import Claim
-from course_utils.claims.tuning import TUNING_SEEDS, at_best
+from course_utils.claims.tuning import TUNING_SEEDS, at_best, settled, steps_to
 
 IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
 
@@ -20,9 +20,7 @@ def moved_inputs(task, seeds):
     runs = fit_many(covariate_shift.network, data, {
         "arm": covariate_shift.ARMS, "shift": covariate_shift.matching_shift(data, TUNING_SEEDS),
         "learning_rate": [0.2, 0.5, 1.0], "seed": [*TUNING_SEEDS, *seeds]}, epochs=4, evaluate_every=4)
-    reached = runs.val_accuracy >= 0.9
-    # A run that never got there is censored: it counts with the last step, a lower bound.
-    runs["steps"] = xr.where(reached.any("step"), runs.step[reached.argmax("step")], runs.step[-1])
+    runs["steps"] = steps_to(0.9, runs.val_accuracy)
     return at_best("learning_rate", runs, score=-runs.steps)
 
 
@@ -82,7 +80,7 @@ def better_at_best(runs):
 
     Final is the mean of the last four epochs: at its best rate a plain network still jumps from one to the next.
     """
-    final = runs.val_accuracy.isel(epoch=slice(-4, None)).mean("epoch")
+    final = settled(runs, share=0.25)
     final = at_best("learning_rate", final.to_dataset(), score=final).val_accuracy.drop_vars("learning_rate")
     return (final.sel(batch_norm=True, drop=True) - final.sel(batch_norm=False, drop=True)).mean("network")
 

@@ -194,7 +194,10 @@ class Lab:
     @staticmethod
     def done(runs):
         """Share of the training that partial results have behind them; all of it where nothing is trained."""
-        return runs.sizes["epoch"] / runs.attrs["epochs"] if "epochs" in getattr(runs, "attrs", ()) else 1.0
+        for name in ("epoch", "step"):
+            if f"{name}s" in getattr(runs, "attrs", ()):   # how many there will be
+                return float(runs[name][-1]) / runs.attrs[f"{name}s"]
+        return 1.0
 
     @property
     def name(self):

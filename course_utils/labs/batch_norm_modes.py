@@ -52,11 +52,6 @@ class BatchNormModesLab(Lab):
                 f"{end.running_mean:.2f}; on all training images it is {end.true_mean:.2f}. Validation accuracy, mean "
                 f"and 95 % interval over {SEEDS} seeds: {', '.join(told)}.").replace("-", "−")
 
-    @staticmethod
-    def done(runs):
-        """Share of the steps taken."""
-        return runs.sizes["step"] / runs.attrs["steps"]
-
 
 def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda partial: False):
     """Train networks of two hidden layers, each Dense → batch norm → ReLU, with SGD in NumPy.

@@ -78,11 +78,6 @@ class DropoutLab(Lab):
                 f"{', '.join(told)}. Gained by a rate of {state['rate']:g}: {100 * last['mean']:+.1f} "
                 f"[{100 * last['low']:+.1f}, {100 * last['high']:+.1f}] points.{counted}").replace("-", "−")
 
-    @staticmethod
-    def done(runs):
-        """Share of the training that partial results have behind them."""
-        return runs.sizes["step"] / runs.attrs["steps"] * int(runs.step[0])
-
 
 def data(state):
     """The data of a state, as a `Split`."""

@@ -59,11 +59,6 @@ class PenaltiesLab(Lab):
                 f"Of the weights of the first layer {small['with']:.0%} are within 0.001 of zero with the brake, "
                 f"{small['without']:.0%} without.").replace("-", "−")
 
-    @staticmethod
-    def done(runs):
-        """Share of the steps taken."""
-        return float(runs.step[-1]) / STEPS
-
 
 def called(kind, strength):
     """The brake in Keras's words, with its number."""
@@ -120,7 +115,7 @@ def train(data, *, kind, strength, label_noise, images, report=lambda partial: F
         partial = xr.Dataset(
             {name: (("step", "arm", "seed"), np.array(values)) for name, values in scores.items()}
             | {"weights": (("arm", "seed", "weight"), net["first"].reshape(2, SEEDS, -1).copy())},
-            {"step": every * np.arange(1, validation + 1), "arm": ARMS, "seed": range(SEEDS)})
+            {"step": every * np.arange(1, validation + 1), "arm": ARMS, "seed": range(SEEDS)}, {"steps": STEPS})
         if report(partial):
             break
     return partial

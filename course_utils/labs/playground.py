@@ -72,11 +72,6 @@ class PlaygroundLab(Lab):
                   for label, band in losses.items()], *([_diverged(lost)] if lost else [])]
         return "; ".join(told) + "."
 
-    @staticmethod
-    def done(runs):
-        """Share of the training that partial results have behind them."""
-        return runs.sizes["step"] / runs.attrs["steps"] * int(runs.step[0])
-
 
 def points(state):
     """The points of a state, as a `Split`."""
