@@ -6,8 +6,9 @@ imported only when something is trained.
 
 import importlib
 
-_ROOMS = ["build", "claims", "datasets", "environment", "labs", "measured", "models", "plots", "quiz", "stats"]
-_ENGINE = ["early_stopping", "fit_many"]
+_ROOMS = ["build", "claims", "datasets", "environment", "labs", "measured", "models", "plots", "quiz", "search",
+          "stats"]
+_ENGINE = ["augmented", "early_stopping", "fit_many"]
 __all__ = [*_ROOMS, *_ENGINE]
 
 

@@ -108,7 +108,7 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
     import keras
     from keras import layers
 
-    image = _image_shape(input_shape)
+    image = image_shape(input_shape)
     halvings = min(image[:2]).bit_length() - 1
     if not isinstance(filters, tuple | list) or not 1 <= len(filters) <= halvings:
         raise ValueError(f"filters is {filters!r}; write one number for each convolution, such as (8, 16), and at "
@@ -170,8 +170,14 @@ def _penalty(l2):
     return keras.regularizers.L2(l2) if l2 else None
 
 
-def _image_shape(input_shape):
-    """(height, width, channels) of samples that are images, gray images, or square ones as vectors."""
+def image_shape(input_shape):
+    """(height, width, channels) of samples that are images, gray images, or square ones as vectors.
+
+    Raises
+    ------
+    ValueError
+        They are none of these.
+    """
     match tuple(input_shape):
         case (length,) if math.isqrt(length)**2 == length:
             return (math.isqrt(length), math.isqrt(length), 1)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
 import xarray as xr
 from keras import layers
 
@@ -106,8 +107,6 @@ DROPOUT = network(lambda: layers.Dropout(0.4))
 
 def masks(rate, steps=40, runs=2):
     """Masks that a dropout layer of 50 units draws for 20 samples: (runs, steps, 20, 50)."""
-    import tensorflow as tf
-
     from course_utils.engine.layers import Dropout
 
     layer = Dropout(0.3)
@@ -139,8 +138,6 @@ def test_masks_do_not_repeat_along_any_axis(axis):
 
 
 def test_masks_are_uniform_bits():
-    import tensorflow as tf
-
     bits = noise.Stream(tf.constant(7, tf.uint32), tf.constant(3), None).bits((200, 500)).numpy()
     shares = np.unpackbits(bits.view(np.uint8)).reshape(-1, 32).mean(0)
     assert abs(shares - 0.5).max() < 5 * 0.5 / np.sqrt(bits.size)
@@ -204,8 +201,6 @@ def test_a_run_draws_the_same_masks_alone_and_in_a_crowd(small):
 
 
 def test_spatial_dropout_drops_whole_maps():
-    import tensorflow as tf
-
     from course_utils.engine.layers import SpatialDropout2D
 
     layer = SpatialDropout2D(0.5)
@@ -216,9 +211,14 @@ def test_spatial_dropout_drops_whole_maps():
     assert 0 < (out[:, 0, 0] == 0).mean() < 1
 
 
-def test_normal_numbers_are_normal():
-    import tensorflow as tf
+@pytest.mark.parametrize(("bits", "low", "high"), [(0, 0, 1e-7), (2**32 - 1, 1 - 1e-7, 1)])
+def test_uniform_numbers_are_never_0_nor_1(monkeypatch, bits, low, high):
+    monkeypatch.setattr(noise.Stream, "bits", lambda self, shape: tf.fill(shape, tf.constant(bits, tf.uint32)))
+    number = noise.Stream(tf.constant(0, tf.uint32), 0, None).uniform((), "float32").numpy()
+    assert low < number < high
 
+
+def test_normal_numbers_are_normal():
     stream = noise.Stream(tf.constant(5, tf.uint32), tf.constant(2), None)
     first, second = (stream.normal((100_000,), "float32").numpy() for _ in range(2))
     assert scipy.stats.kstest(first, "norm").pvalue > 1e-3
@@ -229,8 +229,6 @@ def test_normal_numbers_are_normal():
     (layers.GaussianNoise, "gaussian_noise", 0.7), (layers.GaussianDropout, "dropout", 0.4)])
 def test_gaussian_layers_draw_as_keras_does_in_distribution(small, layer, knob, strength):
     """Outputs for ones: same mean, same spread; and the knob takes the place of the layer's own number."""
-    import tensorflow as tf
-
     from course_utils.engine.layers import RANDOM
 
     ours = RANDOM[layer](0.1)
@@ -299,8 +297,6 @@ def test_diagnostics_see_what_keras_sees(small):
     np.testing.assert_allclose(runs.activation_variance, [np.var(output) for output in outputs], atol=1e-10)
     assert runs.weight.values[0] == "dense/kernel"
     np.testing.assert_allclose(runs.weight_norm, [np.linalg.norm(v) for v in model.trainable_variables], atol=1e-10)
-
-    import tensorflow as tf
 
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(

@@ -11,7 +11,7 @@ import warnings
 import cachetools
 import numpy as np
 
-from course_utils.engine import checks, draws, grid, starts
+from course_utils.engine import augmentation, checks, draws, grid, starts
 
 # Ten small networks, or five larger ones, fit a core's cache, and a grid of any size reuses one
 # compiled program. A graphics card wants more at a time.
@@ -76,6 +76,7 @@ class Structure:
             checks.randomness(self.model, build_model, knob, knobs.get(knob))
         if on_kernels := [knob for knob in ("l1", "l2", "max_norm") if knob in self.used]:
             checks.kernels(self.model, on_kernels)
+        checks.augmentation(self.used, sample)
         self.penalized = layers.penalized(self.model) or bool({"l1", "l2"}.intersection(self.used))
         if optimizer.weight_decay is not None:
             self.used += ("weight_decay",)
@@ -107,8 +108,9 @@ class Structure:
 
         sizes = {"runs": self.size, "data_sets": 1 if self.shared else self.size, "samples": self.samples,
                  "validation": self.validation, "batch_size": self.batch_size, "capacity": self.capacity,
-                 "used": tuple(knob for knob in program.NUMBERS if knob in self.used), "points": len(self.predict),
-                 **self.asked}
+                 "used": tuple(knob for knob in program.NUMBERS if knob in self.used),
+                 "augmentation": tuple(knob for knob in augmentation.KNOBS if knob in self.used),
+                 "points": len(self.predict), **self.asked}
         key = (self.build_model, self.arguments, self.dtype, optimizers.key(self.optimizer), *sizes.values())
         if key not in _programs:
             checks.probabilities(self.model)
@@ -208,7 +210,9 @@ class Structure:
                    for name in program.NUMBERS}
         return {name: tf.constant(values, self.dtype) for name, values in numbers.items()} | {
             "levels": tf.constant(np.reshape(levels, (len(runs), len(random))), self.dtype),
-            "key": tf.constant([noise.run_key(run["seed"]) for run in runs], tf.uint32)}
+            "key": tf.constant([noise.run_key(run["seed"]) for run in runs], tf.uint32),
+            "augmentation": {knob: tf.constant(values, self.dtype)
+                             for knob, values in augmentation.numbers(runs, self.used).items()}}
 
     def _state(self, runs):
         """Initial trainable and other weights, and what the optimizer remembers: lists of tensors (runs, …)."""

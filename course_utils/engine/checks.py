@@ -82,6 +82,23 @@ def kernels(model, given):
                              "kernel_regularizer of its own; leave out one of them.")
 
 
+def augmentation(used, sample):
+    """Refuse to augment samples that are no images, and a share of images of which nothing is changed."""
+    from course_utils.engine.augmentation import KNOBS
+    from course_utils.models import image_shape
+
+    given = [knob for knob in KNOBS if knob in used]
+    if given == ["augment_probability"]:
+        raise ValueError("grid['augment_probability'] says how many of the images are changed, but nothing changes "
+                         "them; give an augmentation such as shift=1 too.")
+    if given:
+        try:
+            image_shape(sample)
+        except ValueError:
+            raise ValueError(f"grid['{given[0]}'] changes images, but a sample has shape {tuple(sample)}; expected "
+                             "(height, width), (height, width, channels) or a square as a vector.") from None
+
+
 def probabilities(model):
     """Refuse a model whose outputs are not the probabilities of classes."""
     outputs = np.asarray(model(np.zeros((2, *model.input_shape[1:]), "float32"), training=False))

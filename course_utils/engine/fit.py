@@ -41,12 +41,12 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         ``l2`` (the penalty of all kernels, as `keras.regularizers.L1L2`), ``max_norm`` (of the
         incoming weights of each unit, all kernels, as `keras.constraints.MaxNorm`; np.inf for
         none), ``label_smoothing`` (of the loss, in training and validation, as
-        `keras.losses.CategoricalCrossentropy`), ``seed`` (0; initial weights,
-        order, wrong labels, masks), ``train_size`` (all; number of samples, subsets are
-        nested), ``label_noise`` (0; share of wrong training labels), ``initial_scale`` (1;
-        multiplies the initial kernels), ``shuffle`` (True). Everything else is *structural*,
-        one compiled program each: ``batch_size``, ``optimizer`` and the arguments of
-        `build_model`.
+        `keras.losses.CategoricalCrossentropy`), what changes the training images (see below),
+        ``seed`` (0; initial weights, order, wrong labels, masks, changes of images),
+        ``train_size`` (all; number of samples, subsets are nested), ``label_noise`` (0; share of
+        wrong training labels), ``initial_scale`` (1; multiplies the initial kernels), ``shuffle``
+        (True). Everything else is *structural*, one compiled program each: ``batch_size``,
+        ``optimizer`` and the arguments of `build_model`.
     epochs : int
         Passes over the full-size training set, as a number of steps; partial batches are
         dropped. A run on a smaller ``train_size`` takes the same number of steps.
@@ -92,6 +92,27 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         Something about the grid, the data or the model, in one sentence.
     NotImplementedError
         An optimizer or a constraint that cannot be trained this way.
+
+    Notes
+    -----
+    These numeric knobs change each training image anew at every step; 0 comes in from outside.
+    Samples are images (height, width) or (height, width, channels), or square ones as vectors.
+    Training scores are those on the changed images; validation and `predict` see none of it.
+    `augmented` shows what comes of some images.
+
+    - ``horizontal_flip``, ``vertical_flip``: probability of being mirrored, left to right or top to
+      bottom
+    - ``rotation``: most degrees, either way, about the center
+    - ``zoom``: magnified by 1 - zoom to 1 + zoom, about the center
+    - ``placement``: content (what is not 0) is moved, and never cut off; 1 to anywhere in the
+      image, 0.5 half as far towards each edge
+    - ``shift``: most pixels, whole ones, in each direction
+    - ``cutout``: side, in pixels, of a square of zeros with its center anywhere (DeVries & Taylor
+      2017)
+    - ``pixel_noise``: standard deviation of normal noise, added to every pixel
+    - ``mixup``: alpha of Beta(alpha, alpha), from which the share comes that an image and its label
+      keep when mixed with others of the batch (Zhang et al. 2018); 0 for none
+    - ``augment_probability`` (1): share of the images changed at all
 
     Warns
     -----

@@ -6,11 +6,13 @@ import numbers
 
 import numpy as np
 
+from course_utils.engine import augmentation
+
 # Knobs that are mere numbers to the compiled program, with their values when not in the grid.
 # None stands for what the optimizer, the whole training set or the model's layers say.
 NUMERIC = {"learning_rate": None, "seed": 0, "train_size": None, "label_noise": 0.0,
            "initial_scale": 1.0, "shuffle": True, "weight_decay": None, "dropout": None, "gaussian_noise": None,
-           "l1": None, "l2": None, "max_norm": None, "label_smoothing": None}
+           "l1": None, "l2": None, "max_norm": None, "label_smoothing": None, **dict.fromkeys(augmentation.KNOBS)}
 
 
 def parse(grid, build_model, batch_size, optimizer):
@@ -60,7 +62,7 @@ def parse(grid, build_model, batch_size, optimizer):
             values = [optimizers.name(kind) for kind in kinds]
             chosen = dict(zip(values, kinds, strict=True))
         for value in values:
-            _check(knob, value)
+            check(knob, value)
             if values.count(value) > 1:
                 raise ValueError(f"grid[{knob!r}] holds {value!r} twice; every value of a knob must differ.")
         if alone:
@@ -94,7 +96,7 @@ def structures(axes, fixed):
     return list(groups.values())
 
 
-def _check(knob, value):
+def check(knob, value):
     """Refuse a number that no training could use, before anything is compiled."""
     rules = {
         "learning_rate": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
@@ -102,8 +104,14 @@ def _check(knob, value):
         "train_size": (lambda v: v is None or (_is(numbers.Integral, v) and v > 0), "a whole number from 1 up"),
         "label_noise": (lambda v: _is(numbers.Real, v) and 0 <= v <= 1, "a share between 0 and 1"),
         "initial_scale": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
-        **dict.fromkeys(("weight_decay", "l1", "l2", "gaussian_noise"), (
+        **dict.fromkeys(("weight_decay", "l1", "l2", "gaussian_noise", "pixel_noise", "mixup"), (
             lambda v: v is None or (_is(numbers.Real, v) and np.isfinite(v) and v >= 0), "a number from 0 up")),
+        **dict.fromkeys(("shift", "cutout"), (
+            lambda v: v is None or (_is(numbers.Integral, v) and v >= 0), "a whole number of pixels from 0 up")),
+        **dict.fromkeys(("placement", "horizontal_flip", "vertical_flip", "augment_probability"), (
+            lambda v: v is None or (_is(numbers.Real, v) and 0 <= v <= 1), "a share between 0 and 1")),
+        "rotation": (lambda v: v is None or (_is(numbers.Real, v) and 0 <= v <= 180), "degrees from 0 to 180"),
+        "zoom": (lambda v: v is None or (_is(numbers.Real, v) and 0 <= v < 1), "a share from 0 to less than 1"),
         "max_norm": (lambda v: v is None or (_is(numbers.Real, v) and v > 0), "a number above 0, np.inf for no bound"),
         "label_smoothing": (lambda v: v is None or (_is(numbers.Real, v) and 0 <= v < 1),
                             "a share from 0 to less than 1"),

@@ -42,9 +42,9 @@ class Stream:
         return mix(tf.bitwise.bitwise_xor(tf.constant(places), self.key))
 
     def uniform(self, shape, dtype):
-        """Numbers from 0 to 1, never 0, of a static shape."""
+        """Numbers between 0 and 1, neither of them included, of a static shape."""
         bits = tf.bitwise.right_shift(self.bits(shape), tf.constant(8, tf.uint32))   # float32 holds 24 of them
-        return (tf.cast(bits, dtype) + 0.5) / 2.0**24
+        return tf.minimum((tf.cast(bits, dtype) + 0.5) / 2.0**24, 1 - 2.0**-24)   # which it would round up to 1
 
     def normal(self, shape, dtype):
         """Numbers from the standard normal distribution, of a static shape (Box & Muller 1958)."""

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from course_utils.engine import diagnostics as inside
-from course_utils.engine import layers, noise, optimizers, penalties, starts
+from course_utils.engine import layers, noise, optimizers, penalties, starts, transformations
 
 _compiler = ThreadPoolExecutor(2, "compiler")
 # What a program takes one of for each run; where the runs have none, nothing is computed for it.
@@ -29,7 +29,7 @@ NUMBERS = ["learning_rate", "weight_decay", "l1", "l2", "max_norm", "label_smoot
 
 
 def compile_program(model, optimizer, *, runs, data_sets, samples, validation, batch_size, capacity,
-                    used=(), penalty=False, batch_statistics=False, diagnostics=False, points=0):
+                    used=(), augmentation=(), penalty=False, batch_statistics=False, diagnostics=False, points=0):
     """Compile "train some steps, then validate" for a block of runs of one model.
 
     Parameters
@@ -46,6 +46,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         The most steps one call can take.
     used : tuple of str
         Which of weight_decay, l1, l2, max_norm and label_smoothing the runs have.
+    augmentation : tuple of str
+        Which of `augmentation.KNOBS` they have.
     penalty : bool
         Also report the penalty, which is part of loss and val_loss.
     batch_statistics : bool
@@ -62,7 +64,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         state : tuple (trainable, other, slots) — lists of weights (runs, ...), and for each
         trainable weight the list of what the optimizer remembers about it
         numbers : dict of learning_rate, weight_decay, l1, l2, max_norm, label_smoothing (runs,),
-        levels (runs, random layers) and key, uint32 (runs,), of the noise
+        levels (runs, random layers) and key, uint32 (runs,), of the noise, and augmentation, a
+        dict of its strengths
         order : int32 (capacity, runs, batch_size) — which samples make up each batch
         done, steps : int32 — steps taken before this call, and in it
         x : (data_sets * samples, ...) — all data sets, one below the other
@@ -92,6 +95,10 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         if {"l1", "l2"} & set(used):
             added = [*added, penalties.penalty(variables, trainable, numbers["l1"], numbers["l2"])]
         return outputs, other, tf.add_n([tf.zeros_like(numbers["learning_rate"]), *added])
+
+    def augment(x, y, numbers, now):
+        return transformations.augment(x, y, numbers["augmentation"], transformations.stream(numbers["key"], now),
+                              classes=model.output_shape[-1])
 
     def score(y, outputs, numbers):
         return _score(y, outputs, numbers["label_smoothing"] if "label_smoothing" in used else None)
@@ -133,7 +140,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         first = 0 if shared else samples * np.arange(runs)[:, None]   # where a run's data begin in x
 
         def batch(now):
-            return tf.gather(x, first + order[now]), tf.gather(y, order[now], batch_dims=1)
+            drawn = tf.gather(x, first + order[now]), tf.gather(y, order[now], batch_dims=1)
+            return for_all_runs(lambda run: augment(*run, done + now), (*drawn, numbers)) if augmentation else drawn
 
         def train(now, trainable, other, slots, loss, accuracy):
             slopes, other, loss_now, accuracy_now = for_all_runs(
@@ -164,7 +172,8 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
     sample, dtype = model.input_shape[1:], model.compute_dtype
     trainable = specs(variables)
     numbers = {name: tf.TensorSpec((runs,), dtype) for name in NUMBERS} | {
-        "levels": tf.TensorSpec((runs, len(layers.random(model))), dtype), "key": tf.TensorSpec((runs,), tf.uint32)}
+        "levels": tf.TensorSpec((runs, len(layers.random(model))), dtype), "key": tf.TensorSpec((runs,), tf.uint32),
+        "augmentation": transformations.specs(runs, augmentation, dtype)}
     arguments = (
         (trainable, specs(model.non_trainable_variables), [[spec] * slots for spec in trainable]), numbers,
         tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32),
@@ -189,14 +198,20 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
 
 
 def _score(y, outputs, label_smoothing=None):
-    """Mean loss and accuracy of one batch; smoothing as in `keras.losses.CategoricalCrossentropy`."""
+    """Mean loss and accuracy of one batch; smoothing as in `keras.losses.CategoricalCrossentropy`.
+
+    `y` are class numbers (samples,) or, mixed, their probabilities (samples, classes).
+    """
     scores = getattr(outputs, "_keras_logits", outputs)   # what the softmax was taken of: same largest, no exp
-    hits = tf.equal(tf.argmax(scores, -1, output_type=y.dtype), y)
-    if label_smoothing is None:
+    mixed = len(y.shape) == 2
+    classes = outputs.shape[-1]
+    hits = tf.equal(tf.argmax(scores, -1, output_type=tf.int32), tf.argmax(y, -1, output_type=tf.int32) if mixed else y)
+    if label_smoothing is None and not mixed:
         loss = keras.losses.sparse_categorical_crossentropy(y, outputs)
     else:
-        classes = outputs.shape[-1]
-        targets = tf.one_hot(y, classes, dtype=outputs.dtype) * (1 - label_smoothing) + label_smoothing / classes
+        targets = y if mixed else tf.one_hot(y, classes, dtype=outputs.dtype)
+        if label_smoothing is not None:
+            targets = targets * (1 - label_smoothing) + label_smoothing / classes
         loss = keras.losses.categorical_crossentropy(targets, outputs)
     return tf.reduce_mean(loss), tf.reduce_mean(tf.cast(hits, outputs.dtype))
 
