@@ -260,17 +260,17 @@ _ = plots.intervals(
     {name: stats.interval(gains.sel(condition=name))
      for name in trials.CONDITIONS}, neutral=0, threshold=prevents.threshold,
     xlabel="accuracy gained by dropout, each arm at its best rates",
-    title="With right labels there is nothing to gain")
+    title="With plenty of right labels there is nothing to gain")
 verdicts = [prevents.judge(runs)]
 verdicts[0]
 
 # %% [markdown]
-# Where nothing is wrong, nothing is gained. With few samples a little is, and with
-# wrong labels; whether it is the point that the claim asks for remains open. That
-# is less than its fame promises, and the reason is a fair comparison: allowed to
-# choose its own learning rate, the network without dropout does not overfit as
-# badly as it could. On tones, in the ledger below, the gain is several times as
-# large. “Prevents” is a big word for it.
+# With plenty of right labels no gain is seen. With few samples a little is, and
+# with wrong labels; whether it is the point that the claim asks for remains open.
+# That is less than its fame promises, and the reason is a fair comparison:
+# allowed to choose its own learning rate, the network without dropout does not
+# overfit as badly as it could. On tones, in the ledger below, the gain is several
+# times as large. “Prevents” is a big word for it.
 #
 # ### “0.5 is the best rate”
 #
@@ -297,10 +297,10 @@ _ = plots.against(by_width.rename("validation accuracy"), "dropout rate",
                   title="A narrow network cannot afford half its units")
 
 # %% [markdown]
-# In the wide network a half costs little more than a point. In the narrow one it is a
-# disaster: with 16 units and rate 0.5, eight on average do the work of
-# sixteen. The authors say so themselves: who wants $n$ units left should begin with
-# $n/(1-p)$. A rate without a width means nothing; tune it like any other nuisance.
+# In the wide network a half costs a little. In the narrow one it is a disaster:
+# with 16 units and rate 0.5, eight on average do the work of sixteen. The authors
+# say so themselves: who wants $n$ units left should begin with $n/(1-p)$. A rate
+# without a width means nothing; tune it like any other nuisance.
 #
 # ### “Dropout slows training”
 #

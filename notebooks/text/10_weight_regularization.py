@@ -349,13 +349,14 @@ _ = plots.intervals(
     title="Another number, not a better brake")
 
 # %% [markdown]
-# Who swaps the word and keeps the number loses the brake. Who tunes each finds, here,
-# that neither is ahead. So: not the same, and each needs its own search.
+# Who swaps the word and keeps the number loses much of the brake. Who tunes each
+# finds, here, that neither is ahead. So: not the same, and each needs its own
+# search.
 #
 # ### “Regularization always helps”
 #
 # All brakes, in three situations: few images with wrong labels, few images, all
-# images with right labels. *The same budget for all*: four settings, tried on three
+# images with right labels. *The same budget for all*: four settings, tried on
 # seeds that measure nothing else. A brake has two learning rates times two
 # strengths. No brake has four learning rates, which reach further. Early stopping
 # chooses on one half of the validation images and is scored on the other.

@@ -554,9 +554,12 @@ _ = left.legend()
 # | `layers.py`, `convolutions.py` | stand-ins for layers that cannot be mapped |
 # | `noise.py` | random numbers computed from seed, step and place |
 # | `starts.py`, `draws.py` | what a seed decides: weights; order, wrong labels |
+# | `augmentation.py`, `transformations.py` | images changed anew at every step |
+# | `penalties.py` | L1, L2 and max-norm, with a strength for each run |
 # | `diagnostics.py` | a look inside: activations and gradients per layer |
 # | `grid.py`, `checks.py` | your grid taken apart into runs; mistakes named |
 # | `blocks.py`, `fit.py` | ten at a time; the loop over chunks, the results |
+# | `stopping.py` | what a run would have come to, had it been stopped early |
 #
 # **References.**
 # A. Agarwal: *Static automatic batching in TensorFlow*, ICML 2019 (the machinery

@@ -241,7 +241,9 @@ runs[columns].isel(epoch=-1).mean("seed").reset_coords(drop=True).to_pandas(
 # The rule for this question, fixed before anybody looks: train every strength with
 # every seed; take the strength whose **mean validation accuracy over the seeds, after
 # the last epoch,** is highest. Only then open the test set, **once**, and report the
-# chosen strength on it: again the mean over all seeds, after the last epoch.
+# chosen strength on it: again the mean over all seeds, after the last epoch. (The
+# lowest mean of `val_loss − penalty` would be as honest a rule. What counts is that it
+# was fixed before.)
 #
 # Two things you need:
 #
