@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from course_utils import datasets
 
-LOADERS = [datasets.digits, datasets.tones, datasets.moons, datasets.spirals]
+LOADERS = [datasets.digits, datasets.tones, datasets.moons, datasets.spirals, datasets.canvas_digits,
+           datasets.glyphs, datasets.textures]
 
 
 @pytest.mark.parametrize("load", LOADERS)
@@ -64,7 +65,7 @@ def test_the_arms_of_the_spirals_are_as_far_from_their_line_as_the_noise_says(no
 
 
 def test_the_test_set_says_when_it_is_opened_again(monkeypatch):
-    monkeypatch.setattr(datasets, "_opened", set())
+    monkeypatch.setattr(datasets.split, "_opened", set())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         x, y = datasets.digits(seed=8).open_test()

@@ -1,0 +1,218 @@
+"""Larger data as Keras downloads them, or from a file of the same format that is already here."""
+
+import gzip
+import io
+import pickle
+import struct
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from course_utils.datasets.split import Split
+
+CLASSES = 10
+VALIDATION = 1 / 6   # of the training images: 10 000 of the 60 000 of MNIST
+
+
+def mnist(seed=0, *, path=None, samples=None):
+    """Handwritten digits, larger: 70 000 gray images (28, 28, 1) in [0, 1]; ten classes.
+
+    The 10 000 official test images stay the test set, whatever the seed. A sixth of the others
+    validates.
+
+    Parameters
+    ----------
+    seed : int
+        Decides who validates, and the subset.
+    path : str or path, optional
+        The file mnist.npz. Without it, Keras looks into its cache and then downloads.
+    samples : int, optional
+        Take so many training and validation images together, with equal shares of every class.
+
+    Raises
+    ------
+    ConnectionError
+        The images are neither here nor can they be downloaded.
+    FileNotFoundError, ValueError
+        There is no such file, or it does not hold these images; or `samples` is out of range.
+
+    Source: LeCun, Bottou, Bengio & Haffner (1998), Gradient-based learning applied to document
+    recognition, Proceedings of the IEEE 86.
+    """
+    return _split("mnist", seed, samples, path, _from_npz, "the file mnist.npz", (28, 28))
+
+
+def fashion_mnist(seed=0, *, path=None, samples=None):
+    """Clothes and shoes: 70 000 gray images (28, 28, 1) in [0, 1]; ten classes.
+
+    The 10 000 official test images stay the test set, whatever the seed. A sixth of the others
+    validates.
+
+    Parameters
+    ----------
+    seed : int
+        Decides who validates, and the subset.
+    path : str or path, optional
+        The folder with train-images-idx3-ubyte.gz and its three companions. Without it, Keras
+        looks into its cache and then downloads.
+    samples : int, optional
+        Take so many training and validation images together, with equal shares of every class.
+
+    Raises
+    ------
+    ConnectionError
+        The images are neither here nor can they be downloaded.
+    FileNotFoundError, ValueError
+        There is no such folder, or it does not hold these images; or `samples` is out of range.
+
+    Source: Xiao, Rasul & Vollgraf (2017), Fashion-MNIST: a novel image dataset for benchmarking
+    machine learning algorithms.
+    """
+    return _split("fashion_mnist", seed, samples, path, _from_ubyte, "the folder with the four *-ubyte.gz files",
+                  (28, 28))
+
+
+def cifar10(seed=0, *, path=None, samples=None):
+    """Animals and vehicles: 60 000 color images (32, 32, 3) in [0, 1]; ten classes.
+
+    The 10 000 official test images stay the test set, whatever the seed. A sixth of the others
+    validates.
+
+    Parameters
+    ----------
+    seed : int
+        Decides who validates, and the subset.
+    path : str or path, optional
+        The archive cifar-10-python.tar.gz, or the folder cifar-10-batches-py that is in it.
+        Without it, Keras looks into its cache and then downloads.
+    samples : int, optional
+        Take so many training and validation images together, with equal shares of every class.
+
+    Raises
+    ------
+    ConnectionError
+        The images are neither here nor can they be downloaded.
+    FileNotFoundError, ValueError
+        There is no such file, or it does not hold these images; or `samples` is out of range.
+
+    Source: Krizhevsky (2009), Learning multiple layers of features from tiny images.
+    """
+    return _split("cifar10", seed, samples, path, _from_batches, "cifar-10-python.tar.gz or the folder in it",
+                  (32, 32, 3))
+
+
+def _split(name, seed, samples, path, read, wanted, shape):
+    """The Split of one of the three; `wanted` says in words what `path` should be."""
+    (x, y), (x_test, y_test) = _download(name, wanted) if path is None else _read(Path(path), read, wanted, shape)
+    y, y_test = y.ravel(), y_test.ravel()
+    fewest = 6 * CLASSES   # one image of each class to validate on
+    if len(y) < fewest:
+        raise ValueError(f"{path} holds {len(y)} training images; expected at least {fewest}.")
+    samples = len(y) if samples is None else samples
+    if not (isinstance(samples, int | np.integer) and fewest <= samples <= len(y)):
+        raise ValueError(f"samples is {samples!r}; expected a whole number from {fewest} to {len(y)}.")
+    from sklearn.model_selection import train_test_split
+
+    validation = round(samples * VALIDATION)
+    train, val = train_test_split(np.arange(len(y)), train_size=samples - validation, test_size=validation,
+                                  stratify=y, random_state=seed)
+    # The test images are the same for every seed, and so is the name that remembers their opening.
+    return Split(name, _pixels(x[train]), _labels(y[train]), _pixels(x[val]), _labels(y[val]),
+                 (_pixels(x_test), _labels(y_test)))
+
+
+def _pixels(x):
+    images = x.astype("float32") / 255
+    return images[..., None] if images.ndim == 3 else images
+
+
+def _labels(y):
+    return y.astype("int32")
+
+
+def _download(name, wanted):
+    import keras
+
+    try:
+        return getattr(keras.datasets, name).load_data()
+    except Exception as error:   # Keras raises a plain one
+        if "URL fetch failure" not in str(error):
+            raise
+        raise ConnectionError(f"The images of {name} could not be downloaded: connect to the network once, or pass "
+                              f"path= {wanted} if you have it.") from None
+
+
+def _read(path, read, wanted, shape):
+    """Read ``(x, y), (x_test, y_test)``, and accept nothing but images of a shape and their labels."""
+    if not path.exists():
+        raise FileNotFoundError(f"There is nothing at {path}; expected {wanted}.")
+    try:
+        parts = read(path)
+        for x, y in parts:
+            if not (x.dtype == np.uint8 and x.shape == (len(y), *shape) and y.shape == (len(y),)):
+                raise ValueError(f"images {x.shape} of type {x.dtype} and labels {y.shape}")
+            if not (len(y) and np.issubdtype(y.dtype, np.integer) and 0 <= y.min() <= y.max() < CLASSES):
+                raise ValueError("labels that are not the ten classes")
+    except (ValueError, TypeError, AttributeError, LookupError, OSError, EOFError, zlib.error, struct.error,
+            zipfile.BadZipFile, pickle.UnpicklingError, tarfile.TarError) as error:
+        raise ValueError(f"{path} is not {wanted}, or only part of it ({type(error).__name__}: {error}); "
+                         "fetch it again.") from None
+    return parts
+
+
+def _from_npz(path):
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):   # else NumPy would take it for a pickle
+            raise ValueError("no npz file")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return [(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
+
+
+def _from_ubyte(path):
+    def numbers(file, axes):
+        content = gzip.decompress((path / file).read_bytes())
+        magic, *shape = struct.unpack_from(f">{1 + axes}i", content)
+        if magic != 0x0800 + axes:   # unsigned bytes along so many axes
+            raise ValueError(f"{file} begins with {magic}")
+        return np.frombuffer(content, np.uint8, offset=4 * (1 + axes)).reshape(shape)
+
+    return [(numbers(f"{part}-images-idx3-ubyte.gz", 3), numbers(f"{part}-labels-idx1-ubyte.gz", 1))
+            for part in ("train", "t10k")]
+
+
+def _from_batches(path):
+    def read(open_batch):
+        batches = [_unpickled(open_batch(f"data_batch_{number}")) for number in range(1, 6)]
+        return [(np.concatenate([x for x, _ in part]), np.concatenate([y for _, y in part]))
+                for part in (batches, [_unpickled(open_batch("test_batch"))])]
+
+    if path.is_dir():
+        return read(lambda name: (path / name).read_bytes())
+    with tarfile.open(path, "r:gz") as archive:   # read from within: nothing is unpacked to the disk
+        return read(lambda name: archive.extractfile(f"cifar-10-batches-py/{name}").read())
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads dicts, lists, numbers and NumPy arrays.
+
+    A pickle can name any function of any module and have it called while it is read, so a file
+    from elsewhere could run what it likes. This one finds only what an array is made of.
+    """
+
+    ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
+               ("numpy", "ndarray"), ("numpy", "dtype")}
+
+    def find_class(self, module, name):
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no image needs")
+        return super().find_class(module, name)
+
+
+def _unpickled(content):
+    """Images (n, 32, 32, 3) and labels (n,) of one batch, which Python 2 wrote: its strings are bytes here."""
+    batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
+    return batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[b"labels"])
