@@ -135,6 +135,21 @@ def test_without_network_the_error_is_one_sentence(load, tmp_path, monkeypatch):
         load()
 
 
+@pytest.mark.parametrize(("load", "shape"), [(datasets.mnist, GRAY), (datasets.cifar10, COLOR)])
+def test_what_keras_has_in_its_cache_is_the_same_split(load, shape, tmp_path, monkeypatch):
+    import keras
+
+    (x, y), (x_test, y_test) = handful(shape)
+    column = (slice(None), None) if load is datasets.cifar10 else slice(None)   # Keras's labels of CIFAR-10 are one
+    monkeypatch.setattr(getattr(keras.datasets, load.__name__), "load_data",
+                        lambda: ((x, y[column]), (x_test, y_test[column])))
+    path = (write_npz if load is datasets.mnist else write_batches)(tmp_path, handful(shape))
+    from_cache, from_file = load(5), load(5, path=path)
+    np.testing.assert_array_equal(from_cache.x_train, from_file.x_train)
+    np.testing.assert_array_equal(from_cache.y_val, from_file.y_val)
+    np.testing.assert_array_equal(from_cache.test[1], from_file.test[1])
+
+
 @pytest.mark.parametrize(("load", "write", "shape"), FILES)
 def test_truncated_files_are_one_sentence(load, write, shape, tmp_path):
     path = write(tmp_path, handful(shape))

@@ -82,12 +82,14 @@ def _turned(images, draws, strengths):
     row = (tf.cos(angle) * down - tf.sin(angle) * right) / magnified + (height - 1) / 2   # where a pixel comes from
     column = (tf.sin(angle) * down + tf.cos(angle) * right) / magnified + (width - 1) / 2
     top, left = tf.floor(row), tf.floor(column)
-    total = tf.zeros_like(images)
-    for y in (top, top + 1):
-        for x in (left, left + 1):
-            weight = (1 - tf.abs(row - y)) * (1 - tf.abs(column - x))
-            total += weight[..., None] * _read(images, tf.cast(y, tf.int32), tf.cast(x, tf.int32))
-    return total
+    below, beside = row - top, column - left   # shares of the next row and the next column
+    weights = tf.stack([(1 - below) * (1 - beside), (1 - below) * beside, below * (1 - beside), below * beside], -1)
+    # The four pixels around each place lie side by side in an image of corners: one access instead of four.
+    bordered = tf.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    corners = tf.stack([bordered[:, :-1, :-1], bordered[:, :-1, 1:], bordered[:, 1:, :-1], bordered[:, 1:, 1:]], 3)
+    corners = tf.reshape(corners, (samples, height + 1, width + 1, -1))
+    around = _read(corners, tf.cast(top, tf.int32) + 1, tf.cast(left, tf.int32) + 1)
+    return tf.reduce_sum(weights[..., None] * tf.reshape(around, (*weights.shape, -1)), 3)
 
 
 def _moved(images, draws, strengths):

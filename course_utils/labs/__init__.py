@@ -4,6 +4,7 @@
 A lab is a file that names its controls, its computation and its drawing; all else is in `base`.
 """
 
+from course_utils.labs.augmentation import AugmentationLab as augmentation
 from course_utils.labs.batch_norm import BatchNormLab as batch_norm
 from course_utils.labs.batch_norm_modes import BatchNormModesLab as batch_norm_modes
 from course_utils.labs.batch_norm_steps import BatchNormStepsLab as batch_norm_steps
@@ -15,5 +16,5 @@ from course_utils.labs.playground import PlaygroundLab as playground
 from course_utils.labs.scaling import ScalingLab as scaling
 from course_utils.labs.seeds import SeedsLab as seeds
 
-__all__ = ["batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout", "learning_curve",
-           "penalties", "playground", "scaling", "seeds"]
+__all__ = ["augmentation", "batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout",
+           "learning_curve", "penalties", "playground", "scaling", "seeds"]
