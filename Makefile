@@ -6,7 +6,7 @@ PY := .venv/bin/python
 PYTHON ?= $(if $(shell test -x $(PY) && test -e .venv/installed && echo yes),$(PY),python3)
 ARGS ?=
 
-.PHONY: lab test quick build claims lint lock bench bench-notebooks bench-labs setup clean
+.PHONY: lab test quick build claims lint lock ray bench bench-search bench-notebooks bench-labs setup clean
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -30,14 +30,25 @@ build: setup          # text twins -> notebooks with outputs; ARGS="07" for one
 claims: setup         # put every claim on trial again, write course_utils/claims/results.json
 	@.venv/bin/course claims $(ARGS)
 
-lock: setup           # renew requirements.lock within the ranges of pyproject.toml
-	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
-	    --no-annotate --no-header --quiet --output-file requirements.lock
+COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-annotate --no-header --quiet
+
+# All extras are solved together, so that requirements-ray.lock, what Ray needs beyond the course, fits.
+lock: setup           # renew both locks within the ranges of pyproject.toml
+	@everything=$$(mktemp) && \
+	    $(COMPILE) --all-extras --upgrade --output-file $$everything >/dev/null && \
+	    $(COMPILE) --extra dev --constraint $$everything --upgrade --output-file requirements.lock >/dev/null && \
+	    grep -vxFf requirements.lock $$everything >requirements-ray.lock && rm $$everything
 	@$(PYTHON) bootstrap.py
+
+ray: setup            # Ray, for searches on a cluster: 400 MB that nothing else needs
+	@.venv/bin/uv pip install --quiet --python $(PY) --requirement requirements-ray.lock --constraint requirements.lock
 
 bench: setup          # how fast fit_many is, into course_utils/measured.json; ARGS="sweep cnn" for two rows
 	@.venv/bin/uv pip install --quiet --python $(PY) --group bench --constraint requirements.lock
 	@$(PY) -m tests.benchmarks.engine $(ARGS)
+
+bench-search: ray     # trials per minute here, on two processes, on two nodes, into measured.json
+	@$(PY) -m tests.benchmarks.search $(ARGS)
 
 bench-notebooks: setup  # seconds per notebook
 	@$(PY) -m tests.benchmarks.notebooks $(ARGS)

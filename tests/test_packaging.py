@@ -27,6 +27,7 @@ PROJECT = tomllib.loads(read("pyproject.toml"))
 ENVIRONMENT = yaml.safe_load(read("environment.yml"))
 CITATION = yaml.safe_load(read("CITATION.cff"))
 LOCK = read("requirements.lock").splitlines()
+RAY_LOCK = read("requirements-ray.lock").splitlines()
 PYTHONS = SpecifierSet(PROJECT["project"]["requires-python"])
 SYSTEMS = [("linux", "x86_64", "posix"), ("linux", "aarch64", "posix"),
            ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")]
@@ -51,21 +52,24 @@ def is_one_sentence(text):
 # The lists of packages
 
 
-def test_every_line_of_the_lock_is_one_exact_version():
+@pytest.mark.parametrize("lock", [LOCK, RAY_LOCK], ids=["course", "ray"])
+def test_every_line_of_a_lock_is_one_exact_version(lock):
     pin = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [^@/#]+)?")  # no address, no option of pip
-    assert [line for line in LOCK if not pin.fullmatch(line)] == []
+    assert lock
+    assert [line for line in lock if not pin.fullmatch(line)] == []
 
 
 @pytest.mark.parametrize(("system", "minor"), list(itertools.product(SYSTEMS, MINORS)))
-def test_the_lock_satisfies_pyproject(system, minor):
+def test_the_locks_satisfy_pyproject(system, minor):
     here = dict(zip(("sys_platform", "platform_machine", "os_name"), system, strict=True),
                 python_version=f"3.{minor}", python_full_version=f"3.{minor}.9",
                 implementation_name="cpython", extra="")
     project = PROJECT["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"],
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["ray"],
               *PROJECT["build-system"]["requires"]]  # bootstrap.py builds without isolation
     wanted, locked = ([one for one in map(Requirement, lines)
-                       if not one.marker or one.marker.evaluate(here)] for lines in (wanted, LOCK))
+                       if not one.marker or one.marker.evaluate(here)] for lines in (wanted, LOCK + RAY_LOCK))
     versions = {one.name: next(iter(one.specifier)).version for one in locked}
     assert len(versions) == len(locked), "a package is locked twice"
     assert [str(one) for one in wanted
@@ -78,6 +82,14 @@ def test_only_make_bench_installs_what_only_the_benchmarks_need():
     assert peers
     assert not peers & {line.split("==")[0] for line in LOCK}
     assert "pip install --quiet --python $(PY) --group bench --constraint requirements.lock\n" in read("Makefile")
+
+
+def test_only_make_ray_installs_ray_and_ci_does():
+    assert {Requirement(line).name for line in PROJECT["project"]["optional-dependencies"]["ray"]} == {"ray"}
+    assert not {"ray", "pyarrow"} & {line.split("==")[0] for line in LOCK}
+    assert {"ray", "pyarrow"} <= {line.split("==")[0] for line in RAY_LOCK}   # Ray Tune does not start without pyarrow
+    assert "--python $(PY) --requirement requirements-ray.lock --constraint requirements.lock\n" in read("Makefile")
+    assert read(".ci/run").splitlines()[-2:] == ["make ray", "make test"]
 
 
 def test_environment_yml_installs_the_lock_and_the_course():

@@ -1,0 +1,17 @@
+"""Search for good hyperparameters: the same call here, on several processes, on a Ray cluster.
+
+`run` asks Optuna for configurations, lets an executor evaluate them and tells Optuna the scores.
+
+    >>> from course_utils import search
+    >>> def objective(params):
+    ...     return -(params["x"] - 2) ** 2
+    >>> found = search.run(objective, {"x": search.uniform(0, 5)}, n_trials=30)
+    >>> found.best_params, found.trials
+"""
+
+from course_utils.search.driver import run
+from course_utils.search.executors import problem_with_ray
+from course_utils.search.result import Result
+from course_utils.search.space import choice, integer, log, uniform
+
+__all__ = ["Result", "choice", "integer", "log", "problem_with_ray", "run", "uniform"]

@@ -1,0 +1,263 @@
+"""The driver of a search: it asks Optuna, submits to an executor, waits, and tells Optuna."""
+
+import collections
+import contextlib
+import functools
+import inspect
+import math
+import operator
+import os
+import tempfile
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+
+import optuna
+from optuna.trial import TrialState
+
+from course_utils.search import executors, strategies, studies, trials
+from course_utils.search import space as spaces
+from course_utils.search.result import Result
+
+
+def run(objective, space, *, n_trials, direction="maximize", sampler="tpe", pruner=None, seed=0, batch=None,
+        workers=None, ray=None, storage=None, retries=2, progress=True):
+    """Search a space for the hyperparameters with the best score.
+
+    A trial that raises, or returns no number, is recorded as failed, and the search goes on. A
+    trial whose worker dies is tried again, as the next attempt of the same trial.
+
+    Parameters
+    ----------
+    objective : callable
+        Gets a dict of hyperparameters and returns the score. If it has an argument named
+        ``report``, it may call ``report(value, step)`` with intermediate scores, and a pruner may
+        end the trial there. Other processes and nodes get a copy of it, with all it refers to.
+    space : dict name → `log`, `uniform`, `integer` or `choice`
+    n_trials : int
+        Trials in all, with those that the storage holds already.
+    direction : {"maximize", "minimize"}
+    sampler : {"tpe", "random", "qmc", "grid"} or optuna.samplers.BaseSampler
+        ``"qmc"`` is a scrambled Sobol sequence. ``"grid"`` is a regular grid of at most
+        `n_trials` points: all values of each choice, of each range about equally many.
+    pruner : {"median", "successive_halving", "hyperband"} or optuna.pruners.BasePruner, optional
+    seed : int
+        With one trial at a time, the same seed gives the same search. With several, grid, random
+        and qmc still try the same configurations; tpe learns from whichever trials ended first.
+    batch : int, optional
+        So many trials at once in one call: the objective gets a list of dicts and returns a
+        list of scores, for instance by one call of `fit_many`.
+    workers : int, optional
+        Evaluate in so many processes of this machine; on Ray, at most so many trials at once. In
+        a script, call `run` under ``if __name__ == "__main__":``.
+    ray : str, optional
+        Evaluate on a Ray cluster: ``"auto"``, ``"local"``, or an address such as
+        ``"10.0.0.1:6379"``. The course has to be installed on all of its nodes.
+    storage : str or path, optional
+        A file, or a database URL such as ``"sqlite:///search.db"``. The same call with the same
+        storage goes on where an earlier one stopped. One search at a time may use a storage.
+    retries : int
+        How often a trial is tried again whose worker was lost.
+    progress : bool
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something about the arguments or the storage, in one sentence.
+    ImportError, ConnectionError
+        Ray is not installed, or does not answer.
+    concurrent.futures.BrokenExecutor
+        One worker after another was lost before any trial ended.
+
+    Source: Akiba, Sano, Yanase, Ohta & Koyama (2019), Optuna: A Next-generation Hyperparameter
+    Optimization Framework, KDD; its ask-and-tell interface.
+    """
+    spaces.check(space)
+    for name, value, least in [("n_trials", n_trials, 1), ("batch", batch, 1), ("workers", workers, 1),
+                               ("retries", retries, 0), ("seed", seed, 0)]:
+        _check_count(name, value, least)
+    if direction not in ("maximize", "minimize"):
+        raise ValueError(f'direction is {direction!r}; expected "maximize" or "minimize".')
+    if ray is not None and not isinstance(ray, str):
+        raise TypeError(f'ray is {ray!r}; expected "auto", "local" or an address such as "10.0.0.1:6379".')
+    reports = _takes_report(objective)
+    pruner = _check_pruner(pruner, reports, batch)
+    samplers = strategies.sampler(sampler, space, seed, n_trials)
+    grid = spaces.grid(space, n_trials) if sampler == "grid" else None
+    remote = workers is not None or ray is not None
+    packed = trials.Objective(objective)
+    if remote:
+        _check_portable(packed)
+    with tempfile.TemporaryDirectory() as folder:
+        shared = storage
+        if reports and remote and storage is None:   # the workers have to see each other's scores
+            shared = os.path.join(folder, "study.log")
+        study = studies.create(shared, direction, pruner, space, grid)
+
+        def call(executor, members):
+            report = None
+            if reports:
+                [trial] = members
+                report = (functools.partial(studies.shared_report, studies.address(shared), pruner, trial.number)
+                          if remote else functools.partial(trials.Report, trial))
+            return executor.submit(trials.evaluate, packed, [trial.params for trial in members],
+                                   where=executor.where, report=report, batch=batch is not None)
+
+        total = n_trials if grid is None else math.prod(map(len, grid.values()))
+        driver = _Driver(study, samplers, space, call, total)
+        if not driver.done:
+            with _executor(workers, ray) as executor, _bar(total, progress) as bar:
+                driver.run(executor, workers=workers, batch=batch or 1, retries=retries, bar=bar)
+        if shared != storage:
+            study = studies.in_memory(study)
+    return Result(study, space)
+
+
+class _Job:
+    """One call of the objective: the trials in it, and how often it was lost."""
+
+    def __init__(self, members):
+        self.members, self.lost = members, 0
+
+
+class _Driver:
+    """Keeps an executor busy until a study has all of its trials."""
+
+    def __init__(self, study, samplers, space, call, n_trials):
+        self.study, self.samplers, self.space, self.call, self.n_trials = study, samplers, space, call, n_trials
+        known = study.get_trials(deepcopy=False)
+        self.asked = len(known)
+        self.waiting = collections.deque(_Job([self._take_up(trial)]) for trial in known
+                                         if trial.state == TrialState.RUNNING)   # a driver died over them
+        self.pending = {}   # future → job
+        self.answered = self.given_up = 0   # jobs
+
+    @property
+    def done(self):
+        return not (self.waiting or self.pending or self.asked < self.n_trials)
+
+    def run(self, executor, *, workers, batch, retries, bar):
+        bar.update(self.asked - len(self.waiting))
+        while not self.done:
+            slots = executor.slots()   # nodes come and go, while trials run too
+            slots = max(1, min(slots, workers or slots))
+            while len(self.pending) < slots and (self.waiting or self.asked < self.n_trials):
+                job = self.waiting.popleft() if self.waiting else self._ask(batch)
+                self.pending[self._submit(executor, job)] = job
+            for future in wait(self.pending, timeout=1, return_when=FIRST_COMPLETED).done:
+                bar.update(self._collect(self.pending.pop(future), future, retries, slots))
+
+    def _ask(self, batch):
+        """A job of so many new trials."""
+        numbers = range(self.asked, min(self.asked + batch, self.n_trials))
+        members = []
+        for number in numbers:
+            self.study.sampler = self.samplers(number)
+            members.append(self.study.ask(self.space))
+        self.asked += len(members)
+        return _Job(members)
+
+    def _take_up(self, trial):
+        """A trial that an earlier driver left running, with the rest of its configuration if any is missing."""
+        self.study.sampler = self.samplers(trial.number)
+        trial = optuna.trial.Trial(self.study, trial._trial_id)
+        for name, distribution in self.space.items():
+            trial._suggest(name, distribution)   # as Study.ask does
+        return trial
+
+    def _submit(self, executor, job):
+        for trial in job.members:
+            trial.set_user_attr("attempt", trial.user_attrs.get("attempt", 0) + 1)
+        return self.call(executor, job.members)
+
+    def _collect(self, job, future, retries, slots):
+        """Tell what became of a job, or put it back; the number of trials that ended with it."""
+        try:
+            outcomes, node, seconds = future.result()
+            self.answered += 1
+        except BrokenExecutor as error:
+            why = str(error).rstrip(".")
+            job.lost += 1
+            if job.lost <= retries:
+                self.waiting.appendleft(job)
+                return 0
+            self.given_up += 1
+            if self.given_up > slots and not self.answered:
+                raise BrokenExecutor("Every worker died before its first trial ended: a script has to call search.run "
+                                     'under `if __name__ == "__main__":`, and a trial needs enough memory '
+                                     f"({why}).") from error
+            lost = trials.Outcome(TrialState.FAIL, error=f"Lost with its worker {job.lost} times ({why}).")
+            outcomes, node, seconds = [lost] * len(job.members), None, None
+        for trial, outcome in zip(job.members, outcomes, strict=True):
+            share = seconds and seconds / len(outcomes)
+            for name, value in [("node", node), ("seconds", share), ("error", outcome.error)]:
+                if value is not None:
+                    trial.set_user_attr(name, value)
+            self.study.tell(trial, outcome.value, outcome.state)
+        return len(outcomes)
+
+
+# What the arguments mean
+
+
+def _check_count(name, value, least):
+    if value is None and name in ("batch", "workers"):
+        return
+    try:
+        right = not isinstance(value, bool) and operator.index(value) >= least
+    except TypeError:
+        right = False
+    if not right:
+        raise ValueError(f"{name} is {value!r}; expected a whole number, {least} or more.")
+
+
+def _takes_report(objective):
+    if not callable(objective):
+        raise TypeError(f"The objective is {objective!r}; expected a function of a dict of hyperparameters.")
+    try:
+        return "report" in inspect.signature(objective).parameters
+    except ValueError:   # some functions written in C say nothing about their arguments
+        return False
+
+
+def _check_pruner(name, reports, batch):
+    pruner = strategies.pruner(name)
+    if name is not None and not reports:
+        raise ValueError("A pruner needs intermediate scores: write objective(params, report), and in it call "
+                         "report(value, step).")
+    if reports and batch is not None:
+        raise ValueError("A batch has no intermediate scores: leave out batch, or the objective's argument report.")
+    return pruner
+
+
+def _check_portable(objective):
+    try:
+        _ = objective.packed
+    except Exception as error:
+        raise TypeError(f"The objective cannot be sent to another process ({error}): create what it cannot take along, "
+                        "such as an open file, inside it.") from error
+
+
+@contextlib.contextmanager
+def _executor(workers, ray):
+    """The executor that the arguments ask for; whatever still runs when something goes wrong is ended."""
+    if ray is not None:
+        executor = executors.Ray(ray)
+    else:
+        executor = executors.Here() if workers is None else executors.Processes(workers)
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+def _bar(total, progress):
+    """A bar that leaves nothing behind, like that of `fit_many`."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc="search", unit="trial", delay=1, leave=False,
+                disable=not progress or os.environ.get("TQDM_DISABLE") == "1")

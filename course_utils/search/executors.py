@@ -1,0 +1,149 @@
+"""Where trials run: here, on several processes, on a Ray cluster, all as `concurrent.futures.Executor`.
+
+A future that a lost worker can no longer fulfil raises `concurrent.futures.BrokenExecutor`; the
+executor itself goes on. Beside the standard interface each one has `slots()`, how many calls it
+runs at once, and `where`, a function that names the place it is called at.
+"""
+
+import functools
+import importlib.util
+import multiprocessing
+import os
+import platform
+import socket
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+
+WITHOUT_RAY = "Ray is not installed: run `make ray` (or `pip install -r requirements-ray.lock`) and try again."
+
+
+class Here(Executor):
+    """This process: a call runs when it is submitted."""
+
+    where = staticmethod(platform.node)
+
+    def slots(self):
+        return 1
+
+    def submit(self, function, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class Processes(Executor):
+    """Several processes of this machine, each a pool of its own: one that dies costs only its own call.
+
+    They are spawned, not forked, because TensorFlow does not survive a fork.
+    """
+
+    def __init__(self, workers):
+        self.pools = [self._pool() for _ in range(workers)]
+        self.latest = [None] * workers
+
+    @staticmethod
+    def _pool():
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+    @staticmethod
+    def where():
+        return f"{platform.node()}/{os.getpid()}"
+
+    def slots(self):
+        return len(self.pools)
+
+    def submit(self, function, /, *args, **kwargs):
+        free = next((i for i, future in enumerate(self.latest) if future is None or future.done()), 0)
+        try:
+            future = self.pools[free].submit(function, *args, **kwargs)
+        except BrokenExecutor:
+            self.pools[free].shutdown()
+            self.pools[free] = self._pool()
+            future = self.pools[free].submit(function, *args, **kwargs)
+        self.latest[free] = future
+        return future
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        for pool in self.pools:
+            running = [] if wait else list((pool._processes or {}).values())   # Python 3.14 has kill_workers
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+            for process in running:
+                process.terminate()
+
+
+def problem_with_ray():
+    """One sentence if Ray is not installed, else None."""
+    return None if importlib.util.find_spec("ray") else WITHOUT_RAY
+
+
+class Ray(Executor):
+    """The nodes of a Ray cluster; a call takes one CPU.
+
+    Parameters
+    ----------
+    address : str
+        ``"auto"`` (the cluster that runs here), ``"local"`` (start one on this machine), or
+        ``"host:port"``. A cluster to which this process is connected already stays connected.
+    """
+
+    def __init__(self, address):
+        if problem := problem_with_ray():
+            raise ImportError(problem)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+
+        self.ray, self.ours, self.running = ray, not ray.is_initialized(), {}
+        if self.ours:
+            _connect(ray, address)
+        # Ray does not try again by itself: the driver does, and counts the attempts.
+        self.remote = functools.cache(ray.remote(num_cpus=1, max_retries=0))
+
+    @staticmethod
+    def where():
+        import ray
+
+        return f"{platform.node()}/{ray.get_runtime_context().get_node_id()[:8]}"
+
+    def slots(self):
+        return int(self.ray.cluster_resources().get("CPU", 0))
+
+    def submit(self, function, /, *args, **kwargs):
+        future = Future()
+        future.set_running_or_notify_cancel()
+        reference = self.remote(function).remote(*args, **kwargs)
+        self.running[future] = reference
+        reference.future().add_done_callback(functools.partial(self._pass_on, future))
+        return future
+
+    def _pass_on(self, future, ended):
+        """Give a call's result, or what became of it, to the future that stands for it."""
+        self.running.pop(future, None)
+        error = ended.exception()
+        if error is None:
+            future.set_result(ended.result())
+        elif isinstance(error, self.ray.exceptions.RayTaskError):   # it ran, or could not be unpacked there
+            future.set_exception(error.as_instanceof_cause())
+        else:   # worker, node or memory gone
+            future.set_exception(BrokenExecutor(str(error).partition("\n")[0]))
+
+    def shutdown(self, wait=True, *, cancel_futures=False):
+        if not wait:
+            for reference in list(self.running.values()):
+                self.ray.cancel(reference, force=True)
+        if self.ours:
+            self.ray.shutdown()
+
+
+def _connect(ray, address):
+    """Join the cluster at an address, or say in one sentence that there is none."""
+    options = {"include_dashboard": False} if address == "local" else {}
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and "://" not in address:
+            socket.create_connection((host, int(port)), timeout=5).close()   # Ray itself would wait for minutes
+        ray.init(address, logging_level="ERROR", log_to_driver=False, **options)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConnectionError(f"There is no Ray cluster at {address!r} ({type(error).__name__}): start one with "
+                              '`ray start --head`, or pass ray="local".') from error

@@ -1,0 +1,81 @@
+"""The study and its storage: opened by the driver, shared by the workers."""
+
+import json
+import os
+
+import optuna
+
+from course_utils.search import space as spaces
+from course_utils.search import trials
+
+NAME = "search"   # of the study in its storage
+optuna.logging.set_verbosity(optuna.logging.WARNING)   # the bar and the table of trials say the rest
+
+
+def address(storage):
+    """The storage as text that means the same in every process of this machine."""
+    storage = os.fspath(storage)
+    return storage if "://" in storage else os.path.abspath(storage)
+
+
+def create(storage, direction, pruner, space, grid):
+    """The study of a storage; one sentence if it holds another search."""
+    if storage is not None and not isinstance(storage, str | os.PathLike):
+        raise TypeError(f"storage is {storage!r}; expected a path, or a database URL such as sqlite:///search.db.")
+    try:
+        study = optuna.create_study(study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True,
+                                    storage=storage if storage is None else _open(address(storage)))
+    except Exception as error:
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"The storage {storage} cannot be opened ({type(error).__name__}: {said}): expected a path in "
+                         "a folder that exists, to a file that only searches write, or a database URL.") from error
+    if study.direction.name.lower() != direction:
+        raise ValueError(f"The storage {storage} holds a search that {study.direction.name.lower()}s: use "
+                         "that direction, or another storage.")
+    wanted = {"space": spaces.describe(space), "grid": json.dumps(grid)}
+    held = study.user_attrs
+    if not held:
+        for name, value in wanted.items():
+            study.set_user_attr(name, value)
+    elif held.get("space") != wanted["space"]:
+        raise ValueError(f"The storage {storage} holds a search of another space ({_names(held.get('space'))}): use "
+                         "another storage.")
+    elif held.get("grid") != wanted["grid"]:
+        raise ValueError(f"The storage {storage} holds a search over another grid, or without one; a grid hangs on "
+                         "n_trials: use the same n_trials and sampler, or another storage.")
+    return study
+
+
+def _names(description):
+    return ", ".join(json.loads(description or "{}")) or "not from search.run"
+
+
+def in_memory(study):
+    """A copy of a study whose storage is about to go."""
+    memory = optuna.storages.InMemoryStorage()
+    optuna.copy_study(from_study_name=NAME, from_storage=study._storage, to_storage=memory)
+    return optuna.load_study(study_name=NAME, storage=memory, sampler=study.sampler, pruner=study.pruner)
+
+
+def _open(storage):
+    """Optuna's storage behind a database URL, or for the path of a file that is written line by line."""
+    if "://" in storage:
+        return optuna.storages.RDBStorage(storage)
+    from optuna.storages import journal
+
+    if os.path.exists(storage):   # Optuna would write on, whatever the file holds
+        with open(storage, "rb") as file:
+            if (first := file.readline()) and not first.startswith(b'{"op_code"'):
+                raise ValueError("the file holds something else")
+    lock = journal.JournalFileOpenLock(storage) if os.name == "nt" else None   # links need rights on Windows
+    return journal.JournalStorage(journal.JournalFileBackend(storage, lock))
+
+
+def shared_report(storage, pruner, number):
+    """The report of a trial in a process that shares nothing with the driver but the storage."""
+    if "://" not in storage and not os.path.exists(storage):
+        raise FileNotFoundError(f"This node does not see the storage {storage}: intermediate scores need a path that "
+                                "all nodes share, or a database URL.")
+    study = optuna.load_study(study_name=NAME, storage=_open(storage), pruner=pruner,
+                              sampler=optuna.samplers.RandomSampler())   # asked for nothing here
+    return trials.Report(optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id))

@@ -1,0 +1,92 @@
+"""The search on a real Ray cluster of two nodes, one of which is killed in the middle of it."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from course_utils import search
+from tests.ray_cluster import require_ray, two_nodes
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves sockets and the handles of its processes to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+N_TRIALS = 12
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    require_ray()
+    with two_nodes() as cluster:
+        yield cluster
+
+
+def test_a_search_survives_the_death_of_a_node(cluster, tmp_path):
+    [doomed] = cluster.worker_nodes
+    doomed_id, folder = doomed.node_id, tmp_path
+
+    def objective(params):
+        """On the doomed node, the third trial does not end."""
+        import ray
+
+        if ray.get_runtime_context().get_node_id() == doomed_id:
+            (folder / str(params["x"])).touch()
+            if len(list(folder.iterdir())) == 3:
+                time.sleep(600)
+        time.sleep(0.2)
+        return -params["x"] ** 2
+
+    def kill():
+        while len(list(folder.iterdir())) < 3:
+            time.sleep(0.05)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    found = search.run(objective, {"x": search.uniform(-5, 5)}, n_trials=N_TRIALS, sampler="random",
+                       ray=cluster.address)
+    killer.join(timeout=60)
+    print()
+    for number, trial in found.trials.iterrows():
+        print(f"trial {number:2}: {trial.state}, node {trial.node}, attempt {trial.attempt}")
+    assert found.trials.state.tolist() == ["COMPLETE"] * N_TRIALS
+    assert found.trials.x.nunique() == N_TRIALS
+    assert found.trials.attempt.tolist().count(2) == 1
+    assert found.trials.attempt.max() == 2
+    nodes = found.trials.node.str.partition("/")[2]
+    assert nodes.nunique() == 2
+    assert (nodes == doomed_id[:8]).sum() == 2
+
+
+def test_failures_dying_workers_and_intermediate_scores(cluster, tmp_path):
+    folder = tmp_path
+
+    def objective(params, report):
+        if params["x"] == 1:
+            raise ZeroDivisionError("not 1")
+        report(params["x"], 0)
+        if params["x"] == 2 and not (folder / "died").exists():
+            (folder / "died").touch()
+            os._exit(1)
+        report(params["x"], 1)
+        return params["x"]
+
+    found = search.run(objective, {"x": search.integer(0, 7)}, n_trials=8, sampler="grid", ray=cluster.address)
+    trials = found.trials.set_index("x")
+    assert trials.state.drop(1).tolist() == ["COMPLETE"] * 7
+    assert trials.error[1] == "ZeroDivisionError: not 1"
+    assert trials.attempt[2] == 2
+    assert trials.attempt.drop(2).tolist() == [1] * 7
+    for trial in found.study.trials:
+        x = trial.params["x"]
+        assert trial.intermediate_values == ({} if x == 1 else {0: x, 1: x})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:wrong"])
+def test_an_address_without_a_cluster_is_one_sentence(address):
+    require_ray()
+    with pytest.raises(ConnectionError, match=f"^There is no Ray cluster at '{address}' .*: start one with .*\\.$"):
+        search.run(lambda params: 0, {"x": search.uniform(0, 1)}, n_trials=1, ray=address)
