@@ -130,7 +130,8 @@ def curves(runs, score="loss", *, title=None, ax=None):
     return ax
 
 
-def intervals(effects, *, threshold=None, neutral=None, xlabel=None, title=None, ax=None):
+def intervals(effects, *, threshold=None, needed="what the claim needs", neutral=None, xlabel=None, title=None,
+              ax=None):
     """One horizontal interval for each effect, beside the threshold it is judged by.
 
     Parameters
@@ -138,7 +139,8 @@ def intervals(effects, *, threshold=None, neutral=None, xlabel=None, title=None,
     effects : dict label → anything with ``mean``, ``low``, ``high``
         From `stats` or a `claims.Verdict`.
     threshold, neutral : float, optional
-        Drawn as a dashed line (what the claim needs) and a thin one (no effect).
+        Drawn as a dashed line, named `needed`, and a thin one (no effect).
+    needed : str
     xlabel, title : str, optional
     ax : matplotlib axes, optional
 
@@ -155,7 +157,7 @@ def intervals(effects, *, threshold=None, neutral=None, xlabel=None, title=None,
     if neutral is not None:
         ax.axvline(neutral, color="0.4", linewidth=1, label="no effect", marker="", linestyle="-")
     if threshold is not None:
-        ax.axvline(threshold, color="C1", label="what the claim needs", marker="", linestyle="--")
+        ax.axvline(threshold, color="C1", label=needed, marker="", linestyle="--")
     if neutral is not None or threshold is not None:
         ax.figure.legend(loc="outside lower center", ncols=2)
     ax.set(xlabel=xlabel)
@@ -238,12 +240,12 @@ def contours(loss, path, best, *, title=None, ax=None):
 
 
 def images(rows, *, title=None):
-    """Rows of small gray images with a label above each column, whose gray scale is that of its first image.
+    """Rows of small images with labels; the gray scale of a column is that of its first image.
 
     Parameters
     ----------
-    rows : list of dict label → array (height, width)
-        All with the same labels.
+    rows : list of dict label → array (height, width), or (height, width, 3) for colors
+        Equally long. Labels stand above the first row, and above each other row that has its own.
     title : str, optional
         States the finding.
 
@@ -253,12 +255,13 @@ def images(rows, *, title=None):
     """
     made = plt.figure(figsize=(1.7 * len(rows[0]), 0.8 + 1.5 * len(rows)), layout="constrained")
     grid = made.subplots(len(rows), len(rows[0]), squeeze=False)
-    for column, (label, first) in zip(grid.T, rows[0].items(), strict=True):
-        for ax, pictures in zip(column, rows, strict=True):
-            ax.imshow(pictures[label], cmap="gray", vmin=np.min(first), vmax=np.max(first))
+    for axes, pictures in zip(grid, rows, strict=True):
+        for ax, (label, picture), first in zip(axes, pictures.items(), rows[0].values(), strict=True):
+            ax.imshow(picture, cmap="gray", vmin=np.min(first), vmax=np.max(first))
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
-        column[0].set_title(label, fontsize=10, fontweight="normal", loc="center")
+            if pictures is rows[0] or list(pictures) != list(rows[0]):
+                ax.set_title(label, fontsize=10, fontweight="normal", loc="center")
     if title:
         made.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return made

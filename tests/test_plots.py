@@ -50,6 +50,13 @@ def test_intervals_take_datasets_and_verdicts():
     assert [line.get_xdata()[0] for line in ax.lines[-2:]] != []
 
 
+def test_labels_stand_above_rows_that_have_their_own():
+    gray, color = np.eye(3), np.ones((3, 3, 3))
+    rows = [{"a": gray, "b": color}, {"a": gray, "b": color}, {"c": color, "d": gray}]
+    labels = [ax.get_title() for ax in plots.images(rows).axes]
+    assert labels == ["a", "b", "", "", "c", "d"]
+
+
 def test_the_names_of_values():
     assert plots.say("batch_norm", np.bool_(True)) == "batch norm"
     assert plots.say("learning_rate", 0.1) == "learning rate 0.1"

@@ -137,6 +137,22 @@ def arrays(value, shapes):
     return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]
 
 
+def intervals(value, shape):
+    """Means of differences and their intervals, as `stats.paired_difference` returns them or one after the other.
+
+    Returns
+    -------
+    float array (3, *shape): mean, low, high
+    """
+    names = ("mean", "low", "high")
+    if hasattr(value, "data_vars") or isinstance(value, dict):
+        missing = [name for name in names if name not in value]
+        expect(not missing, f"the difference lacks {' and '.join(missing)}", f"give {', '.join(names)}")
+        value = [value[name] for name in names]
+    value = list(value) if isinstance(value, np.ndarray) else value
+    return np.array(arrays(value, dict.fromkeys(names, shape)))
+
+
 def objections(flaws, missing, sound):
     """Judge which objections of fellow referees a learner shares.
 

@@ -5,7 +5,18 @@ import itertools
 
 import numpy as np
 
-from course_utils.checks import Violated, array, arrays, call, check, close, expect, expect_close, objections
+from course_utils.checks import (
+    Violated,
+    array,
+    arrays,
+    call,
+    check,
+    close,
+    expect,
+    expect_close,
+    intervals,
+    objections,
+)
 
 DRAWS = 200     # masks of 20 × 30 units: their counts have a variance that is known to a tenth
 PASSES = 150    # of a network whose every mask can be listed
@@ -371,7 +382,7 @@ def _width(wins, rng, resamples=1000):
 def gain(dropout_gain, runs, tuning, helps, rng):
     made_up, seeds = made_up_runs(rng)
     value = call(dropout_gain, {"runs": made_up, "tuning": seeds})
-    found, right = _three(value, made_up.sizes["label_noise"]), gains(made_up, seeds)
+    found, right = intervals(value, (made_up.sizes["label_noise"],)), gains(made_up, seeds)
     expect(not close(found[0], -right[0], 1e-6), "the difference has the wrong sign", "with dropout minus without")
     expect(close(found, right, 1e-6) or not close(np.sort(found, 0), np.sort(right, 0), 1e-6),
            "the numbers are in another order", "return mean, low, high")
@@ -445,15 +456,6 @@ def made_up_runs(rng):
     return xr.Dataset({"val_accuracy": (("learning_rate", "label_noise", "dropout", "seed", "epoch"), values)},
                       {"learning_rate": [0.02, 0.1, 0.5], "label_noise": [0.0, 0.25, 0.5], "dropout": [0.0, 0.4],
                        "seed": seeds, "epoch": range(1, 5)}), tuning
-
-
-def _three(value, levels):
-    if hasattr(value, "data_vars") or isinstance(value, dict):   # as stats.paired_difference returns it
-        missing = [name for name in ("mean", "low", "high") if name not in value]
-        expect(not missing, f"the result lacks {' and '.join(missing)}", "return mean, low, high")
-        value = [value["mean"], value["low"], value["high"]]
-    value = list(value) if isinstance(value, np.ndarray) else value
-    return np.array(arrays(value, dict.fromkeys(("mean", "low", "high"), (levels,))))
 
 
 def _experiment(runs, tuning):

@@ -20,7 +20,7 @@ from course_utils import stats
 
 TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_inputs", "batch_norm_layer",
           "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
-          "weight_regularization"]
+          "weight_regularization", "data_augmentation"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 
@@ -51,6 +51,8 @@ class Claim:
         holds in part. None where there is no such middle.
     ratio : bool
         The effect is a factor; its mean and interval are geometric.
+    second : str
+        The second task of a re-trial, by its name in `datasets`.
     detect, pilot_sd : float
         The smallest effect that matters, and the standard deviation over seeds in a pilot
         with seeds used for nothing else (both in logarithms for a ratio). Together they fix
@@ -69,6 +71,7 @@ class Claim:
     detect: float
     pilot_sd: float
     ratio: bool = False
+    second: str = "tones"
 
     @property
     def needs(self):
@@ -177,7 +180,7 @@ def retry(claims=None, *, tasks=None, progress=print):
     results, runs = {}, {}
     for claim in claims or everything():
         seeds = range(RETRIAL_SEEDS, RETRIAL_SEEDS + claim.seeds)
-        for name, task in (tasks or {"digits": datasets.digits, "tones": datasets.tones}).items():
+        for name, task in (tasks or {task: getattr(datasets, task) for task in ("digits", claim.second)}).items():
             trial = (claim.trial, name, seeds)   # several claims may read the same experiment
             if trial not in runs:
                 runs[trial] = claim.trial(task, seeds)
@@ -227,12 +230,14 @@ def ledger(verdicts=None):
     again = results()
 
     def row(claim, *here):
-        retrials = [again.get(claim.key, {}).get(task) for task in ("digits", "tones")]
+        retrials = [again.get(claim.key, {}).get(task) for task in ("digits", claim.second)]
         told = [_told(found["verdict"], found["measured"]) if found else "not yet" for found in retrials]
+        if claim.second != "tones":   # the second task of most
+            told[1] += f" (on {claim.second})"
         return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.needs}", *here, *told]
 
     if verdicts is None:
-        return Ledger(["lecture", "claim", "measured", "on digits", "on tones"],
+        return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
                       [[claim.lecture, *row(claim)] for claim in everything()])
     return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"],
                   [[claim_row[0], found.claim.source, *claim_row[1:]] for found in verdicts

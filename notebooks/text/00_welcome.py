@@ -112,7 +112,7 @@ quiz.ask("00", "seeds")
 # | [08](08_batch_norm_and_pretrained_networks.ipynb) | batch norm in trained networks: insert, re-estimate, fold |
 # | [09](09_dropout.ipynb) | dropout: when does noise pay? |
 # | [10](10_weight_regularization.ipynb) | weight regularization: which brake? |
-# | 11 | data augmentation: what may change without changing the label? |
+# | [11](11_data_augmentation.ipynb) | data augmentation: what may change without changing the label? |
 # | 12 | hyperparameter search without fooling yourself |
 # | 13 | from this laptop to a cluster |
 # | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
@@ -125,7 +125,8 @@ quiz.ask("00", "seeds")
 # ## The ledger
 #
 # What people claim, and what was measured when every claim was tried again with
-# other seeds, and on a second task (which of ten tones sounds in a noise?).
+# other seeds, and on a second task (which of ten tones sounds in a noise? Where it is
+# another one, it is named).
 
 # %%
 from course_utils import claims

@@ -282,6 +282,48 @@ def step_rows(digits):
     }
 
 
+def augmentation_rows(digits):
+    """What augmentation costs: a training step with it over one without, in the model, in tf.data and in fit_many."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((1024, 32, 32, 3), np.float32), rng.integers(10, size=1024)
+
+    def mild():
+        return [keras.layers.RandomFlip("horizontal"), keras.layers.RandomTranslation(0.1, 0.1),
+                keras.layers.RandomRotation(0.04)]
+
+    def epoch(inside=(), piped=()):
+        """A function that says how many seconds an epoch of model.fit takes, the fastest of five."""
+        network = models.cnn(input_shape=x.shape[1:], filters=(16, 32))
+        model = keras.Sequential([keras.Input(x.shape[1:]), *inside, *network.layers])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        data = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
+        for layer in piped:
+            data = data.map(lambda images, labels, layer=layer: (layer(images, training=True), labels),
+                            num_parallel_calls=tf.data.AUTOTUNE)
+        data = data.prefetch(tf.data.AUTOTUNE)
+        model.fit(data, shuffle=False, verbose=0)   # compiles
+        return lambda: min(seconds(lambda: model.fit(data, shuffle=False, verbose=0)) for _ in range(5))
+
+    def ten(shift):
+        grid = {"seed": range(10)} | ({"shift": 1} if shift else {})
+        fit_many(models.mlp, digits, grid, epochs=1, batch_size=BATCH)
+        return lambda: min(seconds(lambda: fit_many(models.mlp, digits, grid, epochs=EPOCHS, batch_size=BATCH))
+                           for _ in range(5))
+
+    plain = epoch()
+    step = "a training step of a CNN (16 and 32 filters, 32 images of 32×32×3)"
+    return {
+        "augment_layers": row(f"{step} with flip, translation and rotation in the model", "as long as",
+                              "one without", ratios(epoch(inside=mild()), plain)),
+        "augment_pipeline": row(f"{step} with the same in tf.data, in parallel", "as long as",
+                                "one without", ratios(epoch(piped=mild()), plain)),
+        "augment_randaugment": row(f"{step} with RandAugment in the model", "as long as", "one without",
+                                   ratios(epoch(inside=[keras.layers.RandAugment((0, 1))]), plain)),
+        "augment_fit_many": row("a training step with shifts of one pixel, in fit_many", "as long as",
+                                "one without", ratios(ten(True), ten(False))),
+    }
+
+
 def fold_rows(digits):
     """What folding saves: MobileNetV2 before and after, each asked ten times for a ratio; the shortest time counts."""
     network = keras.applications.MobileNetV2(weights=None, alpha=0.35, input_shape=(96, 96, 3), include_top=False)
@@ -298,7 +340,7 @@ def fold_rows(digits):
 
 ROWS = {"sweep": sweep_rows, "jax": jax_rows, "sklearn": sklearn_rows, "adam": adam_rows, "cnn": cnn_rows,
         "one": one_rows, "curve": curve_rows, "matmul": matmul_rows, "compile": compile_rows, "step": step_rows,
-        "fold": fold_rows}
+        "fold": fold_rows, "augmentation": augmentation_rows}
 
 
 def main(names):

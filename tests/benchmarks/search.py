@@ -15,7 +15,7 @@ from tests.benchmarks import engine
 from tests.ray_cluster import two_nodes
 
 TRIALS = 12
-EMPTY_TRIALS = 100
+EMPTY_TRIALS = 200
 EPOCHS = 20
 REPEATS = 3
 SPACE = {"learning_rate": search.log(1e-2, 1)}
@@ -76,6 +76,9 @@ def main(repeats=REPEATS):
     timed(train, 1)   # imports and thread pools are behind both sides
     took, trials, empty = {}, [], {}
     with two_nodes() as cluster:
+        import ray
+
+        ray.init(cluster.address, log_to_driver=False)   # once, and not in every search
         arms = {HERE: (train, {}), PROCESSES: (train, {"workers": 2}), RAY: (train, {"ray": cluster.address}),
                 FIT_MANY: (train_all, {"batch": TRIALS})}
         for _ in range(repeats):
@@ -87,8 +90,8 @@ def main(repeats=REPEATS):
                     trials.append(found.trials.seconds.median())
             for arm in (HERE, RAY):
                 where = arms[arm][1]
-                start = timed(nothing, 2, **where)[0]   # one trial per worker starts everything
-                extra = (timed(nothing, EMPTY_TRIALS + 2, **where)[0] - start) / EMPTY_TRIALS
+                timed(nothing, 10, **where)   # every worker is there
+                extra = timed(nothing, EMPTY_TRIALS, **where)[0] / EMPTY_TRIALS
                 empty.setdefault(arm, []).append(extra)
                 print(f"{arm}: a search adds {1000 * extra:.1f} ms to a trial of {trials[-1]:.1f} s", flush=True)
     rows = {f"search_{name}": engine.row(f"{MLPS}, {what}", "as fast as", f"model.fit {HERE}", [

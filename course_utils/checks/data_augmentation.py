@@ -1,0 +1,523 @@
+"""Checks of exercise 05: random shifts, MixUp, layers that augment, what may change, a leak, another split."""
+
+import itertools
+import pathlib
+import tempfile
+
+import numpy as np
+
+from course_utils.checks import (
+    Unanswered,
+    Violated,
+    arrays,
+    call,
+    check,
+    close,
+    expect,
+    expect_close,
+    intervals,
+    objections,
+)
+
+CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4 % of itself
+
+
+@check("5.1", "every image moves as a whole, zeros come in, and all displacements are equally likely")
+def shift(random_shift, rng):
+    generator = np.random.default_rng(1)   # goes on from call to call
+
+    def moved(x, most, generator=generator):
+        value = call(random_shift, {"images": x, "most": most, "rng": generator}, changes=["rng"],
+                     hint="write the result into a new array")
+        result, = arrays([value], {"the result": x.shape})
+        expect(np.asarray(value).dtype == x.dtype, f"{x.dtype} images come back as {np.asarray(value).dtype}",
+               "make the new array with np.zeros_like, or of images.dtype")
+        return result
+
+    x, most = rng.uniform(0.5, 1, (100, 7, 9)).astype("float32"), 2
+    expect(close(moved(x, 0), x), "with most = 0 the images change", "then no displacement but 0 is left")
+    expect(np.array_equal(moved(x, most, np.random.default_rng(7)), moved(x, most, np.random.default_rng(7))),
+           "the same rng moves the images otherwise", "draw from the rng that is passed in, not from a global one")
+    several = [moved(x, most) for _ in range(6)]
+    first = next((one for one in several if not close(one, x)), None)
+    expect(first is not None, "no image moves", "draw a displacement for each image, down and right")
+    expect(any(not np.array_equal(one, first) for one in several), "every call moves the images alike",
+           "draw from the rng that is passed in; one that is made anew begins at the same numbers")
+    found = [_displacement(before, after) for before, after in zip(x, first, strict=True)]
+    if None in found:
+        rolled = [_displacement(before, after, _rolled) for before, after in zip(x, first, strict=True)]
+        expect(None in rolled, "what leaves at one edge comes in at the opposite one",
+               "np.roll wraps around; zeros should come in")
+        expect((first == 0).any(), "what comes in is not 0", "begin with zeros, and copy the part that stays inside")
+        expect(False, "an image is not moved as a whole",
+               "all its pixels go by the same number of rows and of columns, and 0 comes in")
+    found = np.array(found)
+    expect(np.unique(found, axis=0).shape[0] > 1, "all images of a batch move alike",
+           "draw two numbers for each image, not two for all")
+    expect(np.abs(found).max() <= most, f"with most = {most} an image moves by {np.abs(found).max()} pixels",
+           "the displacements go from -most to most")
+    for axis, missing in ((0, "up or down"), (1, "left or right")):
+        expect(found[:, axis].any(), f"no image moves {missing}",
+               "draw one number for the rows and one for the columns")
+    everything = np.array([_displacement(before, after) or (np.nan, np.nan) for _ in range(CALLS)
+                           for before, after in zip(x, moved(x, most), strict=True)])
+    _displacements(everything, most)
+    wide = rng.uniform(0.5, 1, (60, 9, 6)).astype("float32")
+    wider = [_displacement(before, after) for before, after in zip(wide, moved(wide, 4), strict=True)]
+    expect(None not in wider, "with most = 4 an image is not moved as a whole", "use the argument most, and the shape "
+           "of the images that are given; they need not be square")
+    expect(np.abs(wider).max() == 4, "with most = 4 no image moves by 4", "use the argument most")
+
+
+def _displacements(found, most):
+    """Judge displacements (images, 2) that should be equally likely."""
+    expect(np.isfinite(found).all(), "an image is not moved as a whole",
+           "all its pixels go by the same number of rows and of columns, and 0 comes in")
+    for axis, (less, more) in enumerate((("up", "down"), ("left", "right"))):
+        shares = {place: (found[:, axis] == place).mean() for place in range(-most, most + 1)}
+        for place in shares:
+            where = f"{abs(place)} {more if place > 0 else less}" if place else "0"
+            expect(shares[place], f"no displacement by {where} ever occurs",
+                   "rng.integers leaves out its upper end, unless it is told endpoint=True" if place == most else
+                   f"all whole numbers from -{most} to {most} may occur")
+        expect(min(shares[-most], shares[most]) > 0.8 / len(shares) or shares[0] < 1.1 / len(shares),
+               "the largest displacements are rarer than the others",
+               "draw whole numbers; rounding a real number gives both ends half of their share")
+        rare, frequent = min(shares, key=shares.get), max(shares, key=shares.get)
+        expect(shares[rare] > 0.8 / len(shares) and shares[frequent] < 1.2 / len(shares),
+               f"a displacement by {frequent} is more frequent than one by {rare}",
+               "all whole numbers from -most to most should be equally likely")
+    pairs = [(found == pair).all(1).mean() for pair in itertools.product(range(-most, most + 1), repeat=2)]
+    expect(min(pairs) > 0.4 / len(pairs), "how far an image moves down depends on how far it moves right",
+           "draw the two numbers independently of each other")
+
+
+def _displacement(before, after, move=None):
+    """By how many rows and columns an image was moved; None if it was not."""
+    move = move or _moved
+    height, width = before.shape
+    for down, right in itertools.product(range(1 - height, height), range(1 - width, width)):
+        # One pixel first: comparing all of them for every pair takes long.
+        row, column = (max(0, down) + min(height, height + down)) // 2, (max(0, right) + min(width, width + right)) // 2
+        if after[row, column] == before[row - down, column - right] and close(after, move(before, down, right), 1e-6):
+            return down, right
+    return None
+
+
+def _moved(image, down, right):
+    """An image moved by whole pixels; 0 comes in."""
+    height, width = image.shape
+    out = np.zeros_like(image)
+    out[max(0, down):height + down, max(0, right):width + right] = (
+        image[max(0, -down):height - down, max(0, -right):width - right])
+    return out
+
+
+def _rolled(image, down, right):
+    return np.roll(image, (down, right), axis=(0, 1))
+
+
+@check("5.2", "image and label are mixed alike, with shares from Beta(alpha, alpha)")
+def mix(mixup, rng):
+    generator = np.random.default_rng(1)   # goes on from call to call
+
+    def mixed(x, y, alpha, generator=generator):
+        value = call(mixup, {"images": x, "labels": y, "alpha": alpha, "rng": generator}, changes=["rng"],
+                     hint="write the result into a new array")
+        return arrays(value, {"images": x.shape, "labels": y.shape})
+
+    # More pixels than images: what was mixed, and with which shares, can be solved for.
+    x, y = rng.uniform(0, 1, (12, 5, 6)), np.eye(12)[rng.permutation(12)]
+    images, labels = mixed(x, y, 1.0)
+    shares, parts = _shares(images, x), labels @ y.T
+    expect(not close(images, x), "no image is mixed", "take a share of each image and the rest of its partner")
+    expect_close(np.einsum("nm,mhw->nhw", shares, x), images, "an image is no mixture of images of the batch",
+                 "one share for all pixels of an image: give it the shape (N, 1, 1)")
+    expect_close(shares.sum(1), 1, "the shares of image and partner do not add up to 1",
+                 "the partner gets what the image leaves, 1 − share")
+    expect(shares.min() > -1e-6, "a share is negative", "draw it with rng.beta(alpha, alpha)")
+    expect(((shares > 1e-6).sum(1) <= 2).all(), "three images are mixed into one", "mix an image with one partner")
+    expect(not close(labels, y), "no label is mixed", "a mixture of two digits is labelled with both")
+    expect_close(labels.sum(1), 1, "the labels of an image do not add up to 1",
+                 "mix them with share and 1 − share, as the images")
+    partners = np.where(np.eye(12), 0, shares) > 1e-6
+    mixtures = partners.any(1)   # all but an image that is its own partner
+    if not close(parts, shares, 1e-3):
+        expect(not close(np.diag(parts)[mixtures], 1 - np.diag(shares)[mixtures], 1e-3),
+               "the label has the share of the partner",
+               "share belongs to the image and to its own label, 1 − share to both of the partner")
+        expect(not np.isin(parts, (0, 1)).all(), "a mixture has the label of one class",
+               "leave the labels shares: a mixture of two digits is labelled with both")
+        expect(((parts > 1e-6) == (shares > 1e-6)).all(), "the label comes from another partner than the image",
+               "draw the partners once, and use them for both")
+        expect(False, "image and label have different shares", "draw the shares once, and use them for both")
+    _, again = mixed(x, y, 1.0)
+    expect(not np.array_equal(labels, again), "every call mixes alike",
+           "draw from the rng that is passed in; one that is made anew begins at the same numbers")
+    one, other = (mixed(x, y, 1.0, np.random.default_rng(7))[0] for _ in range(2))
+    expect(np.array_equal(one, other), "the same rng mixes otherwise", "draw from the rng that is passed in, not from "
+           "a global one")
+    expect(mixtures.sum() > 1, "only one image is mixed", "every image of the batch has a partner")
+    expect(np.ptp(np.diag(shares)[mixtures]) > 1e-6, "all images have the same share", "draw one share for each image")
+    draws = [_shares(mixed(x, y, 1.0)[0], x) for _ in range(CALLS)]
+    others = [np.where(np.eye(12), 0, drawn) > 1e-6 for drawn in draws]
+    expect(any((one != others[0]).any() for one in others), "an image has the same partner in every call",
+           "draw the partners too: rng.permutation(len(images))")
+    expect(all(one.sum(0).max() <= 1 for one in others), "an image is the partner of several others",
+           "let each image be a partner once: rng.permutation(len(images))")
+    for alpha in (1.0, 0.3, 6.0):
+        _beta(np.concatenate([_of_mixtures(_shares(mixed(x, y, alpha)[0], x)) for _ in range(2 * CALLS)]), alpha)
+    three = np.eye(3)[np.arange(12) % 3]
+    images, labels = mixed(x, three, 1.0)
+    expect_close(labels, _shares(images, x) @ three, "with three classes the labels are not those of the mixtures",
+                 "mix the labels as you mix the images, whatever their number of classes")
+
+
+def _shares(images, x):
+    """Of each image (row) how much of each image of the batch (column) it holds."""
+    flat = x.reshape(len(x), -1)
+    return np.linalg.lstsq(flat.T, images.reshape(len(x), -1).T, rcond=None)[0].T
+
+
+def _of_mixtures(shares):
+    """The images' own shares, of all that are not their own partners."""
+    own = np.diag(shares)
+    return own[own < 1 - 1e-9]
+
+
+def _beta(shares, alpha):
+    """Judge shares that should be drawn from Beta(alpha, alpha)."""
+    told, variance = f"with alpha = {alpha:g} ", 1 / (4 * (2 * alpha + 1))
+    expect(shares.std() > 1e-6, f"{told}all shares are the same", "draw them with rng.beta(alpha, alpha)")
+    expect(shares.min() < 0.49 or alpha > 1, f"{told}an image always keeps the larger share",
+           "here shares go from 0 to 1; take them as rng.beta(alpha, alpha) gives them")
+    expect(abs(shares.mean() - 0.5) < 0.06, f"{told}the mean share is {shares.mean():.1f}",
+           "both arguments of rng.beta are alpha, so that the mean is ½")
+    expect(shares.var() < 1.3 * variance, f"{told}the shares scatter too much",
+           "they come from Beta(alpha, alpha): a large alpha keeps them near ½")
+    expect(shares.var() > 0.75 * variance, f"{told}the shares scatter too little",
+           "they come from Beta(alpha, alpha): a small alpha drives them toward 0 and 1")
+
+
+@check("5.3", "training shifts every image, and inference is that of the network alone")
+def model(augmenting_model, rng):
+    import keras
+    from keras import layers
+
+    def built(network, pixels=2):
+        return call(augmenting_model, {"network": network, "pixels": pixels}, changes=["network"])
+
+    x = rng.uniform(0, 1, (50, 8, 12, 1)).astype("float32")
+    network = keras.Sequential([keras.Input((8, 12, 1)), layers.Flatten(), layers.Dense(5, activation="softmax")])
+    # Its answer is the image that reaches it.
+    lens = keras.Sequential([keras.Input((8, 12, 1)), layers.Flatten()])
+    augmenting, seen = built(network), built(lens)
+    for one in (augmenting, seen):
+        expect(isinstance(one, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
+    expect(augmenting.built and augmenting.input_shape == (None, 8, 12, 1),
+           "the model does not take the images of its network", "begin with keras.Input(network.input_shape[1:])")
+    expect(augmenting.output_shape == (None, 5), "the model does not answer like its network", "end with network")
+    # Random image layers of Keras take silence for training, so a plain call would say nothing here.
+    quiet = augmenting(x, training=False)
+    expect(close(quiet, augmenting(x, training=False), 1e-6), "the answers at inference are random",
+           "let Keras say when it is training; give no layer training=True of its own")
+    for answer, how in ((quiet, "training=False"), (augmenting.predict(x, verbose=0), "predict")):
+        expect_close(answer, network(x), f"with {how} the model answers otherwise than the network alone",
+                     "at inference random layers pass everything on; add only those, before the network", 1e-5)
+    expect({id(weight) for weight in network.weights} == {id(weight) for weight in augmenting.trainable_weights},
+           "the model trains other weights than those of the network",
+           "put the network itself behind the random layers")
+    _arrives(seen, rng)
+    still = built(lens, pixels=0)
+    expect_close(still(x, training=True), lens(x), "with pixels = 0 the images change", "use the argument pixels", 1e-5)
+    _far(built(lens, pixels=1), 1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.keras"
+        try:
+            augmenting.save(path)
+            loaded = keras.models.load_model(path)
+            same = (close(loaded(x, training=False), network(x), 1e-5)
+                    and not close(loaded(x, training=True), network(x), 1e-5))
+        except Exception:   # of many kinds: what cannot be written, or not be read
+            same = False
+        expect(same, "the model is another one after it was saved and loaded", "use layers of Keras, and no Lambda")
+
+
+def _arrives(seen, rng):
+    """Judge what a model lets through to its network in training; `seen` answers with it."""
+    def through(x):
+        return np.array(seen(x, training=True)).reshape(x.shape[:3])
+
+    ones = np.ones((300, 8, 12, 1), "float32")
+    blobs = _blobs(300)
+    arrived, moved = through(ones), through(blobs)
+    expect(not close(moved, blobs[..., 0]), "in training nothing moves",
+           "put keras.layers.RandomTranslation before the network")
+    expect(arrived.std(), "what comes in is not 0",
+           "RandomTranslation mirrors the image at its edges, unless it is told fill_mode=\"constant\"")
+    lost = (moved.sum((1, 2)) < 3.9).any() and moved.min() > -1e-6
+    expect(not lost, "images are moved out of sight",
+           "RandomTranslation takes shares of the height and of the width, not pixels")
+    expect(close(moved.sum((1, 2)), 4, 1e-2), "the images are not only shifted",
+           "the question asks for nothing but shifts")
+    found = _centers(moved) - _centers(blobs[..., 0])
+    expect(np.ptp(found, axis=0).max() > 1e-3, "all images of a batch move alike",
+           "RandomTranslation moves each by itself; shift no batch as a whole")
+    for axis, missing in ((0, "up or down"), (1, "left or right")):
+        expect(np.abs(found[:, axis]).max() > 1e-2, f"no image moves {missing}",
+               "RandomTranslation takes two factors, one for the height and one for the width")
+    right = np.array([_between(image, *by) for image, by in zip(blobs[..., 0], found, strict=True)])
+    expect_close(moved, right, "the images are not only shifted", "the question asks for nothing but shifts", 2e-2)
+    _range(found, 2)
+
+
+def _far(seen, pixels):
+    blobs = _blobs(300)
+    moved = np.array(seen(blobs, training=True)).reshape(blobs.shape[:3])
+    _range(_centers(moved) - _centers(blobs[..., 0]), pixels)
+
+
+def _range(found, pixels):
+    """Judge how far images were moved: (images, 2), in pixels."""
+    told = f"with pixels = {pixels} images move "
+    for axis, (less, more, side) in enumerate((("up", "down", "height"), ("to the left", "to the right", "width"))):
+        low, high = found[:, axis].min(), found[:, axis].max()
+        expect(max(-low, high) < pixels + 0.05, f"{told}by more than that {more if high > -low else less}",
+               f"as a share of the {side} that is pixels / {side}; mind that height and width differ")
+        expect(max(-low, high) > 0.85 * pixels, f"{told}at most {max(-low, high):.1f} {less} or {more}",
+               f"as a share of the {side} that is pixels / {side}; mind that height and width differ")
+        expect(min(-low, high) > 0.85 * pixels, f"{told}{more if high > -low else less}, but not "
+               f"{less if high > -low else more} as far", "a single number as factor means both directions")
+
+
+def _blobs(count):
+    """Images (count, 8, 12, 1) of two points, so far from the edges that a shift by 2 loses nothing."""
+    images = np.zeros((count, 8, 12, 1), "float32")
+    images[:, 3, 5], images[:, 4, 7] = 1, 3
+    return images
+
+
+def _centers(images):
+    """Centers of mass (images, 2): row and column."""
+    rows, columns = np.mgrid[:images.shape[1], :images.shape[2]]
+    return np.stack([(images * place).sum((1, 2)) / images.sum((1, 2)) for place in (rows, columns)], axis=1)
+
+
+def _between(image, down, right):
+    """An image moved by parts of a pixel, by bilinear interpolation."""
+    rows, columns = int(np.floor(down)), int(np.floor(right))
+    part_down, part_right = down - rows, right - columns
+    return sum(weight * _moved(image, rows + one, columns + other) for one, other, weight in (
+        (0, 0, (1 - part_down) * (1 - part_right)), (0, 1, (1 - part_down) * part_right),
+        (1, 0, part_down * (1 - part_right)), (1, 1, part_down * part_right)))
+
+
+GAIN = 0.05   # on shifted images, as the question says; shifts gain 19 to 66 points, flips of textures 6 to 15
+DATA_SETS = ("digits", "glyphs", "textures")
+# Classes that turn into another one, and what to ask oneself about them.
+SWAPPED = {
+    "glyphs left-right": ("bdpq", "hold each glyph before a mirror: which of the other nine do you read?"),
+    "glyphs top-bottom": ("bdpqun", "fold each glyph down: which of the other nine do you read?"),
+    "digits half turn": ("69", "turn the page upside down: which digit is then another one?"),
+    "textures": ("", "what tells two textures apart, and does a mirror or a shift change that?"),
+}
+
+
+@check("5.4", "what you change keeps every label, and pays on images that nobody has trained on")
+def defended(choices, swapped, scores, rng):
+    _choices(choices)
+    _swapped(swapped)
+    for name in DATA_SETS:
+        _pays(name, choices[name], scores)
+
+
+def _choices(choices):
+    from course_utils.engine.augmentation import KNOBS
+
+    knobs = [knob for knob in KNOBS if knob != "augment_probability"]
+    if isinstance(choices, dict) and any(chosen is ... for chosen in choices.values()):
+        raise Unanswered
+    if not isinstance(choices, dict) or set(choices) != set(DATA_SETS):
+        raise Violated(f"choices does not have the three keys {', '.join(DATA_SETS)}: write one entry for each")
+    for name, chosen in choices.items():
+        expect(isinstance(chosen, dict), f"the choice for {name} is no dict", "write it like {\"shift\": 1}")
+        unknown = [knob for knob in chosen if knob not in knobs]
+        expect(not unknown, f"there is no transformation {' or '.join(map(str, unknown))}",
+               f"choose among {', '.join(knobs)}")
+        expect(all(np.ndim(strength) == 0 for strength in chosen.values()), f"a strength for {name} is no number",
+               "give one for each transformation; the grid is not for trying several here")
+        expect(any(chosen.values()), f"nothing is changed on {name}", "a strength of 0 is none")
+        if name == "textures":
+            continue
+        for knob in ("horizontal_flip", "vertical_flip"):
+            expect(not chosen.get(knob), f"{knob} changes labels of {name}", {
+                "glyphs": "a mirrored b is a d or a p, and would be trained as b",
+                "digits": "a mirrored 2 or 7 is no digit that anybody writes"}[name])
+        expect(chosen.get("rotation", 0) <= 45, f"a rotation by up to {chosen.get('rotation')}° changes labels of "
+               f"{name}", {"glyphs": "half a turn makes a q of a b; stay well below",
+                           "digits": "half a turn makes a 9 of a 6; stay well below"}[name])
+
+
+def _swapped(swapped):
+    if isinstance(swapped, dict) and any(named is ... for named in swapped.values()):
+        raise Unanswered
+    if not isinstance(swapped, dict) or set(swapped) != set(SWAPPED):
+        raise Violated(f"swapped does not have the four keys {', '.join(SWAPPED)}: write one entry for each")
+    for key, (right, hint) in SWAPPED.items():
+        try:
+            named = {str(one).strip() for one in swapped[key]}
+        except TypeError:
+            raise Violated(f"the entry {key} is not a set of classes: write it like {{\"x\", \"y\"}}") from None
+        for one in sorted(named - set(right)):
+            expect(one != "v" or key != "glyphs top-bottom", f"{key}: v becomes no other class",
+                   "upside down it is no letter at all, which is a reason against the flip, too, but another one")
+            expect(False, f"{key}: {one} becomes no other class", hint)
+        expect(named == set(right), f"{key}: a class is missing", hint)
+
+
+def _pays(name, chosen, scores):
+    from course_utils import stats
+
+    expect(isinstance(scores, dict) and name in scores, f"there are no scores of {name}",
+           "run the cell that trains, after your choices")
+    trained = {knob: scores[name].coords[knob].item() for knob in chosen if knob in scores[name].coords}
+    expect(trained == chosen, f"the scores of {name} are those of other choices", "run the cell that trains once more")
+    said = stats.paired_difference(scores[name].sel(images="shifted"), "augment_probability", between=(0.0, 1.0))
+    points = f"{100 * float(said['mean']):.0f}".replace("-", "−")
+    expect(said["mean"] < GAIN or said["low"] > 0, f"on shifted {name} the interval of the gain contains 0",
+           "choose what makes training images like those that are judged; that gains far more")
+    expect(said["mean"] >= GAIN, f"on shifted {name} your choice gains {points} points",
+           "placement moves what is not 0, and here noise reaches to the edges; what else moves an image?"
+           if "placement" in chosen and name != "digits" else
+           "which transformation makes training images like those that are judged?")
+
+
+# What question 5.5 calls its two ways of splitting.
+LEAKY, REPAIRED = "leaky", "repaired"
+
+
+@check("5.5", "no image is trained on that has a copy in validation, and the leak has its price")
+def leak(honest_split, scores, too_high, rng):
+    from course_utils import stats
+
+    for copies in (3, 1):
+        _split(honest_split, copies, rng)
+    right = stats.paired_difference(scores, "images", between=("fresh", "validation")).sel(split=[LEAKY, REPAIRED])
+    _differences(too_high, right, "validation minus fresh", stats.unpaired_difference(
+        scores, "images", between=("fresh", "validation")).sel(split=[LEAKY, REPAIRED]))
+
+
+def _split(honest_split, copies, rng):
+    originals = np.stack([np.arange(40), np.zeros(40), rng.random(40)], axis=1).astype("float32")
+    labels = _label(originals)
+
+    def augment(images, generator):
+        images = np.array(images)
+        expect(images.ndim == 2 and images.shape[1] == 3, f"augment is given an array of shape {images.shape}",
+               "it takes several images, as x has them")
+        expect(hasattr(generator, "random"), "augment is not given rng", "call it as augment(images, rng)")
+        images[:, 1] = generator.uniform(1, 2, len(images))   # where an original has 0
+        return images
+
+    def parts(seed=0):
+        value = call(honest_split, {"x": originals, "y": labels, "copies": copies, "augment": augment,
+                                    "rng": np.random.default_rng(seed)}, changes=["augment", "rng"])
+        if not isinstance(value, tuple | list) or len(value) != 4:
+            raise Violated("the function does not return four arrays: return x_train, y_train, x_val, y_val")
+        x_train, y_train, x_val, y_val = map(np.asarray, value)
+        for x, y, part in ((x_train, y_train, "training"), (x_val, y_val, "validation")):
+            expect(x.ndim == 2 and x.shape[1] == 3 and y.shape == (len(x),),
+                   f"images and labels of {part} have shapes {x.shape} and {y.shape}",
+                   "return x_train, y_train, x_val, y_val, in this order")
+            expect((_label(x) == y).all(), f"a label in {part} belongs to another image",
+                   "choose images and labels by the same numbers, and repeat the labels as the images are stacked")
+        return x_train, x_val
+
+    train, val = parts()
+    ids = np.arange(40)
+    changed, judged = train[:, 1] > 0, val[:, 0]
+    both = np.intersect1d(judged, train[:, 0])
+    expect(not (val[:, 1] > 0).any() or not len(both), "the leak is still there: validation images have copies in "
+           "training", "split first; then only training images are copied")
+    expect(not len(both), f"{len(both)} of the validation images are trained on, or copies of them are",
+           "split first; then only what was left for training is copied")
+    expect(not (val[:, 1] > 0).any(), "validation images are changed",
+           "they stand for the images to come, and those nobody augments")
+    expect(len(np.unique(judged)) == len(judged), "a validation image is there twice", "each counts once")
+    expect(set(ids) == set(judged) | set(train[:, 0]), "an image is lost",
+           "every image is in training or in validation")
+    expect(abs(len(val) - 8) <= 1, f"{len(val)} of 40 images validate",
+           "hold out a fifth of the originals: len(x) // 5")
+    trained = np.setdiff1d(ids, judged)
+    expect(all((train[~changed, 0] == one).any() for one in trained), "training images are missing as they were",
+           "keep the originals beside their copies")
+    expect((np.bincount(train[~changed, 0].astype(int)) <= 1).all(), "a training image is there twice, unchanged",
+           "keep it once, and change its copies")
+    counts = [(train[changed, 0] == one).sum() for one in trained]
+    expect(set(counts) == {copies}, f"with copies = {copies} a training image has {min(counts)} to {max(counts)} "
+           "changed copies", "call augment on all training images, as often as copies says")
+    expect(len(np.unique(train[changed, 1])) == changed.sum(), "the copies of an image are all alike",
+           "call augment once for each copy; it draws anew")
+    others = [set(parts(seed)[1][:, 0]) for seed in (0, 1, 2)]
+    expect(others[0] == set(judged), "the same rng splits otherwise", "draw from the rng that is passed in")
+    expect(others[1] != others[0] or others[2] != others[0], "every split is the same",
+           "draw at random who validates: rng.permutation(len(x))")
+
+
+def _label(x):
+    """A label that tells which image it belongs to."""
+    return (7 * np.asarray(x)[:, 0]).astype("int32") % 10
+
+
+def _differences(value, right, order, unpaired=None):
+    """Judge means and intervals of differences, one for each split; `order` says what is subtracted from what."""
+    found = intervals(value, right["mean"].shape)
+    wanted = np.array([right[name].values for name in ("mean", "low", "high")])
+    expect(not close(found[0], -wanted[0], 1e-6), "the difference has the wrong sign", f"{order} is asked for")
+    expect(not close(found, wanted[:, ::-1], 1e-6), "the two splits are swapped", "keep the order of the scores")
+    expect_close(found[0], wanted[0], "the mean difference is another one", f"{order}, for each split by itself", 1e-6)
+    if unpaired is not None:
+        expect(not close(found[1], unpaired["low"].values, 1e-6), "the interval is that of unpaired runs",
+               "both scores are those of one network: take their difference first, seed by seed")
+    expect_close(found, wanted, "the interval is not that of the paired differences",
+                 "stats.paired_difference(scores, …, between=…)", 1e-6)
+
+
+# Letters of question 5.6: what a flaw asks of the reader, and why another objection is none.
+MISSING = {
+    "a": "compare x_train of the one arm with x_train of the other, and x_val too",
+    "d": "over what do these runs scatter, and what is the same in all ten of an arm?",
+    "e": "for which of the two networks was the learning rate tried out?",
+    "g": "does the title speak of more than the figure shows?",
+}
+SOUND = {
+    "b": "gray levels in both x_val are those of untouched digits, multiples of 1/16",
+    "c": "look for an image that is in x_train and in x_val of one arm; there is none",
+    "f": "training accuracy is measured on rotated images, and those are harder",
+    "h": "both arms take as many steps; that the images differ from step to step is the very idea",
+}
+
+
+@check("5.6", "you found every flaw, and the difference where both arms have the same images")
+def referee(flaws, same_split, scores, rng):
+    from course_utils import stats
+
+    objections(flaws, MISSING, SOUND)
+    right = stats.paired_difference(scores, "augment_probability", between=(0.0, 1.0))
+    theirs = scores.sel(augment_probability=1.0)[1] - scores.sel(augment_probability=0.0)[0]
+    value = same_split["mean"] if hasattr(same_split, "data_vars") or isinstance(same_split, dict) else same_split
+    expect(not close(np.ravel(value)[0], theirs.mean(), 1e-6), "the difference is that of the manuscript",
+           "compare both networks on one split; then on the other")
+    _differences(same_split, right, "with augmentation minus without")
+
+
+def manuscript():
+    """What the authors of question 5.6 trained on: a `Split` for each arm."""
+    from course_utils import datasets
+
+    found = {}
+    for arm, seed in (("without", 5), ("with", 8)):
+        digits = datasets.digits(seed)
+        found[arm] = datasets.Split("theirs", digits.x_train[:100], digits.y_train[:100], digits.x_val[:100],
+                                    digits.y_val[:100])
+    return found
