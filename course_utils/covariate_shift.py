@@ -57,14 +57,14 @@ class MovingInputs(layers.Layer):
         return super().get_config() | {"shift": self.shift, "stretch": self.stretch, "jitter": self.jitter}
 
 
-def network(arm="plain", *, shift=0.5, depth=3, width=64, momentum=0.9):
+def network(arm="plain", *, input_shift=0.5, depth=3, width=64, momentum=0.9):
     """A multilayer perceptron without batch norm, with it, or with it and its outputs moved at random.
 
     Parameters
     ----------
     arm : str, one of `ARMS`
-    shift : float
-        Of `MovingInputs`, which "moved" has behind each batch norm; "moved twice as far" has twice that.
+    input_shift : float
+        The shift of `MovingInputs`, which "moved" has behind each batch norm; "moved twice as far" has twice that.
     depth, width : int
         Hidden layers of ReLU units; units in each.
     momentum : float in [0, 1]
@@ -80,7 +80,7 @@ def network(arm="plain", *, shift=0.5, depth=3, width=64, momentum=0.9):
         if arm != "plain":
             stack.append(layers.BatchNormalization(momentum=momentum))
         if "moved" in arm:
-            stack.append(MovingInputs(shift * (1 + ("twice" in arm))))
+            stack.append(MovingInputs(input_shift * (1 + ("twice" in arm))))
         stack.append(layers.Activation("relu"))
     return keras.Sequential([*stack, layers.Dense(10, activation="softmax")])
 

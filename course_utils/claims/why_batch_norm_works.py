@@ -18,7 +18,7 @@ def moved_inputs(task, seeds):
 
     data = task(0)
     runs = fit_many(covariate_shift.network, data, {
-        "arm": covariate_shift.ARMS, "shift": covariate_shift.matching_shift(data, TUNING_SEEDS),
+        "arm": covariate_shift.ARMS, "input_shift": covariate_shift.matching_shift(data, TUNING_SEEDS),
         "learning_rate": [0.2, 0.5, 1.0], "seed": [*TUNING_SEEDS, *seeds]}, epochs=4, evaluate_every=4)
     runs["steps"] = steps_to(0.9, runs.val_accuracy)
     return at_best("learning_rate", runs, score=-runs.steps)

@@ -14,7 +14,8 @@ from course_utils.labs.learning_curve import LearningCurveLab as learning_curve
 from course_utils.labs.penalties import PenaltiesLab as penalties
 from course_utils.labs.playground import PlaygroundLab as playground
 from course_utils.labs.scaling import ScalingLab as scaling
+from course_utils.labs.search import SearchLab as search
 from course_utils.labs.seeds import SeedsLab as seeds
 
 __all__ = ["augmentation", "batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout",
-           "learning_curve", "penalties", "playground", "scaling", "seeds"]
+           "learning_curve", "penalties", "playground", "scaling", "search", "seeds"]

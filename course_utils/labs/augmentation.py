@@ -33,7 +33,7 @@ class AugmentationLab(Lab):
     controls = {
         "transformation": controls.choice("transformation", list(TRANSFORMATIONS), "shift"),
         "strength": controls.fraction("strength", 0.5),
-        "probability": controls.fraction("share of images changed", 1.0),
+        "probability": controls.fraction("probability", 1.0),
         "train_size": controls.choice("training images", [50, 100, 200, 400, 1000], 200, structural=False),
         "epochs": controls.choice("epochs", [8, 20, 60], 20, structural=False),
     }

@@ -53,6 +53,18 @@ def fraction(label, default, *, low=0.0, high=1.0, step=0.05):
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
+def whole(label, default, *, low, high):
+    """A slider over the whole numbers from `low` to `high`."""
+    import ipywidgets as widgets
+
+    def check(value):
+        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return None if fits else f"expected a whole number from {low} to {high}"
+
+    return Control(label, default, lambda value: widgets.IntSlider(value=value, min=low, max=high), check,
+                   (low, default, high))
+
+
 def choice(label, values, default, *, structural=True):
     """A list to choose from."""
     import ipywidgets as widgets

@@ -1,0 +1,159 @@
+"""Claims about searching for hyperparameters, tried in lecture 12.
+
+Nothing is trained here: a search asks the table (`tabular`). A seed is a repetition; it decides
+which images validate and which test, the seed of every trial, and what is random in the search.
+All arms of a repetition share these, and all searches have the same budget.
+"""
+
+import itertools
+
+import numpy as np
+import xarray as xr
+
+from course_utils import search, tabular
+from course_utils.claims import Claim
+
+A_POINT = 0.01      # for every claim here: the least accuracy that should count
+BUDGET = 36         # trials of every search
+VALIDATION = 100    # images that choose
+SIZES = [50, 100, 200, 400]
+TRIALS = [1, 3, 6, 12, 36, 100]
+# Points on each axis: as evenly as 36 can be divided, and by somebody who knows which axis matters.
+EVEN = {"width": 2, "learning_rate": 3, "l2": 3, "dropout": 2}
+KNOWING = {"width": 2, "learning_rate": 9, "l2": 2, "dropout": 1}
+
+
+def samplers(task, seeds):
+    """Five ways to spend one budget."""
+    return searched(task, seeds, {
+        "grid": grid(EVEN), "grid, 9 rates": grid(KNOWING), "random": optuna("random"),
+        "quasi-random": optuna("qmc"), "TPE": optuna("tpe")})
+
+
+def schemes(task, seeds):
+    """All knobs at once, one after the other, or the learning rate alone; always at random."""
+    return searched(task, seeds, {"all at once": optuna("random"), "one after the other": one_by_one(*tabular.SPACE),
+                                  "learning rate only": one_by_one("learning_rate")})
+
+
+def searched(task, seeds, arms):
+    """Search with every arm in every repetition; what became of the chosen trials.
+
+    Parameters
+    ----------
+    task : callable
+        Of `datasets`; its name finds the table.
+    seeds : sequence of int
+    arms : dict name → callable (objective, seed)
+        A search that calls the objective.
+
+    Returns
+    -------
+    xarray.Dataset, dims (arm, seed)
+        ``validation``, ``test`` and ``again`` of `tabular.Objective.winner`.
+    """
+    winners = []
+    for arm, seed in itertools.product(arms.values(), seeds):
+        objective = tabular.Objective(seed, validation=VALIDATION, task=task.__name__)
+        arm(objective, seed)
+        winners.append(objective.winner())
+    return _labelled(winners, {"arm": list(arms), "seed": list(seeds)})
+
+
+def optuna(sampler, *, trials=BUDGET, space=None):
+    """A search by one of Optuna's samplers, in the table's space or another one."""
+    def spend(objective, seed):
+        search.run(objective, space or tabular.space(), n_trials=trials, sampler=sampler, seed=seed, progress=False)
+    return spend
+
+
+def grid(counts):
+    """A regular grid, laid over the space at random: nobody knows beforehand where its points should lie."""
+    def spend(objective, seed):
+        offsets = np.random.default_rng([seed, 1]).random(len(counts))
+        shares = [(np.arange(count) + offset) / count for count, offset in zip(counts.values(), offsets, strict=True)]
+        for point in itertools.product(*shares):
+            objective(tabular.at(dict(zip(counts, point, strict=True))))
+    return spend
+
+
+def at_random(trials):
+    """A random search; the same as Optuna's, only faster."""
+    def spend(objective, seed):
+        for shares in np.random.default_rng([seed, 3]).random((trials, len(tabular.SPACE))):
+            objective(tabular.at(dict(zip(tabular.SPACE, shares, strict=True))))
+    return spend
+
+
+def one_by_one(*knobs):
+    """From a configuration drawn at random: each knob in turn, in random order, while the others stay at the best."""
+    def spend(objective, seed):
+        rng = np.random.default_rng([seed, 2])
+        best = dict(zip(tabular.SPACE, rng.random(len(tabular.SPACE)), strict=True))
+        tried = []
+        for knob in rng.permutation(knobs):
+            tried += [best | {knob: share} for share in rng.random(BUDGET // len(knobs))]
+            for shares in tried[len(objective.scores):]:
+                objective(tabular.at(shares))
+            best = tried[int(np.argmax(objective.scores))]
+    return spend
+
+
+def winners(task, seeds):
+    """Random searches of several lengths, whose winner is chosen on few or many images."""
+    found = []
+    for images, seed in itertools.product(SIZES, seeds):
+        objective = tabular.Objective(seed, validation=images, task=task.__name__)
+        at_random(max(TRIALS))(objective, seed)
+        found += [objective.winner(trials) for trials in TRIALS]
+    return _labelled(found, {"images": SIZES, "seed": list(seeds), "trials": TRIALS})
+
+
+def _labelled(winners, coords):
+    shape = [len(values) for values in coords.values()]
+    return xr.Dataset({name: (list(coords), np.reshape([winner[name] for winner in winners], shape))
+                       for name in winners[0]}, coords)
+
+
+def gained(runs, over, by):
+    """Accuracy of what was chosen, trained again with other seeds: one arm minus another, per seed."""
+    return runs.again.sel(arm=by, drop=True) - runs.again.sel(arm=over, drop=True)
+
+
+def gained_by_random(runs):
+    """Random search minus the even grid, per seed."""
+    return gained(runs, "grid", "random")
+
+
+def gained_by_tpe(runs):
+    """TPE minus random search, per seed."""
+    return gained(runs, "random", "TPE")
+
+
+def gained_at_once(runs):
+    """All knobs at once minus one after the other, per seed."""
+    return gained(runs, "one after the other", "all at once")
+
+
+def kept(runs):
+    """Test minus validation accuracy of the chosen network, per seed."""
+    here = runs.sel(images=VALIDATION, trials=BUDGET, drop=True)
+    return here.test - here.validation
+
+
+CLAIMS = [
+    Claim("hs-random", "Random search beats grid search.",
+          "James Bergstra and Yoshua Bengio, Random search for hyper-parameter optimization (2012)", "12",
+          "test accuracy gained over an even grid, 36 trials each",
+          samplers, gained_by_random, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.03),
+    Claim("hs-bayes", "Bayesian optimization beats random search.",
+          "Ryan Turner and others, Bayesian optimization is superior to random search (2021)", "12",
+          "test accuracy gained by TPE over random search, 36 trials each",
+          samplers, gained_by_tpe, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.024),
+    Claim("hs-what-you-get", "The best validation score is what you get.", "common slip", "12",
+          "test minus validation accuracy of the best of 36 networks, 100 images choose",
+          winners, kept, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.032),
+    Claim("hs-at-once", "Tune everything at once.", "common advice", "12",
+          "test accuracy gained over one knob after the other, 36 trials each, random search",
+          schemes, gained_at_once, threshold=A_POINT, neutral=0.0, detect=0.03, pilot_sd=0.087),
+]
