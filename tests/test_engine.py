@@ -264,3 +264,36 @@ def test_steps_of_different_batch_sizes_cannot_share_an_axis(small):
 def test_a_model_for_other_data_is_one_sentence(digits):
     with pytest.raises(ValueError, match=r"pass input_shape=\(64,\)"):
         fit_many(wide, digits, {}, epochs=1)
+
+
+def test_configurations_are_the_runs_of_a_grid(small):
+    rows = [{"learning_rate": 0.3, "dropout": 0.0, "width": 8}, {"learning_rate": 0.1, "dropout": 0.5, "width": 4},
+            {"learning_rate": 0.3, "dropout": 0.5, "width": 8}]
+    training = {"epochs": 2, "dtype": "float64"}
+    some = fit_many(models.mlp, small, {"seed": [0, 3], "configuration": rows, "depth": 1}, **training)
+    every = fit_many(models.mlp, small, {"learning_rate": [0.1, 0.3], "dropout": [0.0, 0.5], "width": [4, 8],
+                                         "seed": [0, 3], "depth": 1}, **training)
+    assert some.loss.dims == ("seed", "configuration", "epoch")
+    for number, row in enumerate(rows):
+        one = some.sel(configuration=number)
+        assert {knob: one[knob].item() for knob in row} == row
+        np.testing.assert_allclose(one.val_loss, every.val_loss.sel(row), rtol=1e-9)
+
+
+def test_the_same_configuration_twice_is_trained_twice(small):
+    runs = fit_many(models.mlp, small, {"configuration": [{"learning_rate": 0.1}] * 2, "width": 4}, epochs=1)
+    assert runs.val_loss[0] == runs.val_loss[1]
+
+
+@pytest.mark.parametrize(("grid", "kind", "message"), [
+    ({"configuration": {"learning_rate": 0.1}}, TypeError, "expected a list of dicts"),
+    ({"configuration": []}, TypeError, "expected a list of dicts"),
+    ({"configuration": [{"width": 4}, {"depth": 1}]}, ValueError, "the same knobs in all of them"),
+    ({"configuration": [{"width": 4}], "width": [4, 8]}, ValueError, "in the grid and in its configurations"),
+    ({"configuration": [{"wideness": 4}]}, ValueError, "'wideness' is not a knob"),
+    ({"configuration": [{"dropout": 0.1}, {"dropout": 1.5}]}, ValueError, "holds 1.5; expected a rate"),
+])
+def test_mistakes_in_configurations_are_one_sentence(small, grid, kind, message):
+    with pytest.raises(kind, match=message) as raised:
+        fit_many(models.mlp, small, grid, epochs=1)
+    assert "\n" not in str(raised.value)

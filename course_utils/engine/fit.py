@@ -46,7 +46,9 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         ``train_size`` (all; number of samples, subsets are nested), ``label_noise`` (0; share of
         wrong training labels), ``initial_scale`` (1; multiplies the initial kernels), ``shuffle``
         (True). Everything else is *structural*, one compiled program each: ``batch_size``,
-        ``optimizer`` and the arguments of `build_model`.
+        ``optimizer`` and the arguments of `build_model`. Knobs that vary together, as those of
+        the trials of a search, are given as ``"configuration"``: a list of dicts knob → value,
+        all with the same knobs.
     epochs : int
         Passes over the full-size training set, as a number of steps; partial batches are
         dropped. A run on a smaller ``train_size`` takes the same number of steps.
@@ -74,7 +76,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     Returns
     -------
     xarray.Dataset
-        One dimension for each knob given as a sequence, then ``epoch`` (1 … epochs), or
+        One dimension for each knob given as a sequence, and one for the configurations, which
+        have their knobs as coordinates; then ``epoch`` (1 … epochs), or
         ``step`` with `evaluate_every`. Variables ``loss`` and ``accuracy`` (averages over
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
         inference mode), and ``diverged``: from here on a loss was not finite. A diverged
@@ -250,7 +253,10 @@ def _number_of_chunks(per_epoch, epochs, evaluate_every):
 
 def _empty(scores, axes, fixed, time, inside):
     """The result with all scores still NaN; `inside` holds the names along "layer" and "weight", if any."""
-    coordinates = {knob: _coordinate(values) for knob, values in axes.items()} | time
+    rows = axes.get(grids.COUPLED, [])
+    coordinates = {knob: np.arange(len(rows)) if knob == grids.COUPLED else _coordinate(values)
+                   for knob, values in axes.items()} | time
+    coupled = {knob: (grids.COUPLED, _coordinate([row[knob] for row in rows])) for knob in (rows[0] if rows else ())}
     shape = [len(values) for values in coordinates.values()]
     variables = {name: (list(coordinates), np.full(shape, np.nan)) for name in scores}
     variables["diverged"] = (list(coordinates), np.zeros(shape, bool))
@@ -259,7 +265,7 @@ def _empty(scores, axes, fixed, time, inside):
 
         for name, dimension in DIMENSIONS.items():
             variables[name] = ([*coordinates, dimension], np.full([*shape, len(inside[dimension])], np.nan))
-    return xr.Dataset(variables, coordinates | inside | {
+    return xr.Dataset(variables, coordinates | coupled | inside | {
         knob: value for knob, value in fixed.items() if value is not None and np.ndim(value) == 0})
 
 

@@ -14,6 +14,8 @@ NUMERIC = {"learning_rate": None, "seed": 0, "train_size": None, "label_noise": 
            "initial_scale": 1.0, "shuffle": True, "weight_decay": None, "dropout": None, "gaussian_noise": None,
            "l1": None, "l2": None, "max_norm": None, "label_smoothing": None, **dict.fromkeys(augmentation.KNOBS)}
 
+COUPLED = "configuration"   # the key of knobs that vary together
+
 
 def parse(grid, build_model, batch_size, optimizer):
     """Check a grid and return ``(axes, fixed, optimizers)``.
@@ -21,7 +23,8 @@ def parse(grid, build_model, batch_size, optimizer):
     Parameters
     ----------
     grid : dict
-        Knob → one value, or a sequence of different values.
+        Knob → one value, or a sequence of different values; ``"configuration"`` → a list of dicts
+        knob → value.
     build_model : callable
         Its arguments are knobs too.
     batch_size : int
@@ -31,7 +34,8 @@ def parse(grid, build_model, batch_size, optimizer):
     Returns
     -------
     axes : dict knob → list of values
-        One dimension of the result each, in the order of the grid.
+        One dimension of the result each, in the order of the grid. The values of
+        ``"configuration"`` are dicts.
     fixed : dict knob → value
     optimizers : dict name → keras.optimizers.Optimizer
         In the grid an optimizer goes by its name.
@@ -48,8 +52,10 @@ def parse(grid, build_model, batch_size, optimizer):
                         "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
     known = _arguments(build_model)
     axes, fixed, chosen = {}, NUMERIC | {"batch_size": batch_size, "optimizer": optimizer}, {}
-    given = {knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in grid} | grid
-    for knob, values in given.items():
+    coupled = _columns(grid)
+    asked = {knob: values for knob, values in grid.items() if knob != COUPLED}
+    given = {knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in asked | coupled}
+    for knob, values in [*(given | asked).items(), *coupled.items()]:
         if known is not None and knob not in fixed and knob not in known:
             raise ValueError(f"{knob!r} is not a knob: {_name(build_model)} takes {_listed(known)}, and "
                              f"fit_many itself knows {_listed([*NUMERIC, 'batch_size', 'optimizer'])}.")
@@ -60,18 +66,24 @@ def parse(grid, build_model, batch_size, optimizer):
         if knob == "optimizer":
             kinds = [optimizers.get(value) for value in values]
             values = [optimizers.name(kind) for kind in kinds]
-            chosen = dict(zip(values, kinds, strict=True))
+            chosen |= dict(zip(values, kinds, strict=True))
         for value in values:
             check(knob, value)
-            if values.count(value) > 1:
+            if knob not in coupled and values.count(value) > 1:
                 raise ValueError(f"grid[{knob!r}] holds {value!r} twice; every value of a knob must differ.")
-        if alone:
+        if knob in coupled:
+            coupled[knob] = values
+        elif alone:
             fixed[knob] = values[0]
         else:
             axes[knob] = values
+        if knob in coupled or not alone:
             fixed.pop(knob, None)
+    if coupled:
+        rows = [dict(zip(coupled, row, strict=True)) for row in zip(*coupled.values(), strict=True)]
+        axes = {knob: rows if knob == COUPLED else axes[knob] for knob in [*given, *grid] if knob in {*axes, COUPLED}}
     for optimizer in chosen.values():
-        optimizers.check_grid(optimizer, grid)
+        optimizers.check_grid(optimizer, asked | coupled)
     return axes, fixed, chosen
 
 
@@ -88,12 +100,28 @@ def structures(axes, fixed):
     groups = {}
     for position, values in enumerate(itertools.product(*axes.values())):
         run = fixed | dict(zip(axes, values, strict=True))
+        run |= run.pop(COUPLED, {})
         numeric = {knob: run.pop(knob) for knob in NUMERIC}
         key = tuple(sorted((knob, repr(value)) for knob, value in run.items()))
         _, positions, numbers_ = groups.setdefault(key, (run, [], []))
         positions.append(position)
         numbers_.append(numeric)
     return list(groups.values())
+
+
+def _columns(grid):
+    """The knobs that vary together: dict knob → list of values, one for each configuration."""
+    rows = grid.get(COUPLED, [{}])
+    if not (isinstance(rows, list | tuple) and rows and all(isinstance(row, dict) for row in rows)):
+        raise TypeError(f"grid['{COUPLED}'] is {rows!r:.60}; expected a list of dicts such as "
+                        "[{'learning_rate': 0.1, 'dropout': 0.2}, {'learning_rate': 0.3, 'dropout': 0.0}].")
+    for row in rows:
+        if set(row) != set(rows[0]):
+            raise ValueError(f"A configuration has {_listed(row)}, another {_listed(rows[0])}; expected the same knobs "
+                             "in all of them.")
+    if both := [knob for knob in rows[0] if knob in grid]:
+        raise ValueError(f"{both[0]!r} is in the grid and in its configurations; expected it in one of them.")
+    return {knob: [row[knob] for row in rows] for knob in rows[0]}
 
 
 def check(knob, value):
