@@ -4,9 +4,12 @@ import contextlib
 import importlib.util
 import os
 import tempfile
+from pathlib import Path
 
 import psutil
 import pytest
+
+from course_utils.search import executors
 
 ALONE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",   # as on Windows and macOS, nodes listen on the loopback alone
@@ -31,11 +34,7 @@ def two_nodes():
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for name, value in {**ALONE, "RAY_TMPDIR": folder}.items():
             patch.setenv(name, value)
-        # jsonschema, which Ray imports, would build a grammar in each of Ray's many processes, for seconds;
-        # on a busy machine that is longer than Ray waits for its agents.
-        with open(os.path.join(folder, "rfc3987_syntax.py"), "w") as file:
-            file.write("raise ImportError\n")
-        patch.setenv("PYTHONPATH", folder)
+        patch.setenv("PYTHONPATH", str(Path(executors.__file__).with_name("light")))
         import ray
         from ray.cluster_utils import Cluster
 

@@ -421,6 +421,20 @@ def test_without_ray_the_sentence_says_what_to_install(monkeypatch):
     assert search.problem_with_ray() == executors.WITHOUT_RAY
     with pytest.raises(ImportError, match="^Ray is not installed: run `make ray` .* try again.$"):
         run(ray="auto")
+    with pytest.raises(ImportError, match="^Ray is not installed"), search.local_ray():
+        pass
+
+
+def test_processes_that_are_started_meanwhile_import_lightly(monkeypatch):
+    ask = [sys.executable, "-c", "import os; os.environ['PYTHONPATH']; import rfc3987_syntax"]
+    for before in (None, "elsewhere"):
+        monkeypatch.delenv("PYTHONPATH", raising=False)
+        if before is not None:
+            monkeypatch.setenv("PYTHONPATH", before)
+        with executors.light_imports():
+            done = subprocess.run(ask, capture_output=True, text=True)
+            assert done.stderr.splitlines()[-1] == "ImportError"
+        assert os.environ.get("PYTHONPATH") == before
 
 
 def test_the_bar_counts_the_trials(monkeypatch, tmp_path):

@@ -90,3 +90,26 @@ def test_an_address_without_a_cluster_is_one_sentence(address):
     require_ray()
     with pytest.raises(ConnectionError, match=f"^There is no Ray cluster at '{address}' .*: start one with .*\\.$"):
         search.run(lambda params: 0, {"x": search.uniform(0, 1)}, n_trials=1, ray=address)
+
+
+def test_a_cluster_of_this_machine_ends_with_its_block():
+    require_ray()
+    import ray
+
+    with search.local_ray():
+        found = search.run(lambda params: params["x"], {"x": search.uniform(0, 1)}, n_trials=3, ray="auto")
+        assert found.trials.node.str.contains("/").all()
+    assert not ray.is_initialized()
+
+
+def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
+    require_ray()
+    import ray
+
+    def fails(*args, **kwargs):
+        raise Exception("The current node timed out during startup. This could happen because of this or that.")
+
+    monkeypatch.setattr(ray, "init", fails)
+    with pytest.raises(ConnectionError, match="^Ray did not start on this machine .* try again when the machine is "
+                                              "less busy.$"), search.local_ray():
+        pass

@@ -10,8 +10,8 @@
 """
 
 from course_utils.search.driver import run
-from course_utils.search.executors import problem_with_ray
+from course_utils.search.executors import local_ray, problem_with_ray
 from course_utils.search.result import Result
 from course_utils.search.space import choice, integer, log, uniform
 
-__all__ = ["Result", "choice", "integer", "log", "problem_with_ray", "run", "uniform"]
+__all__ = ["Result", "choice", "integer", "local_ray", "log", "problem_with_ray", "run", "uniform"]

@@ -5,6 +5,7 @@ executor itself goes on. Beside the standard interface each one has `slots()`, h
 runs at once, and `where`, a function that names the place it is called at.
 """
 
+import contextlib
 import functools
 import importlib.util
 import multiprocessing
@@ -12,6 +13,7 @@ import os
 import platform
 import socket
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from pathlib import Path
 
 WITHOUT_RAY = "Ray is not installed: run `make ray` (or `pip install -r requirements-ray.lock`) and try again."
 
@@ -91,7 +93,6 @@ class Ray(Executor):
     def __init__(self, address):
         if problem := problem_with_ray():
             raise ImportError(problem)
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         import ray
 
         self.ray, self.ours, self.running = ray, not ray.is_initialized(), {}
@@ -136,14 +137,59 @@ class Ray(Executor):
             self.ray.shutdown()
 
 
+@contextlib.contextmanager
+def local_ray():
+    """A Ray cluster of this machine alone, for the calls in a ``with`` block: `run` with ``ray="auto"``, Ray Tune.
+
+    Raises
+    ------
+    ImportError, ConnectionError
+        Ray is not installed, or did not start.
+    """
+    if problem := problem_with_ray():
+        raise ImportError(problem)
+    import ray
+
+    _connect(ray, "local")
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 def _connect(ray, address):
-    """Join the cluster at an address, or say in one sentence that there is none."""
-    options = {"include_dashboard": False} if address == "local" else {}
+    """Join the cluster at an address, or start one here; say in one sentence if that fails."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet = {"logging_level": "ERROR", "log_to_driver": False}
+    if address == "local":
+        try:
+            with light_imports():
+                ray.init(address, include_dashboard=False, **quiet)
+        except Exception as error:   # Ray raises bare ones
+            ray.shutdown()
+            said = str(error).partition(". ")[0]
+            raise ConnectionError(f"Ray did not start on this machine ({type(error).__name__}: {said}): try again when "
+                                  "the machine is less busy.") from error
+        return
     host, colon, port = address.rpartition(":")
     try:
         if colon and "://" not in address:
             socket.create_connection((host, int(port)), timeout=5).close()   # Ray itself would wait for minutes
-        ray.init(address, logging_level="ERROR", log_to_driver=False, **options)
+        ray.init(address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
         raise ConnectionError(f"There is no Ray cluster at {address!r} ({type(error).__name__}): start one with "
                               '`ray start --head`, or pass ray="local".') from error
+
+
+@contextlib.contextmanager
+def light_imports():
+    """Processes that are started meanwhile, and theirs, import faster: see `light`."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).with_name("light")), *filter(None, [before])])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
