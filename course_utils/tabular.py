@@ -150,6 +150,33 @@ def at(shares):
             else low[knob] + (high[knob] - low[knob]) * share for knob, share in shares.items()}
 
 
+def drawn(seed, count, task="digits"):
+    """Trainings of the table drawn at random; those of a larger draw begin with those of a smaller one.
+
+    Parameters
+    ----------
+    seed, count : int
+    task : str
+        As in `table`.
+
+    Returns
+    -------
+    curves : array (count, epoch)
+        Accuracy after each epoch on all held-out images.
+    again : array (count,)
+        Mean accuracy at the end of the same configurations, trained with all other seeds: who
+        wins by the luck of a seed does not keep it.
+    place : tuple of int arrays (count,)
+        Where each is along the axes of the table, knob by knob.
+    """
+    accuracy = table(task).accuracy.values
+    *shape, seeds, _ = accuracy.shape
+    *place, luck = np.random.default_rng([seed, 5]).integers([*shape, seeds], size=(count, 5)).T
+    ended = accuracy[*place, :, -1]
+    own = ended[np.arange(count), luck]
+    return accuracy[*place, luck], (ended.sum(1) - own) / (seeds - 1), tuple(place)
+
+
 class Objective:
     """One repetition of a search: a function of a configuration that looks up instead of training.
 

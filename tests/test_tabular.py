@@ -130,3 +130,21 @@ def test_between_its_points_the_table_is_close_to_live_trainings():
     gaps = live - np.array(looked_up)
     assert abs(gaps.mean()) < 0.02
     assert np.abs(gaps).max() < 0.08
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 1000), st.integers(1, 30), st.integers(0, 30))
+def test_a_larger_draw_begins_with_a_smaller_one(seed, count, more):
+    few, many = tabular.drawn(seed, count), tabular.drawn(seed, count + more)
+    for part, whole in ((few[0], many[0]), (few[1], many[1]), *zip(few[2], many[2], strict=True)):
+        np.testing.assert_array_equal(part, whole[:count])
+
+
+def test_what_is_drawn_is_judged_by_all_other_seeds():
+    accuracy = tabular.table().accuracy.values
+    curves, again, place = tabular.drawn(0, 50)
+    for curve, worth, *at in zip(curves, again, *place, strict=True):
+        seeds = accuracy[tuple(at)]
+        own = [seed for seed in range(len(seeds)) if np.array_equal(seeds[seed], curve)]
+        others = [np.delete(seeds[:, -1], seed).mean() for seed in own]
+        assert any(other == pytest.approx(worth) for other in others)

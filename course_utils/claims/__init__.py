@@ -20,7 +20,7 @@ from course_utils import stats
 
 TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_inputs", "batch_norm_layer",
           "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
-          "weight_regularization", "data_augmentation", "hyperparameter_search"]
+          "weight_regularization", "data_augmentation", "hyperparameter_search", "search_at_scale"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 

@@ -10,6 +10,7 @@ from course_utils.labs.batch_norm_modes import BatchNormModesLab as batch_norm_m
 from course_utils.labs.batch_norm_steps import BatchNormStepsLab as batch_norm_steps
 from course_utils.labs.domain_shift import DomainShiftLab as domain_shift
 from course_utils.labs.dropout import DropoutLab as dropout
+from course_utils.labs.halving import HalvingLab as halving
 from course_utils.labs.learning_curve import LearningCurveLab as learning_curve
 from course_utils.labs.penalties import PenaltiesLab as penalties
 from course_utils.labs.playground import PlaygroundLab as playground
@@ -18,4 +19,4 @@ from course_utils.labs.search import SearchLab as search
 from course_utils.labs.seeds import SeedsLab as seeds
 
 __all__ = ["augmentation", "batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout",
-           "learning_curve", "penalties", "playground", "scaling", "search", "seeds"]
+           "halving", "learning_curve", "penalties", "playground", "scaling", "search", "seeds"]

@@ -114,7 +114,7 @@ quiz.ask("00", "seeds")
 # | [10](10_weight_regularization.ipynb) | weight regularization: which brake? |
 # | [11](11_data_augmentation.ipynb) | data augmentation: what may change without changing the label? |
 # | [12](12_hyperparameter_search.ipynb) | hyperparameter search: how do I search without fooling myself? |
-# | 13 | from this laptop to a cluster |
+# | [13](13_search_at_scale.ipynb) | search at scale: how far does a laptop get, and what needs a cluster? |
 # | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
 # | [A2](A2_why_batch_norm_works.ipynb) | why batch norm works: gradients, covariate shift, smoothness |
 #

@@ -1,0 +1,715 @@
+"""Checks of exercise 06: random search, halving, the edges of a space, isolation plots, luck, a report, a referee."""
+
+import dataclasses
+import functools
+import itertools
+import math
+import pathlib
+
+import numpy as np
+
+from course_utils.checks import (
+    Unanswered,
+    Violated,
+    call,
+    check,
+    choice,
+    close,
+    expect,
+    expect_close,
+    intervals,
+    objections,
+)
+from course_utils.datasets.split import Split, with_label_noise
+
+MANY = 3000   # trials: a right search then fails by chance less than once in a hundred thousand
+
+
+@check("6.1", "the search keeps to its budget, draws on the right scales and returns its best trial")
+def search(random_search, rng):
+    space = {"width": [8, 16, 32, 64], "learning_rate": ("log", 1e-4, 1.0), "l2": ("log", 1e-5, 0.1),
+             "dropout": ("uniform", 0.0, 0.6), "activation": ["relu", "tanh"]}
+
+    asked, scores, best, score = _searched(random_search, space, 30, 0, lambda trial: rng.random())
+    _best(asked, scores, best, score)
+    expect(any(params != asked[0] for params in asked), "all trials are the same", "make the generator once, before "
+           "the loop: one that is made anew begins at the same numbers")
+    for sign, name in ((-1, "below 0"), (1, "above 1")):
+        _, values, best, score = _searched(random_search, space, 9, 1, lambda trial, sign=sign: sign * (5 + trial % 4))
+        expect(best is not None, f"with scores {name} there is no best",
+               "begin with -math.inf, or with the first trial")
+        expect(score == max(values), f"with scores {name} the score returned is {score}, the best is {max(values)}",
+               "the highest score is the best, whatever its sign")
+    for nan in (0, 4, 8):
+        _, values, best, score = _searched(random_search, space, 9, 2, lambda trial, nan=nan: (
+            math.nan if trial == nan else trial / 10))
+        expect(best is not None and score == np.nanmax(values), "a trial that scored nan wins",
+               "a network that diverged is never the best; nothing is greater than nan, and np.argmax takes it for "
+               "the largest")
+    for trials in (1, 7):
+        _searched(random_search, space, trials, 3, float)
+    asked_again, *_ = _searched(random_search, space, 30, 0, float)
+    expect(asked_again == asked, "the same seed gives another search",
+           "draw everything from np.random.default_rng(seed)")
+    reseeded, *_ = _searched(random_search, space, 30, 0, lambda trial: np.random.seed(0) or 0.5)
+    expect(reseeded == asked, "the trials are others if the objective sets the global seed, as a training may",
+           "draw from a generator of your own, np.random.default_rng(seed)")
+    other, *_ = _searched(random_search, space, 30, 1, float)
+    expect(other != asked, "another seed gives the same search", "use the argument seed")
+    _draws(_searched(random_search, space, MANY, 4, float)[0], space)
+    narrow = {"momentum": ("uniform", 0.8, 0.9), "batch_size": [16, 64]}
+    asked, *_ = _searched(random_search, narrow, 30, 0, float)
+    _inside(asked, narrow)
+
+
+def _searched(random_search, space, trials, seed, score):
+    """What a search asked for, what it was told, and the two things it returned; `score` takes a trial's number."""
+    asked, scores = [], []
+
+    def objective(params):
+        expect(isinstance(params, dict) and set(params) == set(space), "a trial is no dict with a value for each name "
+               "of the space", 'draw one value for each, like {"width": 32, "learning_rate": 0.1}')
+        asked.append(dict(params))
+        expect(len(asked) <= 4 * trials, f"with n_trials = {trials} the objective is called far more often",
+               "call it n_trials times, no more")
+        scores.append(float(score(len(scores))))
+        return scores[-1]
+
+    value = call(random_search, {"objective": objective, "space": space, "n_trials": trials, "seed": seed},
+                 changes=["objective"])
+    expect(value is not None, "the function returns nothing", "end it with return")
+    expect(isinstance(value, tuple | list) and len(value) == 2, "the function does not return two things",
+           "return the best configuration and its score")
+    expect(len(asked) == trials, f"with n_trials = {trials} the objective is called {len(asked)} times",
+           "once for each trial; keep the score of the best, and do not ask for it again")
+    return asked, scores, *value
+
+
+def _best(asked, scores, best, score):
+    expect(not isinstance(best, float | int), "what comes first is no configuration",
+           "return the configuration first, then its score")
+    expect(score != scores[-1] or scores[-1] == max(scores), "the last trial is returned", "keep the best one so far")
+    expect(score != min(scores), "the lowest score is returned", "a score is better the higher it is")
+    expect(score == max(scores), "the score returned is not the highest that the objective returned",
+           "keep the highest, as it was told")
+    wanted = asked[int(np.argmax(scores))]
+    expect(best == wanted, "the configuration returned is not that of the best score", "keep both together"
+           if best != asked[-1] else "it is that of the last trial: make a new dict for each trial, and do not change "
+           "it later")
+
+
+def _inside(asked, space):
+    for name, axis in space.items():
+        values = [params[name] for params in asked]
+        if isinstance(axis, list):
+            expect(all(value in axis for value in values), f"{name} is none of the values in the list",
+                   "choose one of them, and leave it as it is")
+        else:
+            expect(all(isinstance(value, float | np.floating | int) for value in values), f"{name} is no number",
+                   "draw one number between the two ends")
+            _, low, high = axis
+            expect(low - 1e-9 <= min(values) and max(values) <= high * (1 + 1e-9),
+                   f"{name} leaves its range from {low:g} to {high:g}", "both ends are given in the space")
+
+
+def _draws(asked, space):
+    """Judge many configurations: each axis by itself, then any two of them."""
+    _inside(asked, space)
+    places = {}
+    for name, axis in space.items():
+        values = [params[name] for params in asked]
+        if isinstance(axis, list):
+            shares = [values.count(one) / len(values) for one in axis]
+            expect(min(shares), f"{name} is never {axis[int(np.argmin(shares))]}", "all values of a list may occur")
+            expect(max(shares) < 1.2 / len(axis), f"the values of {name} are not equally likely",
+                   "rng.integers(len(values)) is the place of one of them")
+            places[name] = np.array([axis.index(value) for value in values])
+            continue
+        scale, low, high = axis
+        values = np.array(values, float)
+        straight, factors = (values - low) / (high - low), np.log(values / low) / np.log(high / low) if low else None
+        places[name] = factors if scale == "log" else straight
+        expect(len(np.unique(values.round(12))) > len(values) / 2, f"only {len(np.unique(values.round(12)))} "
+               f"different values of {name} are tried", "draw a real number, not one of a few")
+        if scale == "log":
+            expect(_uneven(straight) > 0.05, f"{name} is drawn evenly on a linear axis",
+                   "“log” asks that every factor of ten be equally likely: draw the logarithm, and take exp")
+        expect(_uneven(places[name]) < 0.05, f"{name} is not drawn evenly on its {scale} axis",
+               "np.exp(rng.uniform(np.log(low), np.log(high)))" if scale == "log" else "rng.uniform(low, high)")
+    names = list(places)
+    together = np.corrcoef([places[name] for name in names])
+    for one in range(len(names)):
+        for other in range(one):
+            expect(abs(together[one, other]) < 0.15, f"{names[other]} and {names[one]} go up and down together",
+                   "draw a number of its own for each of them")
+
+
+def _uneven(places):
+    """Largest distance between the distribution of some numbers and the uniform one on [0, 1] (Kolmogorov)."""
+    places = np.sort(places)
+    return np.abs(places - (np.arange(len(places)) + 0.5) / len(places)).max()
+
+
+@check("6.2", "the best go on, for more epochs each time, and every epoch is counted once")
+def halving(successive_halving, rng):
+    for count, least, most, factor in ((27, 1, 12, 3), (10, 2, 16, 2), (40, 3, 12, 2), (3, 1, 8, 4), (1, 2, 8, 2),
+                                       (5, 4, 4, 2)):
+        quality = rng.permutation(count)
+        _halved(successive_halving, (least, most, factor), lambda k, epochs, q=quality: q[k] + 0.01 * epochs, count)
+    # Leads that do not last: of those who are left behind, and of one who is ahead at every rung but the last.
+    crossing = rng.permutation(16)
+    _halved(successive_halving, (1, 8, 2), lambda k, epochs: crossing[k] if epochs < 4 else -crossing[k], 16)
+    quality = rng.permutation(27)
+    leader = int(np.argmax(quality))
+    _halved(successive_halving, (1, 9, 3), lambda k, epochs: (
+        quality[k] + (100 if epochs < 9 else -90) * (k == leader)), 27)
+    _halved(successive_halving, (1, 12, 3), lambda k, epochs: 0.5, 27)   # all are tied
+    _halved(successive_halving, (1, 12, 3), lambda k, epochs: -5 - quality[k], 27)
+    last = int(quality[:16].argmax())
+    for strange in (math.nan, math.inf):
+        wrecked = f"a configuration whose score is {strange} goes on before others"
+        _halved(successive_halving, (1, 12, 3), lambda k, epochs, strange=strange: (
+            strange if k % 3 == 0 else -5 - quality[k]), 27, wrecked)
+        _halved(successive_halving, (2, 8, 2), lambda k, epochs, strange=strange: (
+            strange if epochs == 8 and k == last else quality[k]), 16, wrecked)
+
+
+class _Training:
+    """Stands for the training of some networks: what each scored after so many epochs, and how many it had."""
+
+    def __init__(self, configurations, score, most):
+        self.names, self.score, self.most = [one["name"] for one in configurations], score, most
+        self.had, self.calls = [0] * len(configurations), 0
+
+    def __call__(self, configuration, epochs):
+        expect(isinstance(configuration, dict) and configuration.get("name") in self.names,
+               "train is not given one of the configurations", "call train(configuration, epochs) with one of the list")
+        expect(np.ndim(epochs) == 0 and epochs == int(epochs) and epochs > 0,
+               f"train is asked for {epochs} epochs", "give it a whole number: so many in all")
+        expect(epochs <= self.most, f"with max_epochs = {self.most} a configuration is trained for {int(epochs)} "
+               "epochs", "go on for factor times as many epochs, but never for more than max_epochs")
+        self.calls += 1
+        expect(self.calls < 1000, "the halving never ends", "stop when those who are left have had max_epochs")
+        place = self.names.index(configuration["name"])
+        self.had[place] = max(self.had[place], int(epochs))
+        return self.score(place, self.had[place])
+
+
+def _halved(successive_halving, budget, score, count, strange="others than the best go on"):
+    """Judge one halving; `score` takes the place of a configuration and its epochs."""
+    least, most, factor = budget
+    configurations = [{"name": f"{place}", "learning_rate": 0.1 * 1.1**place} for place in range(count)]
+    train = _Training(configurations, score, most)
+    value = call(successive_halving, {"train": train, "configurations": list(configurations), "min_epochs": least,
+                                      "max_epochs": most, "factor": factor}, changes=["train"])
+    told = f"of {count} configurations, with min_epochs = {least}, max_epochs = {most} and factor = {factor}, "
+    expect(isinstance(value, tuple | list) and len(value) == 3, "the function does not return three things",
+           "return the best configuration, its score, and the epochs that all of them had")
+    best, final, spent = value
+    had = np.array(train.had)
+    expect(had.all(), f"{told}{(had == 0).sum()} are never trained", "all of them get min_epochs to begin with")
+    rungs = _rungs(least, most, factor, count)
+    if count > 1 and len(rungs) > 1:
+        expect(had.max() > least, f"{told}nobody ever gets more than {least} epochs",
+               "who goes on gets factor times as many epochs as before")
+        expect(had.min() < most, f"{told}all are trained for {most} epochs",
+               "of each rung only the best 1/factor go on, also where scores are tied")
+    expect(had.min() == least or count == 1, f"{told}the first rung gives {had.min()} epochs",
+           "all of them get min_epochs to begin with")
+    expect(had.max() == most, f"{told}the last ones end at {had.max()} epochs",
+           "go on until those who are left have had max_epochs")
+    for epochs, size in rungs:
+        found = int((had >= epochs).sum())
+        expect(found == size, f"{told}{found} get {epochs} epochs or more",
+               f"it should be {size}: of each rung the best 1/factor go on, rounded down, but at least one, also where "
+               "scores are tied")
+    _right_ones(had, rungs, score, strange)
+    last = [place for place in range(count) if had[place] == most]
+    values = {place: score(place, most) for place in last}
+    highest = max((one for one in values.values() if math.isfinite(one)), default=math.nan)
+    winner = train.names.index(best["name"]) if isinstance(best, dict) and best.get("name") in train.names else None
+    expect(winner is not None, "what comes first is not one of the configurations",
+           "return the best configuration itself, then its score, then the epochs")
+    expect(winner in values, "the best is one that was left behind",
+           "judge by the last rung; an early score may be a lead that does not last")
+    expect(math.isfinite(values[winner]), strange, "who diverged comes last: let -math.inf stand for its score")
+    expect(values[winner] == highest, "the best is not the best of the last rung", "compare the scores of that rung")
+    expect(final == highest, f"the score returned is {final}, that of the best at the end is {highest:.3g}",
+           "return what train said of it after max_epochs")
+    again = int(sum(size * epochs for epochs, size in rungs))
+    expect(spent != again or again == had.sum(), f"{told}{spent} epochs are counted, {had.sum()} were trained",
+           "training goes on where it stopped: of a rung only the epochs beyond the last one are new")
+    expect(spent == had.sum(), f"{told}{spent} epochs are counted, {had.sum()} were trained",
+           "add up, for all configurations, by how many epochs each was trained on")
+
+
+def _rungs(least, most, factor, count):
+    """``[(epochs, how many reach them), …]``."""
+    rungs = [(least, count)]
+    while rungs[-1][0] < most:
+        epochs, size = rungs[-1]
+        rungs.append((min(epochs * factor, most), max(1, size // factor)))
+    return rungs
+
+
+def _right_ones(had, rungs, score, strange):
+    for (epochs, _), (more, size) in itertools.pairwise(rungs):
+        here = [place for place in range(len(had)) if had[place] >= epochs]
+        values = {place: score(place, epochs) for place in here}
+        ranked = sorted(values, key=lambda place: values[place] if math.isfinite(values[place]) else -math.inf)
+        on = [place for place in here if had[place] >= more]
+        finite = sum(math.isfinite(value) for value in values.values())
+        expect(finite < size or all(math.isfinite(values[place]) for place in on), strange,
+               "who diverged comes last: let -math.inf stand for its score")
+        reached = sorted(values[place] for place in on)
+        if size < len(here):
+            expect(reached != sorted(values[place] for place in ranked[:size])
+                   or reached == sorted(values[place] for place in ranked[-size:]), "the worst go on",
+                   "sort from the highest score down, and keep the first ones")
+        expect(reached == sorted(values[place] for place in ranked[-size:]), "others than the best go on",
+               "rank those who are left by their scores at this very rung, and keep each score with its configuration")
+
+
+# Question 6.3: networks with 32 units; the other three knobs of the table are searched.
+WIDTH, TRIALS = 32, 8
+KNOBS = {"learning_rate": "log", "l2": "log", "dropout": "uniform"}
+WORSE, LOSABLE, NARROW = 0.02, 0.04, 0.01
+WORDS = ("worse", "flat", "limit")
+
+
+@check("6.3", "the best lie inside your space, its scales are right, and a small budget finds them")
+def defended(space, ends, rng):
+    space = _space(space)
+    ends = _words(ends)
+    mean = truth()
+    reach = {knob: _reach(mean, knob, axis) for knob, axis in space.items()}
+    for knob in KNOBS:
+        _edges(mean, reach, knob)
+    profiles = {knob: mean.isel(reach).max([other for other in KNOBS if other != knob]).values for knob in KNOBS}
+    for knob, profile in profiles.items():
+        for end, place in (("lower", 0), ("upper", -1)):
+            word, fallen = ends[knob][place], profile.max() - profile[place]
+            where = f"the {end} end of {knob}"
+            expect(knob != "learning_rate" or fallen > WORSE / 2, f"at {where} the score has not fallen",
+                   "of a learning rate you have to see it fall on both sides; go further")
+            expect(knob != "learning_rate" or word == "worse", f"{where} is defended as {word}",
+                   "of a learning rate you have to see the score fall on both sides")
+            expect(word != "limit" or (knob, space[knob][1 + place]) == ("dropout", 0), f"{where} is no limit",
+                   "one could go on; a limit is where nothing can lie beyond")
+            expect(word != "worse" or fallen > WORSE / 2, f"at {where} the score is not worse",
+                   "look at the highest points near that end; how far are they below the dashed line?")
+            expect(word != "flat" or fallen < 1.5 * WORSE, f"at {where} the score is not flat",
+                   "look at the highest points near that end; how far are they below the dashed line?")
+    lost = _lost(space, mean)
+    expect(lost <= LOSABLE, f"with {TRIALS} trials what is chosen lies on average {100 * lost:.1f} points below the "
+           "best", "too wide for this budget: most trials are spent where nothing is learned; draw the ends in")
+
+
+@functools.cache
+def truth():
+    """Mean accuracy over seeds and all 720 images, of networks with 32 units: (learning_rate, l2, dropout)."""
+    from course_utils import tabular
+
+    return tabular.table().accuracy.isel(epoch=-1).mean("seed").sel(width=WIDTH, drop=True)
+
+
+def _space(space):
+    """The three axes that are searched, each as (scale, low, high)."""
+    from course_utils import tabular
+
+    if isinstance(space, dict) and any(axis is ... for axis in space.values()):
+        raise Unanswered
+    wanted = {"width", *KNOBS}
+    if not isinstance(space, dict) or not set(KNOBS) <= set(space) <= wanted:
+        raise Violated(f"space does not have the axes {', '.join(KNOBS)}: write one entry for each")
+    expect(list(space.get("width", [WIDTH])) == [WIDTH], "the width is not that of the question",
+           f'leave "width": [{WIDTH}]')
+    found = {}
+    for knob, scale in KNOBS.items():
+        axis = space[knob]
+        expect(isinstance(axis, tuple) and len(axis) == 3 and axis[0] in ("log", "uniform")
+               and all(isinstance(end, float | int | np.number) for end in axis[1:]) and axis[1] < axis[2],
+               f"the axis of {knob} is no range", 'write it like ("log", 0.01, 0.3), the lower end first')
+        low, high = tabular.SPACE[knob][0], tabular.SPACE[knob][-1]
+        expect(low * (1 - 1e-9) <= axis[1] and axis[2] <= high * (1 + 1e-9), f"{knob} leaves the table",
+               f"it knows nothing below {low:g} and above {high:g}")
+        expect(scale == "uniform" or axis[0] == "log", f"{knob} is drawn evenly on a linear axis",
+               "what acts by factors gets a logarithmic one")
+        found[knob] = tuple(axis)
+    return found
+
+
+def _words(ends):
+    if isinstance(ends, dict) and any(pair is ... for pair in ends.values()):
+        raise Unanswered
+    if not isinstance(ends, dict) or set(ends) != set(KNOBS):
+        raise Violated(f"ends does not have the keys {', '.join(KNOBS)}: write one entry for each")
+    for knob, pair in ends.items():
+        expect(isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair),
+               f"the ends of {knob} are not two of the words", f"{', '.join(WORDS)}: one for the lower end, one for "
+               "the upper")
+    return ends
+
+
+def _reach(mean, knob, axis):
+    """Which points of the table a range reaches."""
+    values = mean[knob].values
+    distances = [np.abs(np.log(values / end) if axis[0] == "log" and end > 0 else values - end) for end in axis[1:]]
+    return slice(int(distances[0].argmin()), int(distances[1].argmin()) + 1)
+
+
+def _edges(mean, reach, knob):
+    """Judge whether something better lies beyond an end of one axis."""
+    inside, profile = reach[knob], mean.max([other for other in KNOBS if other != knob]).values
+    best = profile[inside].max()
+    for end, beyond in (("lower", profile[:inside.start]), ("upper", profile[inside.stop:])):
+        expect(not len(beyond) or beyond.max() < best + NARROW, f"the best lie beyond the {end} end of {knob}",
+               "where your points still rise toward an end, go further")
+
+
+def _lost(space, mean):
+    """By how much the choice of a few trials lies below the best of the table, on average over many searches."""
+    from course_utils import tabular
+
+    chosen = []
+    for seed in range(300):
+        objective, shares = tabular.Objective(seed, validation=100), np.random.default_rng([seed, 6])
+        for _ in range(TRIALS):
+            objective({"width": WIDTH} | {
+                knob: low * (high / low) ** shares.random() if scale == "log" and low > 0
+                else shares.uniform(low, high) for knob, (scale, low, high) in space.items()})
+        chosen.append(objective.tried[int(np.argmax(objective.scores))][0][1:])
+    return float(mean.max() - mean.values[tuple(np.transpose(chosen))].mean())
+
+
+# Letters of question 6.4: what is allowed, and why the rest is not.
+ALLOWED = {
+    "a": "do the curves fall on both sides of the best momentum?",
+    "c": "look at the difference, seed by seed: does its interval contain 0?",
+    "e": "take the difference of each batch size to 32, seed by seed: how large may it be at most?",
+    "g": "where does the best width lie, and what has nobody seen?",
+}
+TOO_MUCH = {
+    "b": "the bars of two means say little about their difference, if the runs share their seeds",
+    "d": "an interval that contains 0 does not say that the effect is 0, only how large it may be",
+    "f": "the best value lies at the edge: nobody has seen whether 512 units are better still",
+    "h": "how many trials had each of the two optimizers?",
+    "i": "each point has a learning rate of its own, and the plot does not say which",
+}
+
+
+def studies():
+    """Four isolation plots: dict knob → xarray.DataArray (knob, seed), with the number of trials of each point."""
+    import xarray as xr
+
+    planted = {
+        "momentum": ([0.0, 0.5, 0.8, 0.9, 0.95, 0.99], [0.905, 0.921, 0.936, 0.943, 0.937, 0.881], 24),
+        "batch_size": ([8, 16, 32, 64, 128], [0.940, 0.9415, 0.941, 0.9405, 0.9395], 24),
+        "width": ([16, 32, 64, 128, 256], [0.886, 0.913, 0.929, 0.941, 0.949], 24),
+        "optimizer": (["SGD", "Adam"], [0.938, 0.947], [12, 60]),
+    }
+    rng, found = np.random.default_rng(12), {}
+    for knob, (values, means, trials) in planted.items():
+        seeds = rng.normal(0, 0.008, 12)   # what all arms of a seed share: its images
+        noise = rng.normal(0, 0.003, (len(values), 12))
+        noise -= noise.mean(1, keepdims=True) * 0.8   # what is planted shows
+        found[knob] = xr.DataArray(np.array(means)[:, None] + seeds - seeds.mean() + noise,
+                                   {knob: values, "seed": range(12), "trials": (knob, np.broadcast_to(
+                                       trials, len(values)))}, (knob, "seed"), name="validation accuracy")
+    return found
+
+
+@check("6.4", "you conclude what the plots allow, and no more")
+def isolation(allowed, difference, rng):
+    choice(allowed, ALLOWED, TOO_MUCH, name="allowed", kind="conclusion",
+           lacking="one of the conclusions that you left out is allowed",
+           false="one of your conclusions says more than its plot")
+    momentum = studies()["momentum"]
+    _one_difference(difference, (momentum.sel(momentum=0.9) - momentum.sel(momentum=0.8)).values,
+                    "momentum 0.9 minus 0.8, seed by seed")
+
+
+def _one_difference(value, differences, order, what="difference"):
+    """Judge the mean of some differences and its 95 % interval; `order` says what is subtracted from what."""
+    found, (mean, low, high) = intervals(value, ()), student(differences)
+    expect(not close(found[0], -mean, 1e-7) or close(mean, 0, 1e-7), f"the {what} has the wrong sign",
+           f"{order} is asked for")
+    expect_close(found[0], mean, f"the mean {what} is another one", order, 1e-7)
+    expect(found[1] <= found[0] <= found[2], f"the interval of the {what} does not contain its mean",
+           "return mean, low, high, in this order")
+    wide, right, spread = (found[2] - found[1]) / 2, (high - low) / 2, np.std(differences, ddof=1)
+    for factor, violated, hint in (
+            (spread, "the standard deviation, not the interval of the mean", "divide it by the root of the number of "
+             "differences"),
+            (1.96 * spread, "that of single differences, not of their mean", "divide the standard deviation by the "
+             "root of their number"),
+            (1.96 * spread / np.sqrt(len(differences)), "that of the normal distribution",
+             "with so few differences take Student's t, as stats.interval does")):
+        expect(not close(wide, factor, 1e-7), f"the interval is {violated}", hint)
+    expect(wide < 1.05 * right, "the interval is too wide for paired differences",
+           "take the difference first, pair by pair, then its interval")
+    expect_close(found, (mean, low, high), "the interval is not that of the paired differences",
+                 "stats.interval of the differences, or stats.paired_difference", 1e-7)
+
+
+def student(differences):
+    """Mean of some numbers with its 95 % interval: mean, low, high."""
+    from scipy.stats import ttest_1samp
+
+    interval = ttest_1samp(differences, 0).confidence_interval()
+    return float(np.mean(differences)), float(interval.low), float(interval.high)
+
+
+REPETITIONS = 20   # of a search, at least
+
+
+@check("6.5", "you know by how much a winner promises too much, and what to report instead")
+def curse(winners_curse, validation, test, gap, honest, rng):
+    for searches, trials in ((5, 12), (30, 8)):
+        true = rng.normal(0.8, 0.05, (searches, trials)) + rng.normal(0, 0.05, (searches, 1))   # easy and hard images
+        one, other = true + rng.normal(0, 0.04, true.shape), true + rng.normal(0, 0.02, true.shape)
+        value = call(winners_curse, {"validation": one, "test": other})
+        _luck(value, one, other)
+    validation, test = _searches(validation, test)
+    # Sixty images give ties, and which of the tied trials is chosen is up to the learner's function.
+    expect_close(intervals(gap, ()), intervals(winners_curse(validation, test), ()),
+                 "gap is not what your function says of your own searches", "gap = winners_curse(validation, test)",
+                 1e-7)
+    wanted = test[0][validation[0] == validation[0].max()]
+    expect(np.ndim(honest) == 0 and not isinstance(honest, str | dict | set), "honest is no number",
+           "one accuracy, that of the first search's choice")
+    if np.isclose(honest, wanted, atol=1e-9).any():
+        return
+    for wrong, violated, hint in (
+            (validation[0].max(), "the score that chose", "it was chosen for being high; which images chose nothing?"),
+            (test[0].max(), "the best test score of all trials", "that chooses on the test images; look at the trial "
+             "that the validation images chose"),
+            (test[0].mean(), "the mean test score of all trials", "you ship one of them: the chosen one"),
+            (validation[0].max() - float(intervals(gap, ())[0]), "the score that chose, less the mean gap",
+             "that is right on average only; the test images say it of this very network")):
+        expect(not close(honest, wrong, 1e-9), f"what you report is {violated}", hint)
+    expect(False, "what you report is not the test score of the first search's choice",
+           "test[0] at the trial where validation[0] is highest")
+
+
+def _searches(validation, test):
+    """The scores of a learner's own searches as two arrays (searches, trials)."""
+    found = []
+    for name, scores in (("validation", validation), ("test", test)):
+        try:
+            found.append(np.asarray(scores, float))
+        except (TypeError, ValueError):
+            raise Violated(f"{name} is no array: collect one row of scores for each search") from None
+        expect(found[-1].ndim == 2, f"{name} has shape {found[-1].shape}", "it should be (searches, trials)")
+    validation, test = found
+    expect(validation.shape == test.shape, f"validation has shape {validation.shape} and test {test.shape}",
+           "both scores of all trials of all searches are needed")
+    expect(len(validation) >= REPETITIONS, f"there are {len(validation)} searches", f"take {REPETITIONS} or more: the "
+           "gap of one search is luck itself")
+    expect(len(np.unique(validation, axis=0)) == len(validation), "one search is there twice",
+           "give each repetition a seed of its own: other images, other trials")
+    expect(not close(validation, test), "validation and test are the same scores", "one_search returns two things")
+    return validation, test
+
+
+def _luck(value, validation, test):
+    rows, chosen = np.arange(len(validation)), validation.argmax(1)
+    right = validation[rows, chosen] - test[rows, chosen]
+    found = intervals(value, ())
+    for wrong, violated, hint in (
+            (validation.max(1) - test.max(1), "compares with the best test score",
+             "look up the test score of the trial that the validation images chose"),
+            (validation[rows, test.argmax(1)] - test.max(1), "lets the test images choose",
+             "argmax of validation chooses; test is looked up there"),
+            (validation.max(1) - test.mean(1), "compares with the mean test score",
+             "look up the test score of the trial that was chosen"),
+            ((validation - test).mean(1), "is that of all trials", "only the chosen one is cursed; take argmax of "
+             "validation in each search"),
+            (validation[:, -1] - test[:, -1], "is that of the last trial", "argmax of validation chooses")):
+        expect(not close(abs(found[0]), abs(wrong.mean()), 1e-7) or close(wrong.mean(), right.mean(), 1e-7),
+               f"the gap {violated}", hint)
+    _one_difference(value, right, "validation minus test accuracy of the choice, search by search", "gap")
+
+
+# Question 6.6
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted(Split):
+    """A `Split` that counts how often its test set was opened."""
+
+    looks: list = dataclasses.field(default_factory=list, repr=False)
+
+    def open_test(self):
+        """As `Split.open_test`."""
+        self.looks.append(len(self.looks))
+        return super().open_test()
+
+
+def capstone():
+    """The task of question 6.6: 300 digits to learn from, a fifth of them with a wrong label."""
+    from course_utils import datasets
+
+    digits = datasets.digits(seed=6)
+    labels = with_label_noise(digits.y_train[:300], 0.2, 10, np.random.default_rng(6))
+    return Counted("the capstone of exercise 06", digits.x_train[:300], labels, digits.x_val, digits.y_val,
+                   digits.test)
+
+
+ARMS = ("baseline", "mine")
+KEYS = {
+    "tuning": "for each arm a list of (configuration, score)", "tuning_seeds": "the seeds that chose",
+    "chosen": "for each arm a configuration", "scores": "for each arm a dict seed → accuracy",
+    "difference": "mean, low, high", "claim": "a word", "model": "a path", "test_accuracy": "a number"}
+CLAIMS = ("better", "undecided", "worse")
+
+
+@check("6.6", "your report is consistent: equal budgets, paired seeds, a claim that its interval bears, one look")
+def reported(report, task, rng):
+    if isinstance(report, dict) and any(entry is ... for entry in report.values()):
+        raise Unanswered
+    expect(isinstance(report, dict), "report is no dict", f"give it the keys {', '.join(KEYS)}")
+    missing = [key for key in KEYS if key not in report]
+    expect(not missing, f"the report lacks {' and '.join(missing)}",
+           "; ".join(f"{key}: {KEYS[key]}" for key in missing))
+    for key in ("tuning", "chosen", "scores"):
+        expect(isinstance(report[key], dict) and set(report[key]) == set(ARMS),
+               f"{key} does not have the arms {' and '.join(ARMS)}", KEYS[key])
+    _tuned(report)
+    _measured(report)
+    _final(report, task)
+
+
+def _tuned(report):
+    tried = {}
+    for arm in ARMS:
+        pairs = report["tuning"][arm]
+        expect(isinstance(pairs, list | tuple) and pairs and all(
+            isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], dict) for pair in pairs),
+            f"the tuning of {arm} is no list of trials", "write (configuration, score) for each; listed does it")
+        tried[arm] = [{knob: _plain(value) for knob, value in one.items()} for one, _ in pairs]
+        scores = np.array([score for _, score in pairs], float)
+        expect(all(one not in tried[arm][:place] for place, one in enumerate(tried[arm])),
+               f"a configuration of {arm} is counted twice", "a budget is of different trials")
+        chosen = report["chosen"][arm]
+        expect(isinstance(chosen, dict), f"what {arm} has chosen is no configuration", "a dict knob → value")
+        chosen = {knob: _plain(value) for knob, value in chosen.items()}
+        expect(chosen in tried[arm], f"what {arm} has chosen was never tried", "choose among the trials of its tuning")
+        expect(scores[tried[arm].index(chosen)] >= np.nanmax(scores) - 1e-9,
+               f"what {arm} has chosen is not the best of its tuning", "the highest mean over the tuning seeds")
+    counts = [len(tried[arm]) for arm in ARMS]
+    expect(counts[0] == counts[1], f"baseline was tuned with {counts[0]} trials and mine with {counts[1]}",
+           "the same budget for both, or the budget is what you compare")
+
+
+def _plain(value):
+    """A number of a configuration, so that 0.1 from NumPy and from Python are one."""
+    return round(float(value), 10) if isinstance(value, float | int | np.number) else value
+
+
+def _measured(report):
+    scores = report["scores"]
+    for arm in ARMS:
+        expect(isinstance(scores[arm], dict), f"the scores of {arm} are no dict", "seed → accuracy, so that pairs show")
+    seeds = set(scores[ARMS[0]])
+    expect(seeds == set(scores[ARMS[1]]), "the two arms have not the same seeds", "pairs need both of each seed")
+    expect(len(seeds) >= 5, f"there are {len(seeds)} seeds", "measure with five or more in each arm")
+    try:
+        tuning = set(report["tuning_seeds"])
+    except TypeError:
+        raise Violated("tuning_seeds is no list of seeds: name those that chose") from None
+    expect(tuning, "tuning_seeds is empty", "name the seeds that chose")
+    both = sorted(tuning & seeds)
+    expect(not both, f"seed {both[0] if both else ''} has chosen and measures too", "measure on other seeds than those "
+           "that chose: their luck has been chosen with the configuration")
+    order = sorted(seeds)
+    first, second = (np.array([scores[arm][seed] for seed in order], float) for arm in ARMS)
+    expect(np.isfinite([first, second]).all() and min(first.min(), second.min()) >= 0
+           and max(first.max(), second.max()) <= 1, "a score is no accuracy", "fractions from 0 to 1")
+    _one_difference(report["difference"], second - first, "mine minus baseline, seed by seed")
+    _, low, high = intervals(report["difference"], ())
+    claim, bears = report["claim"], "better" if low > 0 else "worse" if high < 0 else "undecided"
+    expect(claim in CLAIMS, f"the claim is {claim!r}", f"one of {', '.join(CLAIMS)}")
+    expect(claim == bears, f"the claim is “{claim}”, and the interval says “{bears}”",
+           "better if all of it lies above 0, worse if all of it lies below, undecided otherwise")
+
+
+def _final(report, task):
+    import keras
+
+    path = pathlib.Path(str(report["model"]))
+    expect(path.suffix == ".keras" and path.is_file(), "there is no model at the path given",
+           "model.save(path), with a path that ends in .keras")
+    try:
+        model = keras.models.load_model(path)
+    except Exception:   # of many kinds: whatever cannot be read
+        raise Violated("the model cannot be loaded: use layers of Keras, and save it with model.save") from None
+    expect(len(task.looks) > 0, "the test set was never opened", "task.open_test(), after the last decision")
+    expect(len(task.looks) == 1, f"the test set was opened {len(task.looks)} times",
+           "once, after the last decision; to begin anew, run the cell that makes task and those below it")
+    expect(model.output_shape == (None, 10), "the model does not return 10 numbers for an image",
+           "save the network that you trained")
+    x, y = task.test
+    on_test, on_val = (float((model.predict(images, verbose=0).argmax(1) == labels).mean())
+                       for images, labels in ((x, y), (task.x_val, task.y_val)))
+    said = report["test_accuracy"]
+    expect(isinstance(said, float | int | np.number), "test_accuracy is no number", "a fraction from 0 to 1")
+    expect(close(said, on_test, 2e-3) or not close(said, on_val, 2e-3), "test_accuracy is the validation accuracy",
+           "score the saved model on what task.open_test() returned")
+    expect_close(said, on_test, f"the saved model scores {on_test:.3f} on the test images, the report says {said:.3f}",
+                 "load the model that you saved, and score that one", 2e-3)
+
+
+# Letters of question 6.7: what a flaw asks of the reader, and why another objection is none.
+MISSING = {
+    "a": "which images chose the best of 200 trials, and on which is it reported?",
+    "c": "how many trials had each of the two?",
+    "d": "how many trainings stand behind each of the two numbers?",
+    "f": "where in the searched range does the learning rate of their best trial lie?",
+}
+SOUND = {
+    "b": "random search is sound, and fixed beforehand; another sampler would fit the same images better still",
+    "e": "a learning rate acts by factors; small ones are no more frequent than each decade deserves",
+    "g": "seeds of a search make it repeatable; what matters is that they were not chosen",
+    "h": "of their 200 networks they would ship one; the mean of all says nothing about it",
+}
+
+
+def manuscript():
+    """What the authors of question 6.7 send: for each trial its score and its learning rate, and more about it."""
+    import xarray as xr
+
+    from course_utils import tabular
+
+    objective, rng = tabular.Objective(80, validation=80), np.random.default_rng(80)
+    low, high = 0.003, 0.05
+    configurations = [{"width": 64, "learning_rate": 0.01, "l2": 1e-4, "dropout": 0.2}]   # the baseline
+    configurations += [tabular.at(dict(zip(tabular.SPACE, rng.random(4), strict=True))) | {
+        "learning_rate": low * (high / low) ** rng.random()} for _ in range(200)]
+    for params in configurations:
+        objective(params)
+    fresh = [objective.hits[place][seed, objective.test].mean() for place, seed in objective.tried]
+    rates = [params["learning_rate"] for params in configurations]
+    return xr.Dataset({"theirs": ("trial", objective.scores[1:]), "fresh": ("trial", fresh[1:]),
+                       "learning_rate": ("trial", rates[1:])},
+                      attrs={"baseline": objective.scores[0], "baseline on fresh images": float(fresh[0])})
+
+
+@check("6.7", "you found every flaw, and what the manuscript should have reported")
+def referee(flaws, honest, rng):
+    objections(flaws, MISSING, SOUND)
+    sent = manuscript()
+    best = int(sent.theirs.values.argmax())
+    expect(np.ndim(honest) == 0 and not isinstance(honest, str | dict | set), "honest is no number",
+           "one accuracy, that of their choice on fresh images")
+    for wrong, violated, hint in (
+            (sent.theirs[best], "their own number", "those images have chosen; take the same network on fresh ones"),
+            (sent.fresh.max(), "the best of all trials on fresh images",
+             "that lets the fresh images choose, and makes the same mistake with them"),
+            (sent.fresh.mean(), "the mean of all trials", "they would ship one of them: the one they chose"),
+            (sent.attrs["baseline on fresh images"], "that of the baseline", "asked for is the tuned network"),
+            (sent.fresh[int(sent.theirs.values.argmin())], "that of their worst trial",
+             "the highest score is the best")):
+        expect(not close(honest, float(wrong), 1e-9), f"your honest number is {violated}", hint)
+    expect_close(honest, float(sent.fresh[best]), "your honest number is not that of their choice on fresh images",
+                 "fresh, at the trial where theirs is highest", 1e-9)
