@@ -6,7 +6,7 @@ PY := .venv/bin/python
 PYTHON ?= $(if $(shell test -x $(PY) && test -e .venv/installed && echo yes),$(PY),python3)
 ARGS ?=
 
-.PHONY: lab test quick build claims lint lock ray bench bench-search bench-notebooks bench-labs setup clean
+.PHONY: lab test quick build book claims lint lock ray bench bench-search bench-notebooks bench-labs setup clean
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -27,17 +27,27 @@ lint: setup
 build: setup          # text twins -> notebooks with outputs; ARGS="07" for one
 	@.venv/bin/course build $(ARGS)
 
+book: setup           # all lectures as a static site in build/book, for readers without a kernel
+	@.venv/bin/uv pip install --quiet --python $(PY) --requirement requirements-book.lock --constraint requirements.lock
+	@rm -rf build/book
+	@$(PY) -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --conf-dir book --doctree-dir build/book-doctrees notebooks build/book
+	@echo "The book is ready: open build/book/index.html."
+
 claims: setup         # put every claim on trial again, write course_utils/claims/results.json
 	@.venv/bin/course claims $(ARGS)
 
 COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-annotate --no-header --quiet
 
-# All extras are solved together, so that requirements-ray.lock, what Ray needs beyond the course, fits.
-lock: setup           # renew both locks within the ranges of pyproject.toml
-	@everything=$$(mktemp) && \
+# All extras are solved together, so that requirements-ray.lock and requirements-book.lock, what Ray and the
+# book need beyond the course, fit.
+lock: setup           # renew all locks within the ranges of pyproject.toml
+	@everything=$$(mktemp) && one=$$(mktemp) && \
 	    $(COMPILE) --all-extras --upgrade --output-file $$everything >/dev/null && \
 	    $(COMPILE) --extra dev --constraint $$everything --upgrade --output-file requirements.lock >/dev/null && \
-	    grep -vxFf requirements.lock $$everything >requirements-ray.lock && rm $$everything
+	    for extra in ray book; do \
+	        $(COMPILE) --extra dev --extra $$extra --constraint $$everything --upgrade --output-file $$one >/dev/null && \
+	        grep -vxFf requirements.lock $$one >requirements-$$extra.lock || exit 1; \
+	    done && rm $$everything $$one
 	@$(PYTHON) bootstrap.py
 
 ray: setup            # Ray, for searches on a cluster: 400 MB that nothing else needs

@@ -27,7 +27,7 @@ PROJECT = tomllib.loads(read("pyproject.toml"))
 ENVIRONMENT = yaml.safe_load(read("environment.yml"))
 CITATION = yaml.safe_load(read("CITATION.cff"))
 LOCK = read("requirements.lock").splitlines()
-RAY_LOCK = read("requirements-ray.lock").splitlines()
+RAY_LOCK, BOOK_LOCK = (read(f"requirements-{extra}.lock").splitlines() for extra in ("ray", "book"))
 PYTHONS = SpecifierSet(PROJECT["project"]["requires-python"])
 SYSTEMS = [("linux", "x86_64", "posix"), ("linux", "aarch64", "posix"),
            ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")]
@@ -52,7 +52,7 @@ def is_one_sentence(text):
 # The lists of packages
 
 
-@pytest.mark.parametrize("lock", [LOCK, RAY_LOCK], ids=["course", "ray"])
+@pytest.mark.parametrize("lock", [LOCK, RAY_LOCK, BOOK_LOCK], ids=["course", "ray", "book"])
 def test_every_line_of_a_lock_is_one_exact_version(lock):
     pin = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [^@/#]+)?")  # no address, no option of pip
     assert lock
@@ -66,12 +66,12 @@ def test_the_locks_satisfy_pyproject(system, minor):
                 implementation_name="cpython", extra="")
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["dev"], *extras["ray"],
+    wanted = [*project["dependencies"], *extras["dev"], *extras["ray"], *extras["book"],
               *PROJECT["build-system"]["requires"]]  # bootstrap.py builds without isolation
     wanted, locked = ([one for one in map(Requirement, lines)
-                       if not one.marker or one.marker.evaluate(here)] for lines in (wanted, LOCK + RAY_LOCK))
+                       if not one.marker or one.marker.evaluate(here)] for lines in (wanted, LOCK + sorted({*RAY_LOCK, *BOOK_LOCK})))
     versions = {one.name: next(iter(one.specifier)).version for one in locked}
-    assert len(versions) == len(locked), "a package is locked twice"
+    assert len(versions) == len(locked), "a package is locked twice, or two locks disagree"
     assert [str(one) for one in wanted
             if not one.specifier.contains(versions.get(one.name, "0"))] == []
     assert {"tensorflow", "tensorflow-cpu"} & set(versions)
@@ -89,7 +89,7 @@ def test_only_make_ray_installs_ray_and_ci_does():
     assert not {"ray", "pyarrow"} & {line.split("==")[0] for line in LOCK}
     assert {"ray", "pyarrow"} <= {line.split("==")[0] for line in RAY_LOCK}   # Ray Tune does not start without pyarrow
     assert "--python $(PY) --requirement requirements-ray.lock --constraint requirements.lock\n" in read("Makefile")
-    assert read(".ci/run").splitlines()[-2:] == ["make ray", "make test"]
+    assert read(".ci/run").splitlines()[-3:] == ["make book", "make ray", "make test"]
 
 
 def test_environment_yml_installs_the_lock_and_the_course():

@@ -1,0 +1,117 @@
+"""The book: all lectures with their stored outputs as a static site, for readers without a kernel.
+
+``make book`` builds it with Sphinx and myst-nb. Nothing is executed, and no page asks another host
+for anything. The pages are the notebooks themselves; what a reader without a kernel needs beside
+them is added here while Sphinx reads them: a number before each title, the table of contents, a
+text for each figure, and the sentence of each lab.
+"""
+
+import ast
+import html
+import importlib.util
+import json
+import pathlib
+import re
+
+MATHJAX = pathlib.Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+
+project = "Improving Performance"
+copyright = "the authors of the course; text and figures CC BY 4.0, code MIT"
+language = "en"
+extensions = ["myst_nb"]
+root_doc = "00_welcome"
+exclude_patterns = ["text", "**/.ipynb_checkpoints"]
+nb_execution_mode = "off"
+myst_enable_extensions = ["dollarmath"]
+
+templates_path = ["templates"]
+html_theme = "furo"
+html_title = project
+html_additional_pages = {"index": "index.html"}
+html_static_path = ["static", str(MATHJAX / "tex-svg-full.js")]
+html_css_files = ["book.css"]
+html_js_files = [("book.js", {"defer": "defer"})]
+html_theme_options = {   # the blues of the figures
+    "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
+    "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
+}
+pygments_dark_style = "a11y-high-contrast-dark"
+html_copy_source = False
+html_show_sphinx = False
+html_use_index = False
+html_show_search_summary = False   # it is fetched, which browsers refuse to pages opened from a disk
+
+# Pictures of formulas, drawn in the page: fonts too may not be loaded from a disk.
+mathjax_path = "tex-svg-full.js"
+mathjax3_config = {"options": {"enableMenu": False}}   # its menu would load more
+
+
+def setup(app):
+    """Connect what is added to the notebooks, and what is mended in the pages."""
+    app.connect("source-read", prepare)
+    app.connect("html-page-context", mend)
+
+
+def prepare(app, name, source):
+    """Add to a notebook, in `source`, what its page needs."""
+    if not (app.srcdir / f"{name}.ipynb").exists():
+        return
+    notebook = json.loads(source[0])
+    cells = notebook["cells"]
+    if name == app.config.root_doc:
+        cells.append(contents(app.srcdir, name))
+    else:
+        cells[0]["source"] = "".join(cells[0]["source"]).replace("# ", f"# {name.partition('_')[0]} · ", 1)
+    heading = project
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            describe(cell, heading)
+        else:
+            heading = [heading, *re.findall(r"^#+ (.+)", "".join(cell["source"]), re.MULTILINE)][-1]
+    source[0] = json.dumps(notebook)
+
+
+def contents(folder, root):
+    """A Markdown cell with the hidden table of contents: all that is in the folder, in order."""
+    names = sorted(path.stem for path in folder.glob("*.ipynb") if path.stem != root)
+    parts = {"Lectures": [name for name in names if name[0].isdigit()],
+             "Appendices": [name for name in names if not name[0].isdigit()],
+             "To read on": sorted(path.stem for path in folder.glob("*.md"))}
+    trees = ["\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *part, "```"])
+             for caption, part in parts.items()]
+    return {"cell_type": "markdown", "id": "contents", "metadata": {}, "source": "\n\n".join(trees)}
+
+
+def describe(cell, heading):
+    """Give the figures of a code cell their text; let a lab say what it shows here, and what it can do elsewhere."""
+    outputs, text = [], titles("".join(cell["source"])) or f"Figure in the section “{heading}”"
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        if "lab-style" in "".join(data.get("text/html", "")):
+            continue   # for JupyterLab
+        outputs.append(output)
+        call, _, sentence = "".join(data.get("text/plain", "")).partition("\n")
+        if "image/png" in data and call.startswith("labs."):
+            text = sentence
+            said = (f"<div class='lab-said'><p>{html.escape(sentence)}</p><p>In JupyterLab this figure has controls: "
+                    f"<code>{html.escape(call)}</code> opens it as it is here.</p></div>")
+            outputs.append({"output_type": "display_data", "metadata": {}, "data": {"text/html": said}})
+    cell["outputs"] = outputs
+    cell["metadata"]["mystnb"] = {"image": {"alt": text}}
+
+
+def titles(code):
+    """The titles that a cell gives to its figure and its panels; each says what is to be seen."""
+    texts = []
+    for call in [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]:
+        given = [keyword.value for keyword in call.keywords if keyword.arg == "title"]
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("title", "set_title", "suptitle"):
+            given += call.args[:1]
+        texts += [text.value for text in given if isinstance(text, ast.Constant)]
+    return "; ".join(texts)
+
+
+def mend(app, name, template, context, doctree):
+    """An empty corner of a table is no heading."""
+    if "body" in context:
+        context["body"] = re.sub(r"<th[^>]*>(<p></p>)?</th>", "<td></td>", context["body"])

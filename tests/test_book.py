@@ -1,0 +1,159 @@
+"""The book: every notebook is a page, and no page needs a kernel, a network or a picture's sight."""
+
+import functools
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+OPTIONS = ["--quiet", "--fail-on-warning", "--keep-going", "--fresh-env", "--conf-dir", "book"]
+
+pytestmark = pytest.mark.slow   # builds all pages
+
+
+def require_sphinx():
+    """Skip the test where the book's packages are not installed; in CI, where they have to be, fail."""
+    if importlib.util.find_spec("myst_nb"):
+        return
+    if os.environ.get("CI"):
+        pytest.fail("Sphinx and myst-nb are missing, and CI has to run these tests: make book.")
+    pytest.skip("Sphinx and myst-nb are not installed: make book")
+
+
+@functools.cache
+def build_book(temporary):
+    """The book in a temporary folder, built once for all tests; a warning is an error."""
+    require_sphinx()
+    folder = temporary / "book"
+    done = subprocess.run([sys.executable, "-m", "sphinx", *OPTIONS, "--doctree-dir", folder / "doctrees", "notebooks",
+                           folder / "site"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return build_book(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    """Every page of the book, parsed, by its name."""
+    return {path.stem: BeautifulSoup(path.read_text("utf-8"), "html.parser") for path in sorted(site.glob("*.html"))}
+
+
+def cells(path, kind="code"):
+    return [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+def stored(path, mime):
+    """What the cells of a notebook have stored as this MIME type, with the words beside it."""
+    return [("".join(output["data"][mime]), "".join(output["data"].get("text/plain", "")))
+            for cell in cells(path) for output in cell["outputs"] if mime in output.get("data", {})]
+
+
+def test_every_notebook_is_a_page_and_stands_in_the_contents_in_order(pages):
+    names, lists = [path.stem for path in NOTEBOOKS], [path.stem for path in (ROOT / "notebooks").glob("*.md")]
+    assert len(names) >= 15
+    assert {*names, *lists, "search", "index"} == set(pages)
+    for page in [pages[name] for name in names]:
+        linked = [link["href"].removesuffix(".html") for link in page.select(".sidebar-tree a")]
+        here = page.select_one(".sidebar-tree .current-page a")   # its address is "#"
+        assert bool(here) == (page is not pages["00_welcome"])
+        expected = [*names[1:], *lists]
+        assert linked == ["#" if page is pages[name] else name for name in expected]
+    for path in NOTEBOOKS[1:]:
+        title = cells(path, "markdown")[0]["source"][0].removeprefix("# ").strip().replace("`", "")
+        assert pages[path.stem].h1.get_text().startswith(f"{path.stem[:2]} · {title}")
+    assert pages["index"].select_one("meta[http-equiv]")["content"] == "0; url=00_welcome.html"
+
+
+def test_no_page_loads_anything_from_another_host(site, pages):
+    foreign = re.compile(r"^([a-z]+:)?//", re.IGNORECASE)
+    loaded = [(name, element[attribute]) for name, page in pages.items() for element in page.find_all(True)
+              for attribute in ("src", "srcset", "data", "poster", "href")
+              if attribute in element.attrs and (attribute != "href" or element.name == "link")]
+    assert len(loaded) > 200
+    assert [one for one in loaded if foreign.match(one[1])] == []
+    styles = [path.read_text("utf-8") for path in site.rglob("*.css")] + [
+        style.get_text() for page in pages.values() for style in page.find_all("style")]
+    assert [text for text in styles if re.search(r"""(url\(|@import)\s*["']?([a-z]+:)?//""", text)] == []
+
+
+def test_every_file_and_every_place_that_a_page_names_is_there(site, pages):
+    ids = {name: {element["id"] for element in page.find_all(id=True)} for name, page in pages.items()}
+    wrong = []
+    for name, page in pages.items():
+        for element in page.find_all(["a", "link", "script", "img"]):
+            address = urlsplit(element.get("href") or element.get("src") or "")
+            if address.scheme or address.netloc:
+                continue
+            target = site / unquote(address.path) if address.path else site / f"{name}.html"
+            known = not address.fragment or element.name != "a" or target.suffix != ".html" or (
+                unquote(address.fragment) in ids.get(target.stem, ()))
+            if not (target.is_file() and known):
+                wrong.append((name, element.get("href") or element.get("src")))
+    assert wrong == []
+    welcome = [link["href"] for link in pages["00_welcome"].select("article a")]
+    assert {"07_batch_norm_on_trial.html", "reading_batch_normalization.html"} <= set(welcome)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_shows_what_its_notebook_has_stored(path, pages):
+    page = pages[path.stem]
+    pictures, quizzes = stored(path, "image/png"), [html for html, _ in stored(path, "text/html")]
+    assert len(page.select(".cell_output img")) == len(pictures)
+    assert len(page.select("details")) == sum(html.count("<details") for html in quizzes)
+    assert len(page.select(".cell_input")) == len([cell for cell in cells(path) if cell["source"]])
+    labs = [words.partition("\n")[::2] for _, words in pictures if words.startswith("labs.")]
+    uses = any(re.match(r"labs\.\w+\(", line) for cell in cells(path) for line in cell["source"])
+    assert bool(labs) == uses
+    said = [[part.get_text() for part in lab.select("p, code")] for lab in page.select(".lab-said")]
+    assert [(call, sentence) for sentence, _, call in said] == labs
+    for lab, (_, sentence) in zip(page.select(".lab-said"), labs, strict=True):
+        assert lab.find_previous("img")["alt"] == sentence
+    assert "widget" not in page.select_one("article").get_text().lower().replace("ipywidgets", "")
+
+
+def test_every_figure_has_a_text(pages):
+    texts = [image.get("alt", "") for page in pages.values() for image in page.find_all("img")]
+    assert len(texts) > 100
+    assert [text for text in texts if len(text) < 10 or text.endswith(".png")] == []
+
+
+def test_no_heading_of_a_table_is_empty(pages):
+    headings = [cell.get_text() for page in pages.values() for cell in page.find_all("th")]
+    assert len(headings) > 20
+    assert "" not in map(str.strip, headings)
+
+
+def test_every_formula_is_one(pages):
+    for page in pages.values():
+        article = page.select_one("article") or page
+        for element in article.select("pre, code, script"):
+            element.extract()
+        assert "$" not in article.get_text()
+    assert len(pages["05_batch_norm_from_scratch"].select(".math")) > 20
+
+
+def test_only_make_book_installs_what_the_book_needs():
+    lock = (ROOT / "requirements-book.lock").read_text("utf-8").splitlines()
+    course = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    wanted = {Requirement(line).name for line in extras["book"]}
+    assert wanted <= {line.split("==")[0] for line in lock}
+    assert not wanted & {line.split("==")[0] for line in course}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "--python $(PY) --requirement requirements-book.lock --constraint requirements.lock\n" in makefile
+    assert f"-m sphinx {' '.join(OPTIONS)} " in makefile
