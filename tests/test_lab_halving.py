@@ -60,7 +60,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_called(few):
 def test_curves_end_where_they_were_stopped(few, pruner, number):
     state, runs = computed(pruner=pruner, number=number)
     left, _, sentence = drawn(state, runs)
-    curves, _, _ = module.search(number, 64)
+    curves, _, _ = tabular.drawn(number, 64)
     pruned = module.prune(curves, pruner, 3, 1)
     on = pruned.epochs == 12
     for which, color in ((~on, "0.7"), (on, "C0")):
@@ -96,25 +96,12 @@ def test_what_would_have_been_best_is_drawn_if_it_was_stopped(few, pruner):
     assert seen == {False, pruner != "none"}
 
 
-def test_trainings_are_those_of_the_table_and_their_worth_that_of_other_seeds():
-    curves, worth, place = module.search(3, 128)
-    table = tabular.table().accuracy
-    for one in range(0, 128, 17):
-        row = table[tuple(int(knob[one]) for knob in place)].values
-        [own] = np.flatnonzero((row == curves[one]).all(1))[:1]
-        assert worth[one] == pytest.approx(np.delete(row[:, -1], own).mean())
-    fewer, less, _ = module.search(3, 16)
-    np.testing.assert_array_equal(fewer, curves[:16])
-    np.testing.assert_array_equal(less, worth[:16])
-    assert not np.array_equal(module.search(4, 16)[0], fewer)
-
-
 @PRUNERS
 def test_the_comparison_has_as_many_epochs_and_the_same_trainings(few, pruner):
     found = module.others(pruner, 2, 2, 32)
     for at, seed in enumerate(module.REPEATS):
         here = found.isel(search=at)
-        curves, worth, _ = module.search(seed, 32)
+        curves, worth, _ = tabular.drawn(seed, 32)
         pruned = module.prune(curves, pruner, 2, 2)
         affordable = int(np.ceil(pruned.spent / 12))   # never less than the pruner had
         assert pruned.spent <= 12 * affordable < pruned.spent + 12

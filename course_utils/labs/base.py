@@ -24,6 +24,18 @@ STYLE = """<style class="lab-style">
 .jp-OutputArea:has(.lab-style):not(:has(.lab)) .jp-OutputArea-child:has(.jupyter-widgets) {display: none}
 </style>"""
 
+# While the notebook is in command mode, JupyterLab takes single keys for itself wherever the focus is:
+# arrows walk off to the next cell instead of through a dropdown, and an "m" turns the lab's cell into text.
+KEYS = """<script>
+if (!document.body.dataset.labKeys) {
+  document.body.dataset.labKeys = "kept";
+  document.body.addEventListener("keydown", event => {
+    const command = event.ctrlKey || event.altKey || event.metaKey || (event.shiftKey && event.key === "Enter");
+    if (event.target.closest(".lab") && !command) event.stopPropagation();
+  });
+}
+</script>"""
+
 
 class Lab:
     """Base of all labs. A lab names its `controls`, its `compute` and its `draw`.
@@ -187,7 +199,7 @@ class Lab:
 
         display(self._box)
         self.wait()
-        display({"text/html": STYLE, "text/plain": ""}, raw=True)
+        display({"text/html": STYLE + KEYS, "text/plain": ""}, raw=True)
         display({"image/png": base64.b64encode(self._image.value).decode(),
                  "text/plain": f"{self.call()}\n{self._text}"}, raw=True)
 

@@ -35,7 +35,7 @@ class HalvingLab(Lab):
     def compute(self, state, report):
         """Prune one search for the left picture, and two hundred others for the right one."""
         setting = tuple(state[name] for name in ("pruner", "factor", "first", "configurations"))
-        curves, _, place = search(state["number"], state["configurations"])
+        curves, _, place = tabular.drawn(state["number"], state["configurations"])
         pruned = prune(curves, *setting[:3])
         knobs = {name: ("configuration", np.asarray(values)[at]) for (name, values), at in zip(
             tabular.SPACE.items(), place, strict=True)}
@@ -97,27 +97,6 @@ def prune(curves, pruner, factor, first):
     return rule(curves, factor=factor, first=first)
 
 
-def search(seed, configurations):
-    """Trainings of the table drawn at random; a larger search begins with those of a smaller one.
-
-    Returns
-    -------
-    curves : array (configurations, epochs)
-        Accuracy after each epoch, on all 720 held-out images.
-    worth : array (configurations,)
-        Mean accuracy at the end of the same configurations, trained with all other seeds: who
-        wins by the luck of a seed does not keep it.
-    place : tuple of int arrays (configurations,)
-        Where in `tabular.SPACE` each is, knob by knob.
-    """
-    accuracy = tabular.table().accuracy.values
-    *shape, seeds, _ = accuracy.shape
-    *place, luck = np.random.default_rng([seed, 5]).integers([*shape, seeds], size=(configurations, 5)).T
-    ended = accuracy[*place, :, -1]
-    own = ended[np.arange(configurations), luck]
-    return accuracy[*place, luck], (ended.sum(1) - own) / (seeds - 1), tuple(place)
-
-
 @functools.lru_cache(maxsize=512)
 def others(pruner, factor, first, configurations):
     """Two hundred searches beside the one on show.
@@ -125,14 +104,14 @@ def others(pruner, factor, first, configurations):
     Returns
     -------
     xarray.Dataset, dim search
-        ``choice``, ``equal``, ``unpruned``: what is chosen is worth (`search`), with the pruner, without
+        ``choice``, ``equal``, ``unpruned``: what is chosen is worth (`tabular.drawn`), with the pruner, without
         one in as many epochs, and with everything trained to the end. ``spent``: epochs with
         the pruner. ``lost``: after how many epochs that was stopped which would have ended best, or
         the number of all epochs. ``plain``, (search, budget): worth for each budget without a pruner.
     """
     found = []
     for seed in REPEATS:
-        curves, worth, _ = search(seed, configurations)
+        curves, worth, _ = tabular.drawn(seed, configurations)
         pruned = prune(curves, pruner, factor, first)
         leader = [int(np.argmax(curves[:count, -1])) for count in range(1, 1 + configurations)]
         plain = worth[leader]

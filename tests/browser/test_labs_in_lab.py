@@ -25,22 +25,35 @@ def displayed(page, name):
         return !text.startsWith('Training') && !text.startsWith('Compiling');
     }}""", timeout=120_000)
     page.wait_for_timeout(300)   # the picture travels beside the sentence
-    return (page.locator(f".lab-{name} code").inner_text(), page.locator(f".lab-{name} [role=status]").inner_text(),
+    # Not its inner text: that is empty as soon as the notebook has moved on, above or below the window.
+    return (page.locator(f".lab-{name} code").text_content(), page.locator(f".lab-{name} [role=status]").text_content(),
             jupyterlab.picture(page, f".lab-{name} img.widget-image"))
+
+
+def moved(page, name, act):
+    """Do something to a control; what is `displayed` then."""
+    picture = f".lab-{name} img.widget-image"
+    before = page.locator(picture).get_attribute("src")
+    act()
+    # The picture is the last to follow: the call changes at once, and the old sentence stays for a moment.
+    page.wait_for_function("([selector, before]) => document.querySelector(selector).src !== before",
+                           arg=[picture, before], timeout=60_000)
+    return displayed(page, name)
+
+
+def shown(page, name):
+    """Bring a lab into the window, and wait for its picture."""
+    place = 1 + NAMES.index(name)
+    page.evaluate(f"() => window.jupyterapp.shell.currentWidget.content.scrollToItem({place}, 'start')")
+    page.wait_for_selector(f".lab-{name} img.widget-image", timeout=120_000)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lab_shows_its_state_and_follows_the_keyboard(page, name):
-    place = 1 + NAMES.index(name)
-    page.evaluate(f"() => window.jupyterapp.shell.currentWidget.content.scrollToItem({place}, 'start')")
-    page.wait_for_selector(f".lab-{name} img.widget-image", timeout=120_000)
+    shown(page, name)
     before = displayed(page, name)
-    handle = page.locator(f".lab-{name} [role=slider]").first
-    handle.focus()
-    handle.press("ArrowRight")
-    page.wait_for_function("([selector, before]) => document.querySelector(selector).textContent !== before",
-                           arg=[f".lab-{name} code", before[0]], timeout=30_000)
-    after = displayed(page, name)
+    after = moved(page, name, lambda: page.locator(f".lab-{name} [role=slider]").first.press("ArrowRight"))
+    assert after[0] != before[0]
     assert after[2] != before[2]
     reference = getattr(labs, name)()
     assert reference.wait(120)
@@ -49,3 +62,51 @@ def test_a_lab_shows_its_state_and_follows_the_keyboard(page, name):
         expected_picture, expected_sentence = reference.render(state)
         assert sentence == expected_sentence
         assert picture == expected_picture
+
+
+def cells(page):
+    """Type and source of each cell, and which one is active."""
+    return page.evaluate("""() => {
+        const notebook = window.jupyterapp.shell.currentWidget.content;
+        const cells = notebook.widgets.map(cell => [cell.model.type, cell.model.sharedModel.source]);
+        return [notebook.activeCellIndex, cells];
+    }""")
+
+
+@pytest.mark.parametrize("control", ["select", "[role=slider]", "button"])
+def test_keys_pressed_in_a_lab_stay_in_the_lab(page, control):
+    """In command mode JupyterLab would take them: a, m and x insert, turn and cut cells, arrows walk away."""
+    shown(page, "halving")
+    displayed(page, "halving")
+    focused = page.locator(f".lab-halving {control}").first
+    focused.focus()
+    before = cells(page)
+    for key in ("a", "x", "m", "Shift+M", "Enter", "Escape", "ArrowUp", "ArrowDown"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(100)
+        assert focused.evaluate("element => element === document.activeElement"), key
+    assert cells(page) == before
+
+
+def test_a_choice_obeys_the_keyboard(page):
+    shown(page, "halving")
+    choice = page.locator(".lab-halving select").first
+    moved(page, "halving", lambda: choice.select_option("none"))
+    choice.focus()
+    for key, value in (("ArrowDown", "median"), ("ArrowDown", "successive halving"), ("ArrowUp", "median"),
+                       ("End", "Hyperband"), ("m", "median")):
+        after = moved(page, "halving", lambda key=key: page.keyboard.press(key))
+        assert choice.input_value() == value
+        assert after[1].startswith(f"{value[0].upper()}{value[1:]}, ")
+
+
+def test_shortcuts_with_ctrl_and_shift_enter_are_still_those_of_the_notebook(page):
+    shown(page, "halving")
+    page.locator(".lab-halving select").first.focus()
+    place, _ = cells(page)
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.context.model.dirty = true; }")
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=10_000)
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_function("place => window.jupyterapp.shell.currentWidget.content.activeCellIndex === place + 1",
+                           arg=place, timeout=10_000)
