@@ -144,8 +144,8 @@ def gained_by_all(runs):
 
 CLAIMS = [
     Claim("sc-early", "You see early which run will win.", "common slip", "13",
-          f"accuracy, with other seeds, of the leader after {EARLY} of {tabular.EPOCHS} epochs minus that of the winner at "
-          "the end",
+          f"accuracy, with other seeds, of the leader after {EARLY} of {tabular.EPOCHS} epochs minus that of the "
+          "winner at the end",
           leaders, kept_early, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.043),
     Claim("sc-halving", "Stopping bad trials early finds better hyperparameters at the same cost.",
           "Lisha Li and others, Hyperband: a novel bandit-based approach to hyperparameter optimization (2018)", "13",
