@@ -84,7 +84,7 @@ from course_utils import plots
 
 ax = plots.axes()
 high = between["learning_rate"] > 0.5
-for part, label in ((~high, "rates up to 0.5"), (high, "a rate above")):
+for part, label in ((~high, "rates up to 0.5"), (high, "the one rate above")):
     ax.plot(looked_up[part].ravel(), live[part].ravel(), linestyle="",
             label=label)
 ax.axline((0.5, 0.5), slope=1, color="0.4", linewidth=1)
@@ -94,14 +94,16 @@ _ = ax.legend()
 
 # %% [markdown]
 # The exceptions are configurations with a high learning rate: one step further, and
-# nothing is learned at all. There the nearest point may be far off. Elsewhere it is
+# nothing is learned at all. There the nearest point may be far off (here the table is
+# too pessimistic). Elsewhere it is
 # good enough for comparing searches. Now look at the map: where does the learning rate
-# matter, where the penalty, and what has width to do with dropout?
+# matter, where the penalty, and what has width to do with dropout? (Left: 64 units, dropout
+# 0.2. Right: each at its best rate and penalty.)
 
 # %%
 figure, axes = plots.panels(2)
 maps = {"A cliff on the right, a slope left": mean.sel(width=64, dropout=0.2),
-        "Narrow ones want no dropout": mean.max(["learning_rate", "l2"])}
+        "The narrower, the less dropout": mean.max(["learning_rate", "l2"])}
 for ax, (title, part) in zip(axes, maps.items(), strict=True):
     x, y = ("learning_rate", "l2") if "l2" in part.dims else (
         "width", "dropout")
@@ -113,7 +115,7 @@ axes[1].set_xscale("log", base=2)
 
 # %% [markdown]
 # Two *interactions*: the strongest penalty moves the best learning rate down (and spoils
-# it), and the best dropout rate depends on the width. How much of the whole space is
+# the accuracy), and the best dropout rate depends on the width. How much of the whole space is
 # good?
 
 # %%
@@ -183,8 +185,8 @@ for ax, (name, spend) in zip(axes, ways.items(), strict=True):
            xlabel="learning rate", ylabel="dropout")
 
 # %% [markdown]
-# (Yellow is good. In the grid up to six trials lie on one dot: they differ in width
-# and penalty only.) That is the argument for random search. If only one axis mattered,
+# (Yellow is good. In the grid six trials lie on each dot: they differ in width and
+# penalty only.) That is the argument for random search. If only one axis mattered,
 # the grid would have tried three values of it, and random search 36. And TPE gathers
 # where the score was high.
 #
@@ -211,8 +213,9 @@ labs.search()
 # What it chose is judged on the other 620 images, *trained again with other seeds*:
 # that is what you would get from its advice. In each repetition all searches share
 # images and luck. The grid has two or three values on each axis, in regular steps,
-# laid over the space at random, for nobody knows beforehand where they should lie. A
-# claim needs one point.
+# laid over the space at random, for nobody knows beforehand where they should lie.
+# (*Grid, 9 rates* belongs to somebody who knows which axis matters: nine learning rates,
+# two widths, two penalties, one dropout rate.) To hold, a claim needs a lead of one point.
 
 # %%
 from course_utils import claims, datasets, stats
@@ -239,9 +242,10 @@ verdicts[1]
 # Dozens of repetitions, and neither is settled; whatever the difference is, it is small.
 # Of the famous lead over the grid nothing is to be seen here. Why not? The good learning
 # rates fill more than a decade of the three, so that even three values, wherever they
-# lie, rarely miss them all. (In the ledger below is a second task, tones, where random
+# lie, hardly miss them all. (In the ledger below is a second task, tones, where random
 # search did gain.) Grid and random search are cheap to repeat here. So take 250 other
-# repetitions, and two or three values on each axis too:
+# repetitions, at three budgets: two values on each axis (16 trials), the grid above (36),
+# three on each (81):
 
 # %%
 by_budget = {}
@@ -275,7 +279,7 @@ for arm in others:
           f"sd of the gain {100 * spread:.1f} points")
 
 # %% [markdown]
-# Whoever compares two samplers once, on one validation set, throws a coin.
+# Whoever compares two samplers once, on one validation set, tosses a coin.
 #
 # ### “The best validation score is what you get”
 
@@ -302,7 +306,7 @@ parts = {"validation": "validation, best so far", "test": "test",
 curves = winners[[*parts]].sel(images=trials.VALIDATION, drop=True).sel(
     trials=slice(6, None)).to_dataarray("part").rename("accuracy of the best")
 ax = plots.against(curves, "trials", by="part", labels=parts,
-                   title="The score climbs on, the network hardly does")
+                   title="Beyond 36 trials the score climbs on, the network hardly")
 ax.set_xscale("log")
 _ = ax.set_xticks(curves.trials, curves.trials.values)
 
@@ -310,7 +314,7 @@ _ = ax.set_xticks(curves.trials, curves.trials.values)
 # The upper curve can only rise; what you get levels off. Between the first two lies the
 # luck of the images, between the last two that of the seed: who ships *this* network
 # gets the middle curve, who publishes its *recipe* the lowest. More validation images
-# cure the first kind:
+# make the first kind smaller:
 
 # %%
 luck = (winners.validation - winners.test).sel(trials=trials.BUDGET)
@@ -344,7 +348,7 @@ for look in ("first", "second"):
 # **Nested validation** when the data are too few for a large test set: an outer loop
 # holds a part out, an inner one searches on the rest, and the outer part scores
 # whatever the inner one chose. The mean over the outer parts judges the *procedure*,
-# search included. An acid test: labels drawn by throwing a coin, where the truth is
+# search included. An acid test: labels drawn by tossing a coin, where the truth is
 # one half. Which of the two scores knows it?
 
 # %%
@@ -364,11 +368,11 @@ scores = xr.DataArray(rows, dims=("seed", "way"))
 _ = plots.intervals(
     {"best score of the search": stats.interval(scores.isel(way=0)),
      "nested": stats.interval(scores.isel(way=1))}, neutral=0.5,
-    xlabel="accuracy on labels by coin",
+    xlabel="accuracy on coin-toss labels",
     title="The best score finds something where there is nothing")
 
 # %% [markdown]
-# The best score claims to know a coin; the nested score is compatible with guessing.
+# The best score claims to predict a coin; the nested score is compatible with guessing.
 #
 # ### “Tune everything at once”
 #
@@ -455,7 +459,8 @@ for knob in tabular.SPACE:
     print(f"{knob:14}", *(f"{values[knob]:10.0%}" for values in told.values()))
 
 # %% [markdown]
-# A hundred trials are enough to find the first axis. (Optuna scales to a sum of one; the
+# A hundred trials are enough to find the first axis, but not for the numbers: look at the
+# width. (Optuna scales to a sum of one; the
 # truth is less than one, because interactions explain a part too.) Now read the last
 # column, the table again, but among sensible learning rates only: other knobs come first.
 # An importance belongs to a *space*, not to a knob. Make the space smaller, and ask
@@ -528,8 +533,8 @@ known = answers.hits.sel(chosen).transpose("width", *dims)
 per_width = []
 for part in [*known, wider]:
     halves = part.drop_vars(part.coords).coarsen(image=360).mean()
-    best = halves.isel(image=0).mean("seed").argmax(dims[:2])
-    per_width.append(halves.isel(image=1, **best))
+    best = halves.isel(image=0).mean("seed").argmax(dims[:2])   # one half
+    per_width.append(halves.isel(image=1, **best))   # the other one scores
 widths = [*tabular.SPACE["width"], 128]
 
 # %%
@@ -574,8 +579,8 @@ print(f"gained by the logarithmic axis: {float(gap['mean']):.3f} "
       f"[{float(gap['low']):.3f}, {float(gap['high']):.3f}]")
 
 # %% [markdown]
-# Here the loss is bearable, since the good rates lie near the upper end. With good
-# rates near the lower end the linear axis would hardly ever try one. What acts by
+# Here the loss is bearable: of 36 rates drawn evenly a few still lie low enough. Were
+# the good rates ten times smaller, hardly one would. What acts by
 # factors (learning rate, penalties, widths) gets a logarithmic axis; for a momentum
 # search $1-\beta$.
 #
@@ -602,8 +607,8 @@ for patience in (5, 10, 20, 40):
           f"validation {valid:.3f}, test {test:.3f}")
 
 # %% [markdown]
-# Each doubling of the patience about doubles the price. The validation score rises every
-# time, and the test accuracy less and less. Fix the rule, or the budget, before
+# Each doubling of the patience about doubles the price. Both scores rise, the validation
+# score by more: the gap between them widens every time. Fix the rule, or the budget, before
 # you begin: who stops when the score looks good stops at a lucky moment (lecture 03).
 #
 # ## What you may now claim, and what not
@@ -628,23 +633,24 @@ print(f"{verdicts[2].claim.key}: {verdicts[2].word}")
 # both.
 #
 # **References.**
-# J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl: *Algorithms for hyper-parameter
-# optimization*, NIPS 2011 (TPE).
-# J. Bergstra, Y. Bengio: *Random search for hyper-parameter optimization*, JMLR 13, 2012.
-# G. C. Cawley, N. L. C. Talbot: *On over-fitting in model selection and subsequent
-# selection bias in performance evaluation*, JMLR 11, 2010.
-# F. Hutter, H. Hoos, K. Leyton-Brown: *An efficient approach for assessing
-# hyperparameter importance*, ICML 2014.
-# T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama: *Optuna: a next-generation
-# hyperparameter optimization framework*, KDD 2019.
-# S. Watanabe, A. Bansal, F. Hutter: *PED-ANOVA: efficiently quantifying hyperparameter
-# importance in arbitrary subspaces*, IJCAI 2023.
-# J. Dodge, S. Gururangan, D. Card, R. Schwartz, N. A. Smith: *Show your work: improved
-# reporting of experimental results*, EMNLP 2019.
-# C. Ying, A. Klein, E. Christiansen, E. Real, K. Murphy, F. Hutter: *NAS-Bench-101:
-# towards reproducible neural architecture search*, ICML 2019.
-# R. Turner, D. Eriksson, M. McCourt, J. Kiili, E. Laaksonen, Z. Xu, I. Guyon: *Bayesian
-# optimization is superior to random search for machine learning hyperparameter tuning*,
-# PMLR 133, 2021.
-# V. Godbole, G. E. Dahl, J. Gilmer, C. J. Shallue, Z. Nado: *Deep learning tuning
-# playbook*, 2023.
+#
+# - J. Bergstra, R. Bardenet, Y. Bengio, B. Kégl: *Algorithms for hyper-parameter
+#   optimization*, NIPS 2011 (TPE).
+# - J. Bergstra, Y. Bengio: *Random search for hyper-parameter optimization*, JMLR 13, 2012.
+# - G. C. Cawley, N. L. C. Talbot: *On over-fitting in model selection and subsequent
+#   selection bias in performance evaluation*, JMLR 11, 2010.
+# - F. Hutter, H. Hoos, K. Leyton-Brown: *An efficient approach for assessing
+#   hyperparameter importance*, ICML 2014.
+# - T. Akiba, S. Sano, T. Yanase, T. Ohta, M. Koyama: *Optuna: a next-generation
+#   hyperparameter optimization framework*, KDD 2019.
+# - S. Watanabe, A. Bansal, F. Hutter: *PED-ANOVA: efficiently quantifying hyperparameter
+#   importance in arbitrary subspaces*, IJCAI 2023.
+# - J. Dodge, S. Gururangan, D. Card, R. Schwartz, N. A. Smith: *Show your work: improved
+#   reporting of experimental results*, EMNLP 2019.
+# - C. Ying, A. Klein, E. Christiansen, E. Real, K. Murphy, F. Hutter: *NAS-Bench-101:
+#   towards reproducible neural architecture search*, ICML 2019.
+# - R. Turner, D. Eriksson, M. McCourt, J. Kiili, E. Laaksonen, Z. Xu, I. Guyon: *Bayesian
+#   optimization is superior to random search for machine learning hyperparameter tuning*,
+#   PMLR 133, 2021.
+# - V. Godbole, G. E. Dahl, J. Gilmer, C. J. Shallue, Z. Nado: *Deep learning tuning
+#   playbook*, 2023.

@@ -30,7 +30,7 @@ from course_utils.exercise import hint, progress
 # A space is a dict. Each name has a list, or a range with its scale:
 #
 #     {"width": [8, 16, 32, 64],               # one of them, equally likely
-#      "learning_rate": ("log", 0.003, 3.0),   # every factor equally likely
+#      "learning_rate": ("log", 0.003, 3.0),   # every factor of ten equally likely
 #      "dropout": ("uniform", 0.0, 0.6)}       # every number equally likely
 #
 # Write a search that draws `n_trials` configurations, each knob by itself, and returns
@@ -85,7 +85,7 @@ checks.search(random_search)
 
 # %% [markdown]
 # Let it loose on the table of lecture 12: many thousand trainings, looked up instead of
-# trained. How do the trials lie along each axis, evenly or by factors?
+# trained. Its learning rates lie evenly on a logarithmic axis. Do yours?
 
 # %%
 from course_utils import plots, tabular
@@ -119,8 +119,8 @@ if found is not None:
 # too: the epochs that all configurations together have been trained.
 #
 # A score that is not finite (`nan`, or infinite) belongs to a network that has
-# diverged, and ranks last. Where scores are tied, let go on whom you like, but no
-# more of them.
+# diverged, and ranks last. Where scores are tied, any of them may go on, but no more
+# than so many.
 
 # %% question="6.2"
 def successive_halving(train, configurations, min_epochs, max_epochs, factor):
@@ -261,13 +261,14 @@ look(theirs)
 #   rate, at 1e-5 and 0.03 for `l2`, at 0 and 0.6 for dropout);
 # - for the learning rate you *see* the score fall at both ends, by two points or more;
 # - eight trials are enough: what a search with so many chooses, by 100 images, may
-#   on average lie at most four points below the best of the table.
+#   on average lie at most four points below the best of the table with 32 units.
+#   `lost(space, seed)`, below, is that loss in one search; average it before you answer.
 #
 # Then defend the ends of each knob, the lower and the upper one, each with a word:
 #
 # - `"worse"`: at this end the rim lies two points or more below the best;
 # - `"flat"`: it does not, and where one stops makes no difference;
-# - `"limit"`: nothing can lie beyond.
+# - `"limit"`: the knob itself can go no further. (That the *table* ends is no reason.)
 #
 # Write both like this:
 #
@@ -275,6 +276,16 @@ look(theirs)
 #              "l2": …, "dropout": …}
 #     ends = {"learning_rate": ("worse", "worse"),
 #             "l2": (…, …), "dropout": (…, …)}
+
+# %%
+def lost(space, seed):
+    """By how much the choice of eight trials lies below the best."""
+    objective = tabular.Objective(seed, validation=100)
+    random_search(objective, space, 8, seed)
+    place = objective.tried[int(np.argmax(objective.scores))][0]
+    best = at_the_end[tabular.SPACE["width"].index(32)].max()
+    return best - at_the_end[place]
+
 
 # %% question="6.3"
 # BEGIN SOLUTION: space, ends
@@ -299,16 +310,6 @@ checks.defended(space, ends)
 # may look at differences:
 
 # %%
-def lost(space, seed):
-    """By how much the choice of eight trials lies below the best."""
-    objective = tabular.Objective(seed, validation=100)
-    random_search(objective, space, 8, seed)
-    place = objective.tried[int(np.argmax(objective.scores))][0]
-    best = at_the_end[tabular.SPACE["width"].index(32)].max()
-    return best - at_the_end[place]
-
-
-# %%
 if found is not None and space is not ...:
     spaces = {"yours": space, "theirs": theirs, "all": whole | {"width": [32]}}
     losses = xr.DataArray([[lost(axes, seed) for seed in range(300)]
@@ -323,14 +324,13 @@ if found is not None and space is not ...:
 # %% [markdown]
 # ## 6.4 What may you conclude?
 #
-# Four isolation plots from a report on one image data set. Each point is the best
-# score for that value of the scientific knob: for each value and each of twelve seeds
-# the learning rate and the penalty were tuned anew, and the winner was scored on
-# images that had not chosen it. Above stands the number of trials that each value had
-# in each seed; in the last panel SGD had 12 and Adam 60. The seeds are shared: seed 3
-# has the same images everywhere. Bars are 95 % intervals of the means, and each panel
-# has a vertical axis of its own. The authors had asked *beforehand* whether momentum
-# 0.9 beats 0.8.
+# Four isolation plots from a report on one image data set. Each point is a mean over
+# twelve seeds: for each value of the scientific knob and each seed the learning rate
+# and the penalty were tuned anew, and the winner was scored on images that had not
+# chosen it. Above stands the number of trials that each value had in each seed; in the
+# last panel SGD had 12 and Adam 60. The seeds are shared: seed 3 has the same images
+# everywhere. Bars are 95 % intervals of the means, and each panel has a vertical axis
+# of its own. The authors had asked *beforehand* whether momentum 0.9 beats 0.8.
 
 # %%
 from course_utils.checks.hyperparameter_tuning import studies as planted
@@ -474,8 +474,8 @@ if validation is not ...:
 
 # %% [markdown]
 # The mean gap tells what such a search costs in honesty. It is not a discount for your
-# own winner: the single gaps scatter widely. What your winner is worth, images say that
-# have chosen nothing.
+# own winner: the single gaps scatter widely. Only images that have chosen nothing can say
+# what your winner is worth.
 #
 # ## 6.6 Improve this network, and report it honestly
 #
@@ -526,8 +526,8 @@ def listed(accuracy):
 #    both arms.
 # 3. **Compare**: mine minus baseline, seed by seed, with its 95 % interval. The claim
 #    is `"better"` if all of the interval lies above 0, `"worse"` if all of it lies
-#    below, and `"undecided"` otherwise.
-# 4. **Train** the network that you would ship with `model.compile` and `model.fit`, and
+#    below, and `"undecided"` otherwise. (Better by how much, the interval says.)
+# 4. **Train** the network that you would ship (if undecided, the simpler one) with `model.compile` and `model.fit`, and
 #    **save** it to a `.keras` file in a temporary folder.
 # 5. In the next cell: **load** the file, **open** the test set with `task.open_test()`,
 #    once, and score the loaded network on it.
@@ -696,10 +696,9 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.referee(flaws, honest)
 
 # %% [markdown]
-# The networks need not be trained again, but the choice has to be made again: on
-# validation images, from a wider range, with the same number of trials for the
-# baseline, and several seeds for what both have chosen. Until then the honest number
-# stands. (We looked at thirty such searches before we took this one. In most of the
+# The honest number costs no new training. The comparison does: choose on validation
+# images, from a wider range, with as many trials for the baseline, and several seeds for
+# what both have chosen. (We looked at thirty such searches before we took this one. In most of the
 # others the promise was broken too, and in most of them by less.)
 #
 # ## Done?
@@ -712,7 +711,7 @@ checks.referee(flaws, honest)
 progress()
 
 # %% [markdown]
-# **To go on.** Give `ladder` a factor of 2, and then a first rung of 3 epochs: what
-# is gained, and what does it cost? And add an ablation to your report: leave out the
+# **To go on.** In the last line of `ladder` replace `1, 12, 3` by `1, 12, 2`, and then by
+# `3, 12, 3`: what is gained, and what does it cost? And add an ablation to your report: leave out the
 # parts of your improvement one at a time, each tuned anew, and see which of them you
 # need.
