@@ -35,6 +35,20 @@ environment.check()
 environment.slider()
 
 # %% [markdown]
+# ## Is this course for you?
+#
+# Five questions about what it builds on. Choose an answer; it opens and says what to
+# think of it. If you are right in four of them, begin.
+
+# %%
+from IPython.display import display
+
+from course_utils import quiz
+
+for question in ("kernel", "start", "step", "validation", "axis"):
+    display(quiz.ask("00", question))
+
+# %% [markdown]
 # ## How the course works
 #
 # **Every claim is put on trial.** “Batch norm trains ten times faster”: you will
@@ -82,12 +96,9 @@ print(measured.ratio("sweep_warm"))
 print(measured.ratio("sweep_cold"))
 
 # %% [markdown]
-# **Predict first.** Questions like this one stand before the experiments. Choose an
-# answer; it opens and says what to think of it.
+# **Predict first.** Questions like this one stand before the experiments.
 
 # %%
-from course_utils import quiz
-
 quiz.ask("00", "seeds")
 
 # %% [markdown]
@@ -118,8 +129,7 @@ quiz.ask("00", "seeds")
 # | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
 # | [A2](A2_why_batch_norm_works.ipynb) | why batch norm works: gradients, covariate shift, smoothness |
 #
-# Those with a link are here; the others are on their way. To read on about batch
-# normalization there is an annotated [reading list](reading_batch_normalization.md).
+# To read on about batch normalization there is an annotated [reading list](reading_batch_normalization.md).
 
 # %% [markdown]
 # ## The ledger
