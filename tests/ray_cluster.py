@@ -2,14 +2,13 @@
 
 import contextlib
 import importlib.util
-import os
 import tempfile
-from pathlib import Path
 
 import psutil
 import pytest
 
 from course_utils.search import executors
+from tests.needed import needed
 
 ALONE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",   # as on Windows and macOS, nodes listen on the loopback alone
@@ -19,22 +18,18 @@ NODE = {"num_cpus": 1, "include_dashboard": False, "include_log_monitor": False}
 
 
 def require_ray():
-    """Skip the test where Ray is not installed; in CI, where it has to be, fail."""
-    if importlib.util.find_spec("ray"):
-        return
-    if os.environ.get("CI"):
-        pytest.fail("Ray is missing, and CI has to run these tests: make ray.")
-    pytest.skip("Ray is not installed")
+    """Skip the test where Ray is not installed; in CI fail."""
+    needed(importlib.util.find_spec("ray"), "Ray", "make ray")
 
 
 @contextlib.contextmanager
 def two_nodes():
     """A `ray.cluster_utils.Cluster`: a head node and a second one, one CPU each; nothing of them is left behind."""
     before = psutil.Process().children(recursive=True)
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with (pytest.MonkeyPatch.context() as patch, executors.light_imports(),
+          tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder):
         for name, value in {**ALONE, "RAY_TMPDIR": folder}.items():
             patch.setenv(name, value)
-        patch.setenv("PYTHONPATH", str(Path(executors.__file__).with_name("light")))
         import ray
         from ray.cluster_utils import Cluster
 

@@ -3,7 +3,6 @@
 import functools
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import pytest
 from bs4 import BeautifulSoup
 from packaging.requirements import Requirement
 
+from tests.needed import needed
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 OPTIONS = ["--quiet", "--fail-on-warning", "--keep-going", "--fresh-env", "--conf-dir", "book"]
@@ -23,12 +24,8 @@ pytestmark = pytest.mark.slow   # builds all pages
 
 
 def require_sphinx():
-    """Skip the test where the book's packages are not installed; in CI, where they have to be, fail."""
-    if importlib.util.find_spec("myst_nb"):
-        return
-    if os.environ.get("CI"):
-        pytest.fail("Sphinx and myst-nb are missing, and CI has to run these tests: make book.")
-    pytest.skip("Sphinx and myst-nb are not installed: make book")
+    """Skip the test where the book's packages are not installed; in CI fail."""
+    needed(importlib.util.find_spec("myst_nb"), "Sphinx with myst-nb", "make book")
 
 
 @functools.cache

@@ -288,6 +288,7 @@ def test_the_same_configuration_twice_is_trained_twice(small):
 @pytest.mark.parametrize(("grid", "kind", "message"), [
     ({"configuration": {"learning_rate": 0.1}}, TypeError, "expected a list of dicts"),
     ({"configuration": []}, TypeError, "expected a list of dicts"),
+    ({"configuration": [{}, {}]}, TypeError, "expected a list of dicts"),
     ({"configuration": [{"width": 4}, {"depth": 1}]}, ValueError, "the same knobs in all of them"),
     ({"configuration": [{"width": 4}], "width": [4, 8]}, ValueError, "in the grid and in its configurations"),
     ({"configuration": [{"wideness": 4}]}, ValueError, "'wideness' is not a knob"),

@@ -99,6 +99,9 @@ def test_a_cluster_of_this_machine_ends_with_its_block():
     with search.local_ray():
         found = search.run(lambda params: params["x"], {"x": search.uniform(0, 1)}, n_trials=3, ray="auto")
         assert found.trials.node.str.contains("/").all()
+        with search.local_ray():   # what runs already is not ended by it
+            pass
+        assert ray.is_initialized()
     assert not ray.is_initialized()
 
 

@@ -81,7 +81,7 @@ def parse(grid, build_model, batch_size, optimizer):
             fixed.pop(knob, None)
     if coupled:
         rows = [dict(zip(coupled, row, strict=True)) for row in zip(*coupled.values(), strict=True)]
-        axes = {knob: rows if knob == COUPLED else axes[knob] for knob in [*given, *grid] if knob in {*axes, COUPLED}}
+        axes = {knob: rows if knob == COUPLED else axes[knob] for knob in grid if knob in {*axes, COUPLED}}
     for optimizer in chosen.values():
         optimizers.check_grid(optimizer, asked | coupled)
     return axes, fixed, chosen
@@ -111,8 +111,10 @@ def structures(axes, fixed):
 
 def _columns(grid):
     """The knobs that vary together: dict knob → list of values, one for each configuration."""
-    rows = grid.get(COUPLED, [{}])
-    if not (isinstance(rows, list | tuple) and rows and all(isinstance(row, dict) for row in rows)):
+    if COUPLED not in grid:
+        return {}
+    rows = grid[COUPLED]
+    if not (isinstance(rows, list | tuple) and rows and all(isinstance(row, dict) and row for row in rows)):
         raise TypeError(f"grid['{COUPLED}'] is {rows!r:.60}; expected a list of dicts such as "
                         "[{'learning_rate': 0.1, 'dropout': 0.2}, {'learning_rate': 0.3, 'dropout': 0.0}].")
     for row in rows:

@@ -141,6 +141,8 @@ class Ray(Executor):
 def local_ray():
     """A Ray cluster of this machine alone, for the calls in a ``with`` block: `run` with ``ray="auto"``, Ray Tune.
 
+    A cluster to which this process is connected already is used instead, and stays connected.
+
     Raises
     ------
     ImportError, ConnectionError
@@ -150,11 +152,14 @@ def local_ray():
         raise ImportError(problem)
     import ray
 
-    _connect(ray, "local")
+    ours = not ray.is_initialized()
+    if ours:
+        _connect(ray, "local")
     try:
         yield
     finally:
-        ray.shutdown()
+        if ours:
+            ray.shutdown()
 
 
 def _connect(ray, address):

@@ -95,10 +95,9 @@ _ = ax.legend()
 # %% [markdown]
 # The exceptions are configurations with a high learning rate: one step further, and
 # nothing is learned at all. There the nearest point may be far off (here the table is
-# too pessimistic). Elsewhere it is
-# good enough for comparing searches. Now look at the map: where does the learning rate
-# matter, where the penalty, and what has width to do with dropout? (Left: 64 units, dropout
-# 0.2. Right: each at its best rate and penalty.)
+# too pessimistic). Elsewhere it is good enough for comparing searches. Now look at the
+# map: where does the learning rate matter, where the penalty, and what has width to do
+# with dropout? (Left: 64 units, dropout 0.2. Right: each at its best rate and penalty.)
 
 # %%
 figure, axes = plots.panels(2)
@@ -115,8 +114,8 @@ axes[1].set_xscale("log", base=2)
 
 # %% [markdown]
 # Two *interactions*: the strongest penalty moves the best learning rate down (and spoils
-# the accuracy), and the best dropout rate depends on the width. How much of the whole space is
-# good?
+# the accuracy), and the best dropout rate depends on the width. How much of the whole
+# space is good?
 
 # %%
 for good in (0.8, 0.85, 0.88):
@@ -460,9 +459,9 @@ for knob in tabular.SPACE:
 
 # %% [markdown]
 # A hundred trials are enough to find the first axis, but not for the numbers: look at the
-# width. (Optuna scales to a sum of one; the
-# truth is less than one, because interactions explain a part too.) Now read the last
-# column, the table again, but among sensible learning rates only: other knobs come first.
+# width. (Optuna scales to a sum of one; the truth is less than one, because interactions
+# explain a part too.) Now read the last column, the table again, but among sensible
+# learning rates only: other knobs come first.
 # An importance belongs to a *space*, not to a knob. Make the space smaller, and ask
 # again.
 #
@@ -580,9 +579,8 @@ print(f"gained by the logarithmic axis: {float(gap['mean']):.3f} "
 
 # %% [markdown]
 # Here the loss is bearable: of 36 rates drawn evenly a few still lie low enough. Were
-# the good rates ten times smaller, hardly one would. What acts by
-# factors (learning rate, penalties, widths) gets a logarithmic axis; for a momentum
-# search $1-\beta$.
+# the good rates ten times smaller, hardly one would. What acts by factors (learning rate,
+# penalties, widths) gets a logarithmic axis; for a momentum search $1-\beta$.
 #
 # **“The longer I search, the better.”** The score says so, for ever. When to stop? A
 # simple rule: when the best has not changed for so many trials.

@@ -149,6 +149,8 @@ _ = plots.intervals(
 #
 # Cost is counted in epochs. Random search trains 16 configurations to the end;
 # successive halving may spend as many epochs, on as many configurations as they buy.
+# (Epoch by epoch the table holds only the accuracy on all 720 images. So the same images
+# choose and judge, the seeds alone are others: compare differences, not levels.)
 
 # %%
 cheaper = claims.get("sc-halving")
@@ -258,8 +260,9 @@ for way in ("search_fit_many", "search_processes", "search_ray"):
     print(measured.ratio(way))
 
 # %% [markdown]
-# So much for claim 3. It has no line in the ledger, because times belong to a machine:
-# here TensorFlow used both cores before, and each new process starts by importing it.
+# So much for claim 3. It has no line in the ledger, because times belong to a machine, and
+# this was one round on one. TensorFlow spreads one training over both cores anyway, and
+# each new process starts by importing it.
 # Small networks gain by being trained *together*. Workers pay where one training does
 # not fit beside another: large models, a GPU each, or many machines.
 #
@@ -441,11 +444,11 @@ for what in ("search_overhead_here", "search_overhead_ray",
     print(measured.ratio(what))
 
 # %% [markdown]
-# Even for these small networks the driver would keep a hundred nodes busy. What stops
+# By this estimate the driver would, even for these small networks, keep a hundred nodes busy. What stops
 # you first is something else: TPE has no score of trials that have not ended (with as
-# many workers as trials it hardly differs from random search), every node has to start and to
-# import, and someone pays for all of it. So first prune, then train together, and only
-# then buy machines.
+# many workers as trials it has none at all), every node has to start and to import, and
+# someone pays for all of it. So first prune, then train together, and only then buy
+# machines.
 #
 # ## What goes wrong
 #
@@ -458,12 +461,15 @@ import xarray as xr
 
 rows = {}
 for first in (1, 2, 3, 4, 6):
-    gaps, spent = [], []
+    gaps, spent, gone = [], [], 0
     for seed in range(100):
         curves, again, _ = tabular.drawn(seed, 81)
         found = halving.successive_halving(curves, first=first)
-        gaps.append(again[found.chosen] - again[curves[:, -1].argmax()])
+        winner = curves[:, -1].argmax()
+        gaps.append(again[found.chosen] - again[winner])
         spent.append(found.spent / curves.size)
+        gone += int(found.epochs[winner] == first)
+    print(f"rung after {first}: the winner stopped there in {gone} of 100")
     rows[f"after {first}, {np.mean(spent):.0%} of the epochs"] = (
         stats.interval(xr.DataArray(gaps, dims="seed")))
 _ = plots.intervals(rows, neutral=0, xlabel="accuracy with other seeds, minus "
@@ -471,8 +477,8 @@ _ = plots.intervals(rows, neutral=0, xlabel="accuracy with other seeds, minus "
                     title="A fifth of the cost, and nothing lost")
 
 # %% [markdown]
-# Nothing, not even with a rung after a single epoch: in this table whoever wins is among
-# the better third from the beginning. (It may even gain a little. Whoever is good early
+# Nothing, not even with a rung after a single epoch: whoever would win in this table is
+# seldom or never outside the better third at the first rung. (It may even gain a little. Whoever is good early
 # *and* late is less likely to be merely lucky.) Do not conclude that this is always so.
 # Take two of the techniques of this course, on the canvas digits. Which one would you
 # keep after 50 steps?
@@ -576,9 +582,9 @@ for name in trials.TECHNIQUES:
     print(f"{name:14}{gain[0]:+8.2f}{gain[1]:+12.2f}")
 
 # %% [markdown]
-# Augmentation gives the same answer to both. Batch norm adds nothing to nothing, and much
-# beside the others. And dropout takes away: a network that hardly sees the same image twice
-# needs no second brake, in so short a training. What a technique is worth depends on its
+# Augmentation gives the same answer to both. Batch norm alone adds nothing that we could
+# see, and much beside the others. And dropout takes away: a network that hardly sees the
+# same image twice seems to need no second brake. What a technique is worth depends on its
 # company, so do not add up the gains of different papers.
 #
 # ### 3. Search, with the same budget for both sides (lecture 12)
@@ -638,6 +644,7 @@ def between(old, new):
 
 ablation = len(trials.ARMS) * (everything.seeds + len(trials.TUNING_SEEDS)
                                * len(trials.LEARNING_RATES))
+doses = ", ".join(f"{knob} {ours[knob]:.2g}" for knob in space)
 print(f"""IMPROVING A NETWORK ON CANVAS DIGITS
 Question   Is the improved network better than the old one, tuned?
 Data       {canvas.name}: {len(canvas.x_train)} images to train on, \
@@ -647,7 +654,7 @@ SGD, batches of 32, 27 epochs, batch norm (if any) with momentum 0.9
 Searched   130 trainings for each side, successive halving, 90 → 30 → 10;
            before that an ablation for the improved side only, {ablation}
            trainings on the same validation images
-Improved   batch norm, {', '.join(f'{k} {v:.2g}' for k, v in ours.items() if k in space)}
+Improved   batch norm, {doses}
 Result     {between('tuned', 'improved')} (95 %, 12 paired seeds)
            of {between('as found', 'improved')} over the model as found, \
 {between('as found', 'tuned')} are tuning alone

@@ -13,9 +13,9 @@ import urllib.request
 
 import jupytext
 import nbformat
-import pytest
 
 from course_utils import build
+from tests.needed import needed
 
 RUN_ALL = """async () => {
     const app = window.jupyterapp; await app.restored;
@@ -35,12 +35,8 @@ SAVE = "async () => { await window.jupyterapp.commands.execute('docmanager:save'
 
 
 def require_chromium():
-    """Skip the test where Chromium is absent; in CI, where it has to be, fail."""
-    if shutil.which("chromium") or shutil.which("chromium-browser"):
-        return
-    if os.environ.get("CI"):
-        pytest.fail("Chromium is missing, and CI has to run these tests: apt-get install chromium.")
-    pytest.skip("Chromium is not installed")
+    """Skip the test where Chromium is absent; in CI fail."""
+    needed(shutil.which("chromium") or shutil.which("chromium-browser"), "Chromium", "apt-get install chromium")
 
 
 @contextlib.contextmanager
