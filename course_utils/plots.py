@@ -284,11 +284,11 @@ def alt_text(figure):
     panels = [ax for ax in figure.axes if ax.get_visible()]
     titles = _distinct(ax.get_title(place) for ax in panels for place in ("left", "center", "right"))
     if figure.get_suptitle():   # then those of the panels are labels, as above small images
-        titles = [*_distinct([figure.get_suptitle()]), ", ".join(titles)]
+        titles = [*_distinct([figure.get_suptitle()]), "; ".join(titles)]
     vertical = " and ".join(_distinct(ax.get_ylabel() for ax in panels))
     horizontal = " and ".join(_distinct(ax.get_xlabel() for ax in panels))
     axes = " against ".join(filter(None, [vertical, horizontal]))
-    said = ": ".join(filter(None, [axes, ", ".join(_names(panels))]))
+    said = ": ".join(filter(None, [axes, "; ".join(_names(panels))]))   # names have commas in them
     if said[:1].isascii():   # "γ of a unit" is not "Γ of a unit"
         said = said[:1].upper() + said[1:]
     sentences = [text if text[-1] in ".?!…" else f"{text}." for text in (*titles, said) if text]

@@ -85,15 +85,15 @@ EFFECTS = {"digits": claims.Verdict(None, 0.5, 0.4, 0.6, 10), "deep\ndigits": cl
 
 @pytest.mark.parametrize(("draw", "text"), [
     (draw_a_pair, "It learns wrong labels by heart … and pays. Validation accuracy and training loss against learning "
-                  "rate: plain, batch norm."),
+                  "rate: plain; batch norm."),
     (lambda _: draw_a_scatter(), "Does each have a pair? β of a unit against γ of a unit."),
     (lambda _: draw_a_scatter(ylabel=""), "Does each have a pair? γ of a unit."),   # and no powers of ten
-    (lambda _: draw_bars(), "Swirl is best. Accuracy: swish, swirl."),
+    (lambda _: draw_bars(), "Swirl is best. Accuracy: swish; swirl."),
     (lambda _: plots.intervals(EFFECTS, neutral=0, xlabel="gained", title="Both gain").figure,
-     "Both gain. Gained: digits, deep digits."),
+     "Both gain. Gained: digits; deep digits."),
     (lambda _: plots.images([{"as it is": np.eye(3), "mirrored": np.eye(3)}], title="Still an L?"),
-     "Still an L? as it is, mirrored."),
-    (lambda _: draw_bars().axes[0].set(title="", ylabel="") and plt.gcf(), "Swish, swirl."),
+     "Still an L? as it is; mirrored."),
+    (lambda _: draw_bars().axes[0].set(title="", ylabel="") and plt.gcf(), "Swish; swirl."),
     (lambda _: plots.axes().figure, "")], ids=range(8))
 def test_a_figure_in_words_is_its_titles_axes_and_names(draw, text, scores):
     assert plots.alt_text(draw(scores)) == text
