@@ -6,7 +6,6 @@ them is added here while Sphinx reads them: a number before each title, the tabl
 text for each figure, and the sentence of each lab.
 """
 
-import ast
 import html
 import importlib.util
 import json
@@ -62,12 +61,9 @@ def prepare(app, name, source):
         cells.append(contents(app.srcdir, name))
     else:
         cells[0]["source"] = "".join(cells[0]["source"]).replace("# ", f"# {name.partition('_')[0]} · ", 1)
-    heading = project
     for cell in cells:
         if cell["cell_type"] == "code":
-            describe(cell, heading)
-        else:
-            heading = [heading, *re.findall(r"^#+ (.+)", "".join(cell["source"]), re.MULTILINE)][-1]
+            describe(cell)
     source[0] = json.dumps(notebook)
 
 
@@ -82,33 +78,24 @@ def contents(folder, root):
     return {"cell_type": "markdown", "id": "contents", "metadata": {}, "source": "\n\n".join(trees)}
 
 
-def describe(cell, heading):
+def describe(cell):
     """Give the figures of a code cell their text; let a lab say what it shows here, and what it can do elsewhere."""
-    outputs, text = [], titles("".join(cell["source"])) or f"Figure in the section “{heading}”"
+    outputs, texts = [], []
     for output in cell["outputs"]:
         data = output.get("data", {})
         if "lab-style" in "".join(data.get("text/html", "")):
             continue   # for JupyterLab
         outputs.append(output)
+        if "image/png" not in data:
+            continue
+        texts.append(output["metadata"].get("image/png", {}).get("alt", ""))
         call, _, sentence = "".join(data.get("text/plain", "")).partition("\n")
-        if "image/png" in data and call.startswith("labs."):
-            text = sentence
+        if call.startswith("labs."):
             said = (f"<div class='lab-said'><p>{html.escape(sentence)}</p><p>In JupyterLab this figure has controls: "
                     f"<code>{html.escape(call)}</code> opens it as it is here.</p></div>")
             outputs.append({"output_type": "display_data", "metadata": {}, "data": {"text/html": said}})
     cell["outputs"] = outputs
-    cell["metadata"]["mystnb"] = {"image": {"alt": text}}
-
-
-def titles(code):
-    """The titles that a cell gives to its figure and its panels; each says what is to be seen."""
-    texts = []
-    for call in [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]:
-        given = [keyword.value for keyword in call.keywords if keyword.arg == "title"]
-        if isinstance(call.func, ast.Attribute) and call.func.attr in ("title", "set_title", "suptitle"):
-            given += call.args[:1]
-        texts += [text.value for text in given if isinstance(text, ast.Constant)]
-    return "; ".join(texts)
+    cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(texts)}}   # myst-nb takes one for all figures of a cell
 
 
 def mend(app, name, template, context, doctree):

@@ -1,10 +1,13 @@
-"""Every figure of the course: means with 95 % bands, intervals beside a threshold."""
+"""Every figure of the course: means with 95 % bands, intervals beside a threshold; and what it shows, in words."""
 
 import pathlib
+import re
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
+from matplotlib.figure import Figure
 
 from course_utils import stats
 
@@ -267,6 +270,31 @@ def images(rows, *, title=None):
     return made
 
 
+def alt_text(figure):
+    """What a figure shows, for those who cannot see it: its titles, its axes, the names of what is compared.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    str, sentences; empty if nothing in the figure says what it is
+    """
+    panels = [ax for ax in figure.axes if ax.get_visible()]
+    titles = _distinct(ax.get_title(place) for ax in panels for place in ("left", "center", "right"))
+    if figure.get_suptitle():   # then those of the panels are labels, as above small images
+        titles = [*_distinct([figure.get_suptitle()]), "; ".join(titles)]
+    vertical = " and ".join(_distinct(ax.get_ylabel() for ax in panels))
+    horizontal = " and ".join(_distinct(ax.get_xlabel() for ax in panels))
+    axes = " against ".join(filter(None, [vertical, horizontal]))
+    said = ": ".join(filter(None, [axes, "; ".join(_names(panels))]))   # names have commas in them
+    if said[:1].isascii():   # "γ of a unit" is not "Γ of a unit"
+        said = said[:1].upper() + said[1:]
+    sentences = [text if text[-1] in ".?!…" else f"{text}." for text in (*titles, said) if text]
+    return " ".join(sentences).replace("… …", "…")
+
+
 def errors_on_log_axis(ax):
     """Make the vertical axis one of errors: logarithmic, in percent."""
     ax.set(yscale="log", ylabel="error")
@@ -299,3 +327,29 @@ def _logarithmic(ax, x):
 
 def _part(effect, part):
     return effect[part] if hasattr(effect, "data_vars") else getattr(effect, part)
+
+
+def _names(panels):
+    """The words in legends, and those that stand at ticks in place of a label; not the numbers there."""
+    texts = [text for ax in panels if ax.get_legend() for text in ax.get_legend().get_texts()]
+    for axis in [axis for ax in panels for axis in (ax.yaxis, ax.xaxis) if not axis.get_label_text()]:
+        texts += axis.get_ticklabels()
+    return [name for name in _distinct(text.get_text() for text in texts)
+            if any(map(str.isalpha, re.sub(r"\\\w+", "", name)))]   # "$\mathdefault{10^{-3}}$" is a number
+
+
+def _distinct(texts):
+    """Texts that are not empty, once each, on one line."""
+    return list(dict.fromkeys(filter(None, (" ".join(text.split()) for text in texts))))
+
+
+def _bundle(figure):
+    """What a notebook stores beside a figure's picture: words in place of its size and class."""
+    said = alt_text(figure)
+    return ({"text/plain": f"Figure: {said}"}, {"image/png": {"alt": said}}) if said else ({}, {})
+
+
+# A notebook stores with every figure, also with one that a learner draws, what it shows.
+_shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+if _shell:
+    _shell.display_formatter.mimebundle_formatter.for_type(Figure, _bundle)

@@ -55,9 +55,8 @@ def cells(path, kind="code"):
 
 
 def stored(path, mime):
-    """What the cells of a notebook have stored as this MIME type, with the words beside it."""
-    return [("".join(output["data"][mime]), "".join(output["data"].get("text/plain", "")))
-            for cell in cells(path) for output in cell["outputs"] if mime in output.get("data", {})]
+    """Outputs of the cells of a notebook that have this MIME type."""
+    return [output for cell in cells(path) for output in cell["outputs"] if mime in output.get("data", {})]
 
 
 def test_every_notebook_is_a_page_and_stands_in_the_contents_in_order(pages):
@@ -109,11 +108,14 @@ def test_every_file_and_every_place_that_a_page_names_is_there(site, pages):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_page_shows_what_its_notebook_has_stored(path, pages):
     page = pages[path.stem]
-    pictures, quizzes = stored(path, "image/png"), [html for html, _ in stored(path, "text/html")]
-    assert len(page.select(".cell_output img")) == len(pictures)
+    pictures, quizzes = stored(path, "image/png"), ["".join(one["data"]["text/html"])
+                                                    for one in stored(path, "text/html")]
+    texts = [picture["metadata"]["image/png"]["alt"] for picture in pictures]
+    assert [image["alt"] for image in page.select(".cell_output img")] == texts
     assert len(page.select("details")) == sum(html.count("<details") for html in quizzes)
     assert len(page.select(".cell_input")) == len([cell for cell in cells(path) if cell["source"]])
-    labs = [words.partition("\n")[::2] for _, words in pictures if words.startswith("labs.")]
+    words = ["".join(picture["data"]["text/plain"]).partition("\n")[::2] for picture in pictures]
+    labs = [(call, sentence) for call, sentence in words if call.startswith("labs.")]
     uses = any(re.match(r"labs\.\w+\(", line) for cell in cells(path) for line in cell["source"])
     assert bool(labs) == uses
     said = [[part.get_text() for part in lab.select("p, code")] for lab in page.select(".lab-said")]

@@ -17,6 +17,12 @@ TWIN = textwrap.dedent('''\
 
     ax = plots.axes()
     _ = ax.plot([1, 2, 3])
+    _ = ax.set(title="It rises", xlabel="time")
+
+    # %%
+    import matplotlib.pyplot as plt
+
+    _ = plt.plot([1, 2, 3])
 
     # %% tags=["live-only"]
     import time
@@ -59,6 +65,16 @@ def test_every_stored_cell_was_run_and_says_nothing_of_the_machine(twin):
         assert "stderr" not in text
 
 
+@pytest.mark.parametrize("twin", [*build.twins(), *build.solutions()], ids=lambda twin: f"{twin.parts[-3]}-{twin.stem}")
+def test_every_stored_figure_says_what_it_shows(twin):
+    outputs = [output for cell in nbformat.read(build.notebook_of(twin), 4).cells for output in cell.get("outputs", [])
+               if "image/png" in output.get("data", {})]
+    for output in outputs:
+        words, alt = output.data["text/plain"], output.metadata.get("image/png", {}).get("alt", "")
+        assert len(alt) > 20, f"Cells with a figure have no words for it; run `course build {twin.stem[:2]}`."
+        assert words == f"Figure: {alt}" or (words.startswith("labs.") and words.partition("\n")[2] == alt)
+
+
 def test_the_readme_quotes_the_last_measurements():
     readme = (build.HOME / "README.md").read_text(encoding="utf-8")
     assert build.quote(readme) == readme, "run `course build`"
@@ -78,11 +94,17 @@ def test_building_twice_gives_the_same_bytes_and_stores_no_time(twin):
     second = build.build(twin).read_bytes()
     assert first == second
     cells = nbformat.reads(first.decode(), 4).cells
-    assert [cell.id for cell in cells] == [f"07-test-{number:02d}" for number in range(4)]
-    assert "image/png" in cells[1].outputs[0].data
-    assert cells[2].outputs == []
-    assert cells[3].outputs[0].text == "done\ntwice\n"
-    assert len(cells[3].outputs) == 1, "a widget has nothing to show without its kernel"
+    assert [cell.id for cell in cells] == [f"07-test-{number:02d}" for number in range(5)]
+    (figure,), (nameless,) = cells[1].outputs, cells[2].outputs
+    assert "image/png" in figure.data
+    assert figure.data["text/plain"] == "Figure: It rises. Time."
+    assert figure.metadata == {"image/png": {"alt": "It rises. Time."}}
+    assert "image/png" in nameless.data
+    assert nameless.data["text/plain"].startswith("<Figure size")
+    assert nameless.metadata == {}
+    assert cells[3].outputs == []
+    assert cells[4].outputs[0].text == "done\ntwice\n"
+    assert len(cells[4].outputs) == 1, "a widget has nothing to show without its kernel"
     assert build.differences(twin, build.notebook_of(twin)) == []
 
 
@@ -102,7 +124,7 @@ def test_a_difference_says_which_command_mends_it(twin):
     assert build.differences(twin, build.notebook_of(twin)) == [
         "Cell 0 of 07_test.ipynb differs from its text twin; run `course build 07`."]
     twin.write_text(TWIN + "\n# %%\n1\n", encoding="utf-8")
-    assert "has 4 cells and its text twin 5" in build.differences(twin, build.notebook_of(twin))[0]
+    assert "has 5 cells and its text twin 6" in build.differences(twin, build.notebook_of(twin))[0]
     assert "is missing" in build.differences(twin, twin.parent / "nowhere.ipynb")[0]
 
 

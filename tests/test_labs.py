@@ -136,6 +136,18 @@ def test_stop_keeps_the_picture_and_says_so(monkeypatch):
     assert bytes(lab._image.value).startswith(PNG)
 
 
+def test_the_sentence_is_what_the_picture_is_called_here_and_where_it_is_stored(monkeypatch, without_training):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, **given: shown.append((what, given)))
+    lab = labs.batch_norm()
+    lab._ipython_display_()
+    assert lab._image.tooltip == lab._text != ""
+    assert lab._image.get_state()["description"] == ""   # else JupyterLab would not take the tooltip
+    stored, given = shown[-1]
+    assert stored["text/plain"] == f"{lab.call()}\n{lab._text}"
+    assert given["metadata"] == {"image/png": {"alt": lab._text}}
+
+
 def test_a_failing_computation_is_a_sentence_and_the_lab_lives_on(monkeypatch, without_training):
     lab = labs.batch_norm()
     lab.wait(10)

@@ -1,5 +1,7 @@
 """Figures show what they are given: bands, axes, thresholds."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -55,6 +57,56 @@ def test_labels_stand_above_rows_that_have_their_own():
     rows = [{"a": gray, "b": color}, {"a": gray, "b": color}, {"c": color, "d": gray}]
     labels = [ax.get_title() for ax in plots.images(rows).axes]
     assert labels == ["a", "b", "", "", "c", "d"]
+
+
+def draw_a_pair(scores):
+    figure, (left, right) = plots.panels(2)
+    plots.against(scores, "learning_rate", by="batch_norm", title="It learns wrong labels by heart …", ax=left)
+    plots.against(scores.rename("loss"), "learning_rate", by="batch_norm", title="… and pays", ax=right)
+    return figure
+
+
+def draw_a_scatter(ylabel="β of a unit"):
+    ax = plots.axes()
+    ax.plot([1, 2], [3, 4])
+    ax.set(xlabel="γ of\na unit", ylabel=ylabel, yscale="log", title="Does each have a pair?")
+    return ax.figure
+
+
+def draw_bars():
+    ax = plots.axes()
+    ax.bar(["swish", "swirl"], [1, 2])
+    ax.set(ylabel="accuracy", title="Swirl is best.")
+    return ax.figure
+
+
+EFFECTS = {"digits": claims.Verdict(None, 0.5, 0.4, 0.6, 10), "deep\ndigits": claims.Verdict(None, 0.5, 0.4, 0.6, 10)}
+
+
+@pytest.mark.parametrize(("draw", "text"), [
+    (draw_a_pair, "It learns wrong labels by heart … and pays. Validation accuracy and training loss against learning "
+                  "rate: plain; batch norm."),
+    (lambda _: draw_a_scatter(), "Does each have a pair? β of a unit against γ of a unit."),
+    (lambda _: draw_a_scatter(ylabel=""), "Does each have a pair? γ of a unit."),   # and no powers of ten
+    (lambda _: draw_bars(), "Swirl is best. Accuracy: swish; swirl."),
+    (lambda _: plots.intervals(EFFECTS, neutral=0, xlabel="gained", title="Both gain").figure,
+     "Both gain. Gained: digits; deep digits."),
+    (lambda _: plots.images([{"as it is": np.eye(3), "mirrored": np.eye(3)}], title="Still an L?"),
+     "Still an L? as it is; mirrored."),
+    (lambda _: draw_bars().axes[0].set(title="", ylabel="") and plt.gcf(), "Swish; swirl."),
+    (lambda _: plots.axes().figure, "")], ids=range(8))
+def test_a_figure_in_words_is_its_titles_axes_and_names(draw, text, scores):
+    assert plots.alt_text(draw(scores)) == text
+
+
+def test_asking_for_words_leaves_the_picture_as_it_is(scores):
+    def picture(ask):
+        figure, file = draw_a_pair(scores), io.BytesIO()
+        ask(figure)
+        figure.savefig(file, bbox_inches="tight")
+        return file.getvalue()
+
+    assert picture(plots.alt_text) == picture(lambda figure: None)
 
 
 def test_the_names_of_values():

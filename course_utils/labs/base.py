@@ -101,6 +101,7 @@ class Lab:
 
     def _build_widgets(self):
         import ipywidgets as widgets
+        import traitlets
 
         self._widgets = {name: control.make(self.state[name]) for name, control in self.controls.items()}
         for name, widget in self._widgets.items():
@@ -111,6 +112,8 @@ class Lab:
                 widget.continuous_update = False
             widget.observe(lambda _: self._read_controls(), "value")
         self._image = widgets.Image(format="png", layout={"max_width": "100%", "width": f"{4.4 * self.panels:g}in"})
+        # The tooltip is what a screen reader calls the picture. It is only shown beside an empty description.
+        self._image.add_traits(description=traitlets.Unicode("").tag(sync=True))
         self._progress = widgets.FloatProgress(min=0, max=1, layout={"width": "24em"})
         self._stop = widgets.Button(description="Stop", tooltip="Stop training and keep the picture as it is")
         self._stop.on_click(lambda _: self._stopped.set())
@@ -165,7 +168,7 @@ class Lab:
                 return True
             self._progress.value = self.done(partial)
             if self.done(partial) < 1 and time.monotonic() - drawn > _REDRAW:
-                self._image.value, _ = self._picture(state, partial)
+                self._image.value, self._image.tooltip = self._picture(state, partial)
                 drawn = time.monotonic()
             return False
 
@@ -173,10 +176,10 @@ class Lab:
         self._compiled.add(structure)
         if self._wanted is not None:
             return
-        self._image.value, sentence = self._picture(state, runs)
+        self._image.value, self._image.tooltip = self._picture(state, runs)
         stopped = self._stopped.is_set() and self.done(runs) < 1
         self._progress.value = self.done(runs)
-        self._say(f"Stopped early. {sentence}" if stopped else sentence)
+        self._say(f"Stopped early. {self._image.tooltip}" if stopped else self._image.tooltip)
 
     def _picture(self, state, runs):
         with _drawing:
@@ -201,7 +204,8 @@ class Lab:
         self.wait()
         display({"text/html": STYLE + KEYS, "text/plain": ""}, raw=True)
         display({"image/png": base64.b64encode(self._image.value).decode(),
-                 "text/plain": f"{self.call()}\n{self._text}"}, raw=True)
+                 "text/plain": f"{self.call()}\n{self._text}"}, raw=True,
+                metadata={"image/png": {"alt": self._text}})
 
     @staticmethod
     def done(runs):

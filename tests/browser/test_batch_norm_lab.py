@@ -71,6 +71,7 @@ def expect_the_displayed_state(page, reference):
     expected_picture, expected_sentence = reference.render(state)
     assert sentence == expected_sentence
     assert picture == expected_picture
+    assert page.get_by_role("img", name=sentence, exact=True).count() == 1
     return state
 
 
