@@ -3,7 +3,7 @@
 ``make book`` builds it with Sphinx and myst-nb. Nothing is executed, and no page asks another host
 for anything. The pages are the notebooks themselves; what a reader without a kernel needs beside
 them is added here while Sphinx reads them: a number before each title, the table of contents, a
-text for each figure, and the sentence of each lab.
+text for each figure, the sentence of each lab, and its controls over states computed before (`states`).
 """
 
 import ast
@@ -48,6 +48,7 @@ mathjax3_config = {"options": {"enableMenu": False}}   # its menu would load mor
 
 def setup(app):
     """Connect what is added to the notebooks, and what is mended in the pages."""
+    app.add_config_value("labs", "build/book-labs", "env")   # the folder that `states` fills
     app.connect("source-read", prepare)
     app.connect("html-page-context", mend)
 
@@ -65,7 +66,7 @@ def prepare(app, name, source):
     heading = project
     for cell in cells:
         if cell["cell_type"] == "code":
-            describe(cell, heading)
+            describe(cell, heading, pathlib.Path(app.config.labs))
         else:
             heading = [heading, *re.findall(r"^#+ (.+)", "".join(cell["source"]), re.MULTILINE)][-1]
     source[0] = json.dumps(notebook)
@@ -82,8 +83,8 @@ def contents(folder, root):
     return {"cell_type": "markdown", "id": "contents", "metadata": {}, "source": "\n\n".join(trees)}
 
 
-def describe(cell, heading):
-    """Give the figures of a code cell their text; let a lab say what it shows here, and what it can do elsewhere."""
+def describe(cell, heading, labs):
+    """Give the figures of a code cell their text; let a lab say what it shows, and move where its states are known."""
     outputs, text = [], titles("".join(cell["source"])) or f"Figure in the section “{heading}”"
     for output in cell["outputs"]:
         data = output.get("data", {})
@@ -95,9 +96,41 @@ def describe(cell, heading):
             text = sentence
             said = (f"<div class='lab-said'><p>{html.escape(sentence)}</p><p>In JupyterLab this figure has controls: "
                     f"<code>{html.escape(call)}</code> opens it as it is here.</p></div>")
+            states = labs / f"{call.removeprefix('labs.').partition('(')[0]}.json"
+            if states.exists():
+                said += live(json.loads(states.read_text("utf-8")))
             outputs.append({"output_type": "display_data", "metadata": {}, "data": {"text/html": said}})
     cell["outputs"] = outputs
     cell["metadata"]["mystnb"] = {"image": {"alt": text}}
+
+
+def live(lab):
+    """The controls of a lab over its states, as `states.export` gives them; hidden until `book.js` brings them to life."""
+    width, height = lab["size"]
+    states = json.dumps({"pieces": lab["pieces"], "states": lab["states"]}, ensure_ascii=False, separators=(",", ":"))
+    states = states.replace("</", "<\\/")   # nothing in it may end the script
+    return f"""<div class="lab" hidden><div class="lab-controls">{"".join(map(control, lab["controls"]))}</div>
+        <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="lab-sentence"></svg>
+        <p id="lab-sentence" role="status"></p>
+        <p>In JupyterLab <code></code> opens this state; there the lab is trained while you watch, and has all its
+        controls with all their values.</p>
+        <script type="application/json">{states}</script></div>"""
+
+
+def control(knob):
+    """A control of a lab: a box to tick, a slider over numbers, or a list; its value is a place among the values."""
+    values, start = knob["values"], knob["start"]
+    known = f'id="lab-{knob["name"]}" data-count="{len(values)}"'
+    if isinstance(values[0], bool):
+        made = f'<input type="checkbox" {known}{" checked" * start}>'
+    elif all(isinstance(value, int | float) for value in values):
+        marks = html.escape(json.dumps([f"{value:g}" for value in values]))
+        made = f'<input type="range" {known} max="{len(values) - 1}" value="{start}" data-values="{marks}"><output></output>'
+    else:
+        options = [f'<option value="{at}"{" selected" * (at == start)}>{html.escape(str(value))}</option>'
+                   for at, value in enumerate(values)]
+        made = f'<select {known}>{"".join(options)}</select>'
+    return f'<div><label for="lab-{knob["name"]}">{html.escape(knob["label"])}</label>{made}</div>'
 
 
 def titles(code):
