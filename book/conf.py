@@ -105,32 +105,33 @@ def describe(cell, heading, labs):
 
 
 def live(lab):
-    """The controls of a lab over its states, as `states.export` gives them; hidden until `book.js` brings them to life."""
+    """A lab over its states, as `states.export` gives them; hidden until `book.js` brings it to life."""
     width, height = lab["size"]
     states = json.dumps({"pieces": lab["pieces"], "states": lab["states"]}, ensure_ascii=False, separators=(",", ":"))
     states = states.replace("</", "<\\/")   # nothing in it may end the script
     return f"""<div class="lab" hidden><div class="lab-controls">{"".join(map(control, lab["controls"]))}</div>
         <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="lab-sentence"></svg>
         <p id="lab-sentence" role="status"></p>
-        <p>In JupyterLab <code></code> opens this state; there the lab is trained while you watch, and has all its
-        controls with all their values.</p>
+        <p>In JupyterLab <code></code> opens this state; there every value between is computed while you watch, and
+        there is more to move: {html.escape(", ".join(lab["others"]))}.</p>
         <script type="application/json">{states}</script></div>"""
 
 
 def control(knob):
     """A control of a lab: a box to tick, a slider over numbers, or a list; its value is a place among the values."""
-    values, start = knob["values"], knob["start"]
+    values, start, reading = knob["values"], knob["start"], ""
     known = f'id="lab-{knob["name"]}" data-count="{len(values)}"'
     if isinstance(values[0], bool):
         made = f'<input type="checkbox" {known}{" checked" * start}>'
     elif all(isinstance(value, int | float) for value in values):
         marks = html.escape(json.dumps([f"{value:g}" for value in values]))
-        made = f'<input type="range" {known} max="{len(values) - 1}" value="{start}" data-values="{marks}"><output></output>'
+        made = f'<input type="range" {known} max="{len(values) - 1}" value="{start}" data-values="{marks}">'
+        reading = '<span aria-hidden="true"></span>'   # the slider says its value itself
     else:
         options = [f'<option value="{at}"{" selected" * (at == start)}>{html.escape(str(value))}</option>'
                    for at, value in enumerate(values)]
         made = f'<select {known}>{"".join(options)}</select>'
-    return f'<div><label for="lab-{knob["name"]}">{html.escape(knob["label"])}</label>{made}</div>'
+    return f'<div><label for="lab-{knob["name"]}">{html.escape(knob["label"])}</label>{made}{reading}</div>'
 
 
 def titles(code):

@@ -24,6 +24,7 @@ FOLDER = ROOT / "build" / "book-labs"
 TABLE = tomllib.loads((ROOT / "book" / "labs.toml").read_text("utf-8"))
 # What every picture depends on, beside the code of the lab and all that it imports.
 SHARED = ["book/states.py", "course_utils/course.mplstyle", "course_utils/tabular.npz", "requirements.lock"]
+MOST = 500_000   # bytes of a lab: its page carries them
 DOTS, COLORS = 150, 64   # a line of more dots becomes a picture, for it is lighter; colors of a picture
 # The same picture gives the same text: words stay words, and names depend on nothing but what they name.
 SVG = {"svg.fonttype": "none", "svg.hashsalt": "book"}
@@ -45,6 +46,11 @@ def update(name, folder=FOLDER, values=None):
     -------
     bool
         Whether there was anything to compute.
+
+    Raises
+    ------
+    ValueError
+        More than `MOST` bytes.
     """
     values, path = values or TABLE[name], folder / f"{name}.json"
     made_of = fingerprint(name, values)
@@ -52,6 +58,9 @@ def update(name, folder=FOLDER, values=None):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"made_of": made_of} | export(name, values), ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > MOST:
+        raise ValueError(f"The states of labs.{name} take {len(text.encode()) / 1000:.0f} kB; expected at most "
+                         f"{MOST // 1000}. Give its controls fewer values in book/labs.toml.")
     path.write_text(text, "utf-8")
     return True
 
@@ -106,8 +115,9 @@ def export(name, values):
     -------
     dict
         ``controls``: name, label and values of each, and the place of the value it starts with.
-        ``size``: of the picture, in points. ``pieces``: elements of SVG. ``states``, in the order of
-        `itertools.product`: sentence, call, and the places of the pieces in the order of drawing.
+        ``others``: labels of the controls that the book leaves out. ``size``: of the picture, in
+        points. ``pieces``: elements of SVG. ``states``, in the order of `itertools.product`:
+        sentence, call, and the places of the pieces in the order of drawing.
     """
     from course_utils import labs
 
@@ -124,7 +134,8 @@ def export(name, values):
         figure, sentence = lab.figure(state, lab.compute(state, lambda partial: False))
         pieces = [places.setdefault(piece, len(places)) for piece in drawn(figure)]
         states[at] = [sentence, lab.call(state), *pieces]
-    return {"controls": controls, "size": [round(72 * inches, 1) for inches in figure.get_size_inches()],
+    return {"controls": controls, "others": [lab.controls[key].label for key in lab.controls if key not in values],
+            "size": [round(72 * inches, 1) for inches in figure.get_size_inches()],
             "pieces": list(places), "states": [states[at] for at in range(len(wanted))]}
 
 
@@ -157,9 +168,9 @@ def pieces(svg):
     """The elements of matplotlib's SVG without the groups that only name them, as short as they look the same."""
     root = xml.fromstring(re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href"))
     for element in root.iter():
-        element.tail = None
-        if element.tag in ("g", "defs"):
-            element.text = None
+        # Words stay; of line breaks and indentation nothing does.
+        for place in ("text", "tail"):
+            setattr(element, place, (getattr(element, place) or "").strip() or None)
         for name, value in element.attrib.items():
             element.set(name, shorter(name, value, decimals=2 if element.get("id", "").startswith("m") else 1))
     for part in root.findall("g"):

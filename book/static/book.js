@@ -20,7 +20,7 @@ for (const lab of document.querySelectorAll(".lab")) {
       if (control.type === "range") {
         const value = JSON.parse(control.dataset.values)[chosen];
         control.setAttribute("aria-valuetext", value);
-        control.nextElementSibling.value = value;
+        control.nextElementSibling.textContent = value;
       }
     }
     const [sentence, call, ...drawn] = states[place];
