@@ -129,7 +129,7 @@ def test_a_lab_answers_to_the_keyboard(page, site):
     first = shown(page)
     assert first[2] == "labs.search()"
     assert "36 trials" in first[1]
-    trials, images = lab.get_by_label("trials"), lab.get_by_label("validation images")
+    trials, images = (lab.get_by_role("slider", name=name) for name in ("trials", "validation images"))
     trials.focus()
     page.keyboard.press("ArrowLeft")
     second = shown(page)
@@ -156,9 +156,9 @@ def test_every_state_of_a_lab_can_be_chosen_and_is_drawn(page, site):
     page.goto(address(site, "13_search_at_scale"))
     seen = set()
     for pruner in ("median", "successive halving"):
-        page.locator(".lab").get_by_label("pruner").select_option(pruner)
+        page.get_by_role("combobox", name="pruner").select_option(pruner)
         for first in ("Home", "End"):
-            page.locator(".lab").get_by_label("epochs to the first rung").press(first)
+            page.get_by_role("slider", name="epochs to the first rung").press(first)
             picture, sentence, call = shown(page)
             assert sentence.lower().startswith(pruner)
             assert ("first=2" in call) == (first == "End")
