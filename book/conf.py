@@ -109,7 +109,8 @@ def live(lab):
     width, height = lab["size"]
     states = json.dumps({"pieces": lab["pieces"], "states": lab["states"]}, ensure_ascii=False, separators=(",", ":"))
     states = states.replace("</", "<\\/")   # nothing in it may end the script
-    return f"""<div class="lab" hidden><div class="lab-controls" role="group" aria-label="Controls">{"".join(map(control, lab["controls"]))}</div>
+    controls = "".join(map(control, lab["controls"]))
+    return f"""<div class="lab" hidden><div class="lab-controls" role="group" aria-label="Controls">{controls}</div>
         <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="lab-sentence"></svg>
         <p id="lab-sentence" role="status"></p>
         <p>In JupyterLab <code></code> opens this state; there every value between is computed while you watch, and
