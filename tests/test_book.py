@@ -197,4 +197,4 @@ def test_only_make_book_packages_installs_what_the_book_needs():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert "--python $(PY) --requirement requirements-book.lock --constraint requirements.lock\n" in makefile
     assert f"-m sphinx {' '.join(OPTIONS)} " in makefile
-    assert "book: book-packages " in makefile
+    assert re.search(r"^book: book-packages .*\n\t@\$\(PY\) -m book.states\n", makefile, re.MULTILINE)
