@@ -6,7 +6,7 @@ PY := .venv/bin/python
 PYTHON ?= $(if $(shell test -x $(PY) && test -e .venv/installed && echo yes),$(PY),python3)
 ARGS ?=
 
-.PHONY: lab test quick build book claims lint lock ray bench bench-search bench-notebooks bench-labs setup clean
+.PHONY: lab test quick build book book-packages claims lint lock ray bench bench-search bench-notebooks bench-labs setup clean
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -27,8 +27,12 @@ lint: setup
 build: setup          # text twins -> notebooks with outputs; ARGS="07" for one
 	@.venv/bin/course build $(ARGS)
 
-book: setup           # all lectures as a static site in build/book, for readers without a kernel
+book-packages: setup  # Sphinx and what else only the book needs
 	@.venv/bin/uv pip install --quiet --python $(PY) --requirement requirements-book.lock --constraint requirements.lock
+
+# The states of the labs are kept in build/book-labs: some minutes the first time, and after a change to a lab.
+book: book-packages   # all lectures as a static site in build/book, for readers without a kernel
+	@$(PY) -m book.states
 	@rm -rf build/book
 	@$(PY) -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --conf-dir book --doctree-dir build/book-doctrees notebooks build/book
 	@echo "The book is ready: open build/book/index.html."

@@ -3,7 +3,7 @@
 ``make book`` builds it with Sphinx and myst-nb. Nothing is executed, and no page asks another host
 for anything. The pages are the notebooks themselves; what a reader without a kernel needs beside
 them is added here while Sphinx reads them: a number before each title, the table of contents, a
-text for each figure, and the sentence of each lab.
+text for each figure, the sentence of each lab, and its controls over states computed before (`states`).
 """
 
 import html
@@ -47,6 +47,7 @@ mathjax3_config = {"options": {"enableMenu": False}}   # its menu would load mor
 
 def setup(app):
     """Connect what is added to the notebooks, and what is mended in the pages."""
+    app.add_config_value("labs", "build/book-labs", "env")   # the folder that `states` fills
     app.connect("source-read", prepare)
     app.connect("html-page-context", mend)
 
@@ -63,7 +64,7 @@ def prepare(app, name, source):
         cells[0]["source"] = "".join(cells[0]["source"]).replace("# ", f"# {name.partition('_')[0]} · ", 1)
     for cell in cells:
         if cell["cell_type"] == "code":
-            describe(cell)
+            describe(cell, pathlib.Path(app.config.labs))
     source[0] = json.dumps(notebook)
 
 
@@ -78,8 +79,8 @@ def contents(folder, root):
     return {"cell_type": "markdown", "id": "contents", "metadata": {}, "source": "\n\n".join(trees)}
 
 
-def describe(cell):
-    """Give the figures of a code cell their text; let a lab say what it shows here, and what it can do elsewhere."""
+def describe(cell, labs):
+    """Give the figures of a code cell their text; let a lab say what it shows, and move where its states are known."""
     outputs, texts = [], []
     for output in cell["outputs"]:
         data = output.get("data", {})
@@ -93,9 +94,43 @@ def describe(cell):
         if call.startswith("labs."):
             said = (f"<div class='lab-said'><p>{html.escape(sentence)}</p><p>In JupyterLab this figure has controls: "
                     f"<code>{html.escape(call)}</code> opens it as it is here.</p></div>")
+            states = labs / f"{call.removeprefix('labs.').partition('(')[0]}.json"
+            if states.exists():
+                said += live(json.loads(states.read_text("utf-8")))
             outputs.append({"output_type": "display_data", "metadata": {}, "data": {"text/html": said}})
     cell["outputs"] = outputs
     cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(texts)}}   # myst-nb takes one for all figures of a cell
+
+
+def live(lab):
+    """A lab over its states, as `states.export` gives them; hidden until `book.js` brings it to life."""
+    width, height = lab["size"]
+    states = json.dumps({"pieces": lab["pieces"], "states": lab["states"]}, ensure_ascii=False, separators=(",", ":"))
+    states = states.replace("</", "<\\/")   # nothing in it may end the script
+    controls = "".join(map(control, lab["controls"]))
+    return f"""<div class="lab" hidden><div class="lab-controls" role="group" aria-label="Controls">{controls}</div>
+        <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="lab-sentence"></svg>
+        <p id="lab-sentence" role="status"></p>
+        <p>In JupyterLab <code></code> opens this state; there every value between is computed while you watch, and
+        there is more to move: {html.escape(", ".join(lab["others"]))}.</p>
+        <script type="application/json">{states}</script></div>"""
+
+
+def control(knob):
+    """A control of a lab: a box to tick, a slider over numbers, or a list; its value is a place among the values."""
+    values, start, reading = knob["values"], knob["start"], ""
+    known = f'id="lab-{knob["name"]}" data-count="{len(values)}"'
+    if isinstance(values[0], bool):
+        made = f'<input type="checkbox" {known}{" checked" * start}>'
+    elif all(isinstance(value, int | float) for value in values):
+        marks = html.escape(json.dumps([f"{value:g}" for value in values]))
+        made = f'<input type="range" {known} max="{len(values) - 1}" value="{start}" data-values="{marks}">'
+        reading = '<span aria-hidden="true"></span>'   # the slider says its value itself
+    else:
+        options = [f'<option value="{at}"{" selected" * (at == start)}>{html.escape(str(value))}</option>'
+                   for at, value in enumerate(values)]
+        made = f'<select {known}>{"".join(options)}</select>'
+    return f'<div><label for="lab-{knob["name"]}">{html.escape(knob["label"])}</label>{made}{reading}</div>'
 
 
 def mend(app, name, template, context, doctree):

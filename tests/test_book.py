@@ -10,14 +10,21 @@ import tomllib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from packaging.requirements import Requirement
 
+from book import states
+from course_utils import labs
+from tests.lab_states import closed
 from tests.needed import needed
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FEW = {   # states of labs that only look up, for the book of the tests
+    "search": {"trials": [16, 36], "images": [50, 100], "open_test": [False, True]},
+    "halving": {"pruner": ["median", "successive halving"], "first": [1, 2]}}
 OPTIONS = ["--quiet", "--fail-on-warning", "--keep-going", "--fresh-env", "--conf-dir", "book"]
 
 pytestmark = pytest.mark.slow   # builds all pages
@@ -25,16 +32,19 @@ pytestmark = pytest.mark.slow   # builds all pages
 
 def require_sphinx():
     """Skip the test where the book's packages are not installed; in CI fail."""
-    needed(importlib.util.find_spec("myst_nb"), "Sphinx with myst-nb", "make book")
+    needed(importlib.util.find_spec("myst_nb"), "Sphinx with myst-nb", "make book-packages")
 
 
 @functools.cache
 def build_book(temporary):
-    """The book in a temporary folder, built once for all tests; a warning is an error."""
+    """The book in a temporary folder with a `FEW` states, built once for all tests; a warning is an error."""
     require_sphinx()
     folder = temporary / "book"
-    done = subprocess.run([sys.executable, "-m", "sphinx", *OPTIONS, "--doctree-dir", folder / "doctrees", "notebooks",
-                           folder / "site"], cwd=ROOT, capture_output=True, text=True)
+    for name, values in FEW.items():
+        states.update(name, folder / "labs", values)
+    done = subprocess.run([sys.executable, "-m", "sphinx", *OPTIONS, "--define", f"labs={folder / 'labs'}",
+                           "--doctree-dir", folder / "doctrees", "notebooks", folder / "site"],
+                          cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "site"
 
@@ -115,14 +125,43 @@ def test_a_page_shows_what_its_notebook_has_stored(path, pages):
     assert len(page.select("details")) == sum(html.count("<details") for html in quizzes)
     assert len(page.select(".cell_input")) == len([cell for cell in cells(path) if cell["source"]])
     words = ["".join(picture["data"]["text/plain"]).partition("\n")[::2] for picture in pictures]
-    labs = [(call, sentence) for call, sentence in words if call.startswith("labs.")]
+    shown = [(call, sentence) for call, sentence in words if call.startswith("labs.")]
     uses = any(re.match(r"labs\.\w+\(", line) for cell in cells(path) for line in cell["source"])
-    assert bool(labs) == uses
+    assert bool(shown) == uses
     said = [[part.get_text() for part in lab.select("p, code")] for lab in page.select(".lab-said")]
-    assert [(call, sentence) for sentence, _, call in said] == labs
-    for lab, (_, sentence) in zip(page.select(".lab-said"), labs, strict=True):
+    assert [(call, sentence) for sentence, _, call in said] == shown
+    for lab, (_, sentence) in zip(page.select(".lab-said"), shown, strict=True):
         assert lab.find_previous("img")["alt"] == sentence
     assert "widget" not in page.select_one("article").get_text().lower().replace("ipywidgets", "")
+
+
+def test_labs_have_their_controls_where_their_states_are_known(pages):
+    moved = {name: [label.get_text() for label in page.select(".lab label")] for name, page in pages.items()}
+    assert {name: labels for name, labels in moved.items() if labels} == {
+        "12_hyperparameter_search": ["trials", "validation images", "open the test set"],
+        "13_search_at_scale": ["pruner", "epochs to the first rung"]}
+    for page in [page for page in pages.values() if page.select(".lab")]:
+        assert page.select_one(".lab").has_attr("hidden")   # until the script has started
+        for control in page.select(".lab :is(input, select)"):
+            assert page.select(f"label[for={control['id']}]")
+        assert page.select_one(".lab svg")["aria-labelledby"] == page.select_one(".lab [role=status]")["id"]
+
+
+@pytest.mark.parametrize(("name", "page", "places"), [
+    ("search", "12_hyperparameter_search", {0: {"trials": 16, "images": 50, "open_test": False},
+                                            7: {"trials": 36, "images": 100, "open_test": True}}),
+    ("halving", "13_search_at_scale", {1: {"pruner": "median", "first": 2}, 2: {"pruner": "successive halving"}})])
+def test_a_state_in_the_page_is_that_of_the_lab(name, page, places, pages):
+    script = pages[page].select_one(".lab script").string
+    found, lab = json.loads(script), closed(getattr(labs, name))
+    assert len(script.encode()) < 100_000
+    assert len(found["states"]) == np.prod([len(values) for values in FEW[name].values()])
+    for place, chosen in places.items():
+        sentence, call, *drawn = found["states"][place]
+        state = lab.checked(chosen)
+        figure, said = lab.figure(state, lab.compute(state, lambda partial: False))
+        assert (sentence, call) == (said, lab.call(state))
+        assert [found["pieces"][piece] for piece in drawn] == states.drawn(figure)
 
 
 def test_every_figure_has_a_text(pages):
@@ -146,7 +185,7 @@ def test_every_formula_is_one(pages):
     assert len(pages["05_batch_norm_from_scratch"].select(".math")) > 20
 
 
-def test_only_make_book_installs_what_the_book_needs():
+def test_only_make_book_packages_installs_what_the_book_needs():
     lock = (ROOT / "requirements-book.lock").read_text("utf-8").splitlines()
     course = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
@@ -156,3 +195,4 @@ def test_only_make_book_installs_what_the_book_needs():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert "--python $(PY) --requirement requirements-book.lock --constraint requirements.lock\n" in makefile
     assert f"-m sphinx {' '.join(OPTIONS)} " in makefile
+    assert re.search(r"^book: book-packages .*\n\t@\$\(PY\) -m book.states\n", makefile, re.MULTILINE)

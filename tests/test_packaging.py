@@ -90,7 +90,7 @@ def test_only_make_ray_installs_ray_and_ci_does():
     assert not {"ray", "pyarrow"} & {line.split("==")[0] for line in LOCK}
     assert {"ray", "pyarrow"} <= {line.split("==")[0] for line in RAY_LOCK}   # Ray Tune does not start without pyarrow
     assert "--python $(PY) --requirement requirements-ray.lock --constraint requirements.lock\n" in read("Makefile")
-    assert read(".ci/run").splitlines()[-3:] == ["make book", "make ray", "make test"]
+    assert read(".ci/run").splitlines()[-3:] == ["make book-packages", "make ray", "make test"]
 
 
 def test_environment_yml_installs_the_lock_and_the_course():

@@ -86,6 +86,14 @@ class Lab:
         """The picture (PNG bytes) and the sentence of a state: a pure function of it."""
         return self._picture(state, self.compute(state, lambda partial: False))
 
+    def figure(self, state, runs):
+        """The figure and the sentence of a state, from what `compute` has returned."""
+        figure = Figure(figsize=(4.4 * self.panels, 3.4), dpi=100)
+        axes = figure.subplots(1, self.panels, squeeze=False)[0]
+        # A fixed frame: constrained layout would take as long again as the drawing itself.
+        figure.subplots_adjust(left=0.075, right=0.985, bottom=0.155, top=0.9, wspace=0.2)
+        return figure, self.draw(list(axes), state, runs)
+
     def wait(self, timeout=None):
         """Block until the picture shows the state of the controls; return whether it does."""
         with self._changed:
@@ -183,11 +191,7 @@ class Lab:
 
     def _picture(self, state, runs):
         with _drawing:
-            figure = Figure(figsize=(4.4 * self.panels, 3.4), dpi=100)
-            axes = figure.subplots(1, self.panels, squeeze=False)[0]
-            # A fixed frame: constrained layout would take as long again as the drawing itself.
-            figure.subplots_adjust(left=0.075, right=0.985, bottom=0.155, top=0.9, wspace=0.2)
-            sentence = self.draw(list(axes), state, runs)
+            figure, sentence = self.figure(state, runs)
             file = io.BytesIO()
             FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})   # savefig draws twice
         return file.getvalue(), sentence

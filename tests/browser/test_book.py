@@ -47,8 +47,10 @@ def test_a_page_shows_its_formulas_and_figures_and_fits_a_phone(page, site, name
     page.wait_for_function("() => document.querySelectorAll('.math').length"
                            " === document.querySelectorAll('.math mjx-container').length")
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
-    sizes = page.evaluate("() => [...document.querySelectorAll('.math mjx-container, article img')].map(shown => "
-                          "shown.getBoundingClientRect()).map(box => Math.min(box.width, box.height))")
+    assert page.locator(".lab, article img:visible").count() >= page.locator("article img").count()
+    sizes = page.evaluate("""() => [...document.querySelectorAll('.math mjx-container, article img, .lab svg')].filter(
+        shown => shown.checkVisibility()).map(shown => shown.getBoundingClientRect()).map(
+        box => Math.min(box.width, box.height))""")
     assert min(sizes, default=9) > 2
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -113,3 +115,83 @@ def test_on_paper_nothing_is_cut_off_and_every_answer_is_open(page, site):
     assert page.locator("details p").first.is_visible()
     assert page.evaluate("""() => [...document.querySelectorAll('pre, div.math, article img')].filter(
         shown => shown.scrollWidth > shown.clientWidth + 1).map(shown => shown.outerHTML.slice(0, 200))""") == []
+
+
+def shown(page):
+    """What a lab shows: its picture, its sentence, its call."""
+    lab = page.locator(".lab")
+    return lab.locator("svg").inner_html(), lab.get_by_role("status").inner_text(), lab.locator("code").inner_text()
+
+
+def test_a_lab_answers_to_the_keyboard(page, site):
+    page.goto(address(site, "12_hyperparameter_search"))
+    lab = page.locator(".lab")
+    first = shown(page)
+    assert first[2] == "labs.search()"
+    assert "36 trials" in first[1]
+    trials, images = (lab.get_by_role("slider", name=name) for name in ("trials", "validation images"))
+    trials.focus()
+    page.keyboard.press("ArrowLeft")
+    second = shown(page)
+    assert trials.get_attribute("aria-valuetext") == lab.locator("span").first.inner_text() == "16"
+    assert second[2] == "labs.search(trials=16)"
+    assert "16 trials" in second[1]
+    assert second[0] != first[0]
+    page.keyboard.press("Tab")
+    assert images.evaluate("control => control === document.activeElement")
+    page.keyboard.press("Home")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert lab.get_by_role("checkbox", name="open the test set").is_checked()
+    assert shown(page)[2] == "labs.search(trials=16, images=50, open_test=True)"
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    assert shown(page) == first
+
+
+def test_every_state_of_a_lab_can_be_chosen_and_is_drawn(page, site):
+    page.goto(address(site, "13_search_at_scale"))
+    seen = set()
+    for pruner in ("median", "successive halving"):
+        page.get_by_role("combobox", name="pruner").select_option(pruner)
+        for first in ("Home", "End"):
+            page.get_by_role("slider", name="epochs to the first rung").press(first)
+            picture, sentence, call = shown(page)
+            assert sentence.lower().startswith(pruner)
+            assert ("first=2" in call) == (first == "End")
+            assert ("median" in call) == (pruner == "median")
+            assert page.locator(".lab svg text", has_text="Accuracy in one search").is_visible()
+            seen |= {picture, sentence}
+    assert len(seen) == 8
+
+
+def test_a_lab_takes_the_place_of_its_stored_figure_but_not_on_paper(page, site):
+    page.goto(address(site, "12_hyperparameter_search"))
+    stored = page.locator(".cell_output:has(.lab)").locator("img, .lab-said")
+    assert [part.is_visible() for part in stored.all()] == [False, False]
+    assert page.locator(".lab svg").is_visible()
+    page.emulate_media(media="print")
+    assert [part.is_visible() for part in stored.all()] == [True, True]
+    assert page.locator(".lab").is_hidden()
+
+
+def test_without_scripts_a_lab_is_its_stored_figure(site, browser):
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address(site, "12_hyperparameter_search"))
+    stored = page.locator(".cell_output:has(.lab)").locator("img, .lab-said")
+    assert [part.is_visible() for part in stored.all()] == [True, True]
+    assert page.locator(".lab").is_hidden()
+    context.close()
+
+
+def test_a_lab_keeps_its_white_paper_in_the_dark(page, site):
+    page.emulate_media(color_scheme="dark")
+    page.goto(address(site, "12_hyperparameter_search"))
+    assert brightness(page) < 60
+    picture = page.locator(".lab svg")
+    assert picture.evaluate("shown => getComputedStyle(shown).backgroundColor") == "rgb(255, 255, 255)"
+    assert picture.locator("text").first.evaluate("shown => getComputedStyle(shown).fill") == "rgb(0, 0, 0)"
