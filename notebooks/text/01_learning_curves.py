@@ -412,10 +412,11 @@ for verdict in verdicts[1:]:
 # hand and decide for three data sets whether to buy more.
 #
 # **References.**
-# C. Cortes, L. D. Jackel, S. A. Solla, V. Vapnik, J. S. Denker: *Learning curves:
-# asymptotic values and rate of convergence*, NIPS 1993.
-# C. Nadeau, Y. Bengio: *Inference for the generalization error*, Machine Learning 52,
-# 2003.
-# J. Hestness et al.: *Deep learning scaling is predictable, empirically*, 2017.
-# T. Viering, M. Loog: *The shape of learning curves: a review*, IEEE Transactions on
-# Pattern Analysis and Machine Intelligence, 2023.
+#
+# - C. Cortes, L. D. Jackel, S. A. Solla, V. Vapnik, J. S. Denker: *Learning curves:
+#   asymptotic values and rate of convergence*, NIPS 1993.
+# - C. Nadeau, Y. Bengio: *Inference for the generalization error*, Machine Learning
+#   52, 2003.
+# - J. Hestness et al.: *Deep learning scaling is predictable, empirically*, 2017.
+# - T. Viering, M. Loog: *The shape of learning curves: a review*, IEEE Transactions
+#   on Pattern Analysis and Machine Intelligence, 2023.

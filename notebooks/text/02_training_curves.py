@@ -612,10 +612,11 @@ for verdict in verdicts:
 # Exercise 01 gives you curves to diagnose.
 #
 # **References.**
-# Y. Bengio: *Practical recommendations for gradient-based training of deep
-# architectures*, in Neural Networks: Tricks of the Trade, 2012.
-# L. N. Smith: *Cyclical learning rates for training neural networks*, WACV 2017.
-# P. Goyal et al.: *Accurate, large minibatch SGD: training ImageNet in 1 hour*,
-# 2017.
-# L. Prechelt: *Early stopping, but when?*, in Neural Networks: Tricks of the
-# Trade, 1998.
+#
+# - Y. Bengio: *Practical recommendations for gradient-based training of deep
+#   architectures*, in Neural Networks: Tricks of the Trade, 2012.
+# - L. N. Smith: *Cyclical learning rates for training neural networks*, WACV 2017.
+# - P. Goyal et al.: *Accurate, large minibatch SGD: training ImageNet in 1 hour*,
+#   2017.
+# - L. Prechelt: *Early stopping, but when?*, in Neural Networks: Tricks of the
+#   Trade, 1998.

@@ -468,9 +468,10 @@ for verdict in verdicts:
 # one run for each arm.
 #
 # **References.**
-# C. Nadeau, Y. Bengio: *Inference for the generalization error*, Machine Learning
-# 52, 2003.
-# X. Bouthillier et al.: *Accounting for variance in machine learning benchmarks*,
-# MLSys 2021.
-# A. Gelman, F. Tuerlinckx: *Type S error rates for classical and Bayesian single
-# and multiple comparison procedures*, Computational Statistics 15, 2000.
+#
+# - C. Nadeau, Y. Bengio: *Inference for the generalization error*, Machine Learning
+#   52, 2003.
+# - X. Bouthillier et al.: *Accounting for variance in machine learning benchmarks*,
+#   MLSys 2021.
+# - A. Gelman, F. Tuerlinckx: *Type S error rates for classical and Bayesian single
+#   and multiple comparison procedures*, Computational Statistics 15, 2000.

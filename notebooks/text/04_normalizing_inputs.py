@@ -128,7 +128,7 @@ for name in ("as it comes", *scalers):
 #
 # ### What each does, and to what data
 #
-# | | computes | belongs to | fooled by |
+# | scaler | computes | belongs to | fooled by |
 # |---|---|---|---|
 # | **standardize** | $(x - \mu_d) / \sigma_d$ | tables, sensors, most inputs | features that hardly vary |
 # | **min–max** | $(x - \min_d) / (\max_d - \min_d)$ | bounded values: pixels, shares | one extreme value |
@@ -466,7 +466,8 @@ for verdict in verdicts:
 # next ones.
 #
 # **References.**
-# Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller: *Efficient BackProp*, in Neural
-# Networks: Tricks of the Trade, 1998.
-# S. Wiesler, H. Ney: *A convergence analysis of log-linear training*, NIPS 2011.
-# S. Kaufman, S. Rosset, C. Perlich: *Leakage in data mining*, KDD 2011.
+#
+# - Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller: *Efficient BackProp*, in Neural
+#   Networks: Tricks of the Trade, 1998.
+# - S. Wiesler, H. Ney: *A convergence analysis of log-linear training*, NIPS 2011.
+# - S. Kaufman, S. Rosset, C. Perlich: *Leakage in data mining*, KDD 2011.

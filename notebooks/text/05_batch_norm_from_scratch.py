@@ -470,10 +470,11 @@ for verdict in verdicts:
 # them in the annotated [reading list](reading_batch_normalization.md).
 #
 # **References.**
-# S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
-# by reducing internal covariate shift*, ICML 2015.
-# J. Frankle, D. J. Schwab, A. S. Morcos: *Training BatchNorm and only BatchNorm:
-# on the expressive power of random features in CNNs*, ICLR 2021.
-# ONNX: *Operator BatchNormalization*, operator set 15.
-# R. D'Agostino, E. S. Pearson: *Tests for departure from normality*, Biometrika
-# 60, 1973.
+#
+# - S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+#   by reducing internal covariate shift*, ICML 2015.
+# - J. Frankle, D. J. Schwab, A. S. Morcos: *Training BatchNorm and only BatchNorm:
+#   on the expressive power of random features in CNNs*, ICLR 2021.
+# - ONNX: *Operator BatchNormalization*, operator set 15.
+# - R. D'Agostino, E. S. Pearson: *Tests for departure from normality*, Biometrika
+#   60, 1973.

@@ -508,13 +508,15 @@ for verdict in verdicts:
 # dropout. Exercise 02 has the traps of today.
 #
 # **References.**
-# S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
-# by reducing internal covariate shift*, ICML 2015.
-# J. L. Ba, J. R. Kiros, G. E. Hinton: *Layer normalization*, arXiv 1607.06450, 2016.
-# T. van Laarhoven: *L2 regularization versus batch and weight normalization*,
-# arXiv 1706.05350, 2017.
-# Y. Wu, K. He: *Group normalization*, ECCV 2018.
-# X. Li, S. Chen, X. Hu, J. Yang: *Understanding the disharmony between dropout and
-# batch normalization by variance shift*, CVPR 2019.
-# B. Zhang, R. Sennrich: *Root mean square layer normalization*, NeurIPS 2019.
-# Y. Wu, J. Johnson: *Rethinking “Batch” in BatchNorm*, arXiv 2105.07576, 2021.
+#
+# - S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+#   by reducing internal covariate shift*, ICML 2015.
+# - J. L. Ba, J. R. Kiros, G. E. Hinton: *Layer normalization*, arXiv 1607.06450,
+#   2016.
+# - T. van Laarhoven: *L2 regularization versus batch and weight normalization*,
+#   arXiv 1706.05350, 2017.
+# - Y. Wu, K. He: *Group normalization*, ECCV 2018.
+# - X. Li, S. Chen, X. Hu, J. Yang: *Understanding the disharmony between dropout
+#   and batch normalization by variance shift*, CVPR 2019.
+# - B. Zhang, R. Sennrich: *Root mean square layer normalization*, NeurIPS 2019.
+# - Y. Wu, J. Johnson: *Rethinking “Batch” in BatchNorm*, arXiv 2105.07576, 2021.

@@ -466,9 +466,10 @@ for verdict in verdicts:
 # yourself and referee a published-looking figure.
 #
 # **References.**
-# S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
-# by reducing internal covariate shift*, ICML 2015.
-# S. Santurkar, D. Tsipras, A. Ilyas, A. Madry: *How does batch normalization help
-# optimization?*, NeurIPS 2018.
-# J. Bjorck, C. Gomes, B. Selman, K. Weinberger: *Understanding batch
-# normalization*, NeurIPS 2018.
+#
+# - S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+#   by reducing internal covariate shift*, ICML 2015.
+# - S. Santurkar, D. Tsipras, A. Ilyas, A. Madry: *How does batch normalization help
+#   optimization?*, NeurIPS 2018.
+# - J. Bjorck, C. Gomes, B. Selman, K. Weinberger: *Understanding batch
+#   normalization*, NeurIPS 2018.

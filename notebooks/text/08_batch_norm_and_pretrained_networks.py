@@ -506,12 +506,13 @@ print(f"bnp-cannot-insert: {verdicts[0].word}")
 # this lecture and to the four before it.
 #
 # **References.**
-# S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network
-# training by reducing internal covariate shift*, ICML 2015.
-# Y. Li, N. Wang, J. Shi, J. Liu, X. Hou: *Revisiting batch normalization for
-# practical domain adaptation*, arXiv 1603.04779, 2016.
-# M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen: *MobileNetV2:
-# inverted residuals and linear bottlenecks*, CVPR 2018.
-# B. Jacob et al.: *Quantization and training of neural networks for efficient
-# integer-arithmetic-only inference*, CVPR 2018 (folding, section 3.2).
-# Y. Wu, J. Johnson: *Rethinking “Batch” in BatchNorm*, arXiv 2105.07576, 2021.
+#
+# - S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+#   by reducing internal covariate shift*, ICML 2015.
+# - Y. Li, N. Wang, J. Shi, J. Liu, X. Hou: *Revisiting batch normalization for
+#   practical domain adaptation*, arXiv 1603.04779, 2016.
+# - M. Sandler, A. Howard, M. Zhu, A. Zhmoginov, L.-C. Chen: *MobileNetV2: inverted
+#   residuals and linear bottlenecks*, CVPR 2018.
+# - B. Jacob et al.: *Quantization and training of neural networks for efficient
+#   integer-arithmetic-only inference*, CVPR 2018 (folding, section 3.2).
+# - Y. Wu, J. Johnson: *Rethinking “Batch” in BatchNorm*, arXiv 2105.07576, 2021.

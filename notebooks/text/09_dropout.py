@@ -568,14 +568,16 @@ for verdict in verdicts:
 # stopping, smoothed labels. Exercise 03 is about dropout.
 #
 # **References.**
-# N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: *Dropout: a
-# simple way to prevent neural networks from overfitting*, JMLR 15, 2014.
-# P. Baldi, P. Sadowski: *Understanding dropout*, NIPS 2013.
-# J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: *Efficient object localization
-# using convolutional networks*, CVPR 2015 (spatial dropout).
-# Y. Gal, Z. Ghahramani: *Dropout as a Bayesian approximation: representing model
-# uncertainty in deep learning*, ICML 2016.
-# B. Lakshminarayanan, A. Pritzel, C. Blundell: *Simple and scalable predictive
-# uncertainty estimation using deep ensembles*, NIPS 2017.
-# X. Li, S. Chen, X. Hu, J. Yang: *Understanding the disharmony between dropout and
-# batch normalization by variance shift*, CVPR 2019.
+#
+# - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov:
+#   *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15,
+#   2014.
+# - P. Baldi, P. Sadowski: *Understanding dropout*, NIPS 2013.
+# - J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: *Efficient object
+#   localization using convolutional networks*, CVPR 2015 (spatial dropout).
+# - Y. Gal, Z. Ghahramani: *Dropout as a Bayesian approximation: representing model
+#   uncertainty in deep learning*, ICML 2016.
+# - B. Lakshminarayanan, A. Pritzel, C. Blundell: *Simple and scalable predictive
+#   uncertainty estimation using deep ensembles*, NIPS 2017.
+# - X. Li, S. Chen, X. Hu, J. Yang: *Understanding the disharmony between dropout
+#   and batch normalization by variance shift*, CVPR 2019.

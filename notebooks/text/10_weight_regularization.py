@@ -579,21 +579,23 @@ print(f"{verdicts[0].claim.key}: {verdicts[0].word}")
 # without fooling itself. Exercise 04 belongs to this lecture.
 #
 # **References.**
-# A. Krogh, J. A. Hertz: *A simple weight decay can improve generalization*, NIPS 1991.
-# R. Tibshirani: *Regression shrinkage and selection via the lasso*, JRSS B, 1996.
-# L. Prechelt: *Early stopping — but when?*, in Neural Networks: Tricks of the Trade,
-# 1998.
-# N. Srebro, J. Rennie, T. Jaakkola: *Maximum-margin matrix factorization*, NIPS 2004
-# (max-norm).
-# C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the Inception
-# architecture for computer vision*, CVPR 2016 (label smoothing).
-# C. Zhang, S. Bengio, M. Hardt, B. Recht, O. Vinyals: *Understanding deep learning
-# requires rethinking generalization*, ICLR 2017.
-# T. van Laarhoven: *L2 regularization versus batch and weight normalization*, arXiv
-# 1706.05350, 2017.
-# I. Loshchilov, F. Hutter: *Decoupled weight decay regularization*, ICLR 2019.
-# M. Belkin, D. Hsu, S. Ma, S. Mandal: *Reconciling modern machine-learning practice and
-# the classical bias–variance trade-off*, PNAS 2019.
-# P. Nakkiran, P. Venkat, S. Kakade, T. Ma: *Optimal regularization can mitigate double
-# descent*, ICLR 2021.
-# A. Zhang, Z. C. Lipton, M. Li, A. J. Smola: *Dive into Deep Learning*, 2023.
+#
+# - A. Krogh, J. A. Hertz: *A simple weight decay can improve generalization*, NIPS
+#   1991.
+# - R. Tibshirani: *Regression shrinkage and selection via the lasso*, JRSS B, 1996.
+# - L. Prechelt: *Early stopping — but when?*, in Neural Networks: Tricks of the
+#   Trade, 1998.
+# - N. Srebro, J. Rennie, T. Jaakkola: *Maximum-margin matrix factorization*, NIPS
+#   2004 (max-norm).
+# - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the
+#   Inception architecture for computer vision*, CVPR 2016 (label smoothing).
+# - C. Zhang, S. Bengio, M. Hardt, B. Recht, O. Vinyals: *Understanding deep
+#   learning requires rethinking generalization*, ICLR 2017.
+# - T. van Laarhoven: *L2 regularization versus batch and weight normalization*,
+#   arXiv 1706.05350, 2017.
+# - I. Loshchilov, F. Hutter: *Decoupled weight decay regularization*, ICLR 2019.
+# - M. Belkin, D. Hsu, S. Ma, S. Mandal: *Reconciling modern machine-learning
+#   practice and the classical bias–variance trade-off*, PNAS 2019.
+# - P. Nakkiran, P. Venkat, S. Kakade, T. Ma: *Optimal regularization can mitigate
+#   double descent*, ICLR 2021.
+# - A. Zhang, Z. C. Lipton, M. Li, A. J. Smola: *Dive into Deep Learning*, 2023.

@@ -181,7 +181,7 @@ print("training changes them:",
 # %% [markdown]
 # ### In the model, or in a pipeline?
 #
-# | | in the model | in `tf.data` |
+# | difference | in the model | in `tf.data` |
 # |---|---|---|
 # | runs | in each training step, on the device | before it, on the CPU, in parallel |
 # | validation | untouched, by itself | untouched if *you* do not map it |
@@ -681,17 +681,18 @@ for verdict in verdicts:
 # hyperparameters, without fooling itself. Exercise 05 belongs to this lecture.
 #
 # **References.**
-# P. Y. Simard, D. Steinkraus, J. C. Platt: *Best practices for convolutional neural
-# networks applied to visual document analysis*, ICDAR 2003.
-# T. DeVries, G. W. Taylor: *Improved regularization of convolutional neural networks
-# with cutout*, arXiv 1708.04552, 2017.
-# H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz: *mixup: beyond empirical risk
-# minimization*, ICLR 2018.
-# S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe, Y. Yoo: *CutMix: regularization strategy
-# to train strong classifiers with localizable features*, ICCV 2019.
-# E. D. Cubuk, B. Zoph, J. Shlens, Q. V. Le: *RandAugment: practical automated data
-# augmentation with a reduced search space*, CVPR Workshops 2020.
-# Z. Zhong, L. Zheng, G. Kang, S. Li, Y. Yang: *Random erasing data augmentation*, AAAI
-# 2020.
-# C. Shorten, T. M. Khoshgoftaar: *A survey on image data augmentation for deep
-# learning*, Journal of Big Data 6, 2019.
+#
+# - P. Y. Simard, D. Steinkraus, J. C. Platt: *Best practices for convolutional
+#   neural networks applied to visual document analysis*, ICDAR 2003.
+# - T. DeVries, G. W. Taylor: *Improved regularization of convolutional neural
+#   networks with cutout*, arXiv 1708.04552, 2017.
+# - H. Zhang, M. Cisse, Y. N. Dauphin, D. Lopez-Paz: *mixup: beyond empirical risk
+#   minimization*, ICLR 2018.
+# - S. Yun, D. Han, S. J. Oh, S. Chun, J. Choe, Y. Yoo: *CutMix: regularization
+#   strategy to train strong classifiers with localizable features*, ICCV 2019.
+# - E. D. Cubuk, B. Zoph, J. Shlens, Q. V. Le: *RandAugment: practical automated
+#   data augmentation with a reduced search space*, CVPR Workshops 2020.
+# - Z. Zhong, L. Zheng, G. Kang, S. Li, Y. Yang: *Random erasing data augmentation*,
+#   AAAI 2020.
+# - C. Shorten, T. M. Khoshgoftaar: *A survey on image data augmentation for deep
+#   learning*, Journal of Big Data 6, 2019.

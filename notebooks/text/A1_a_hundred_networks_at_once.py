@@ -562,12 +562,13 @@ _ = left.legend()
 # | `stopping.py` | what a run would have come to, had it been stopped early |
 #
 # **References.**
-# A. Agarwal: *Static automatic batching in TensorFlow*, ICML 2019 (the machinery
-# behind `tf.vectorized_map`).
-# A. Sabne: *XLA: compiling machine learning for peak performance*, Google 2020.
-# R. Frostig, M. J. Johnson, C. Leary: *Compiling machine learning programs via
-# high-level tracing*, SysML 2018 (JAX, where the map is called `vmap`).
-# W. Whitney: *Parallelizing neural networks on one GPU with JAX*, 2021 (the same
-# idea as on this page, on a graphics card).
-# C. Summers, M. J. Dinneen: *Nondeterminism and instability in neural network
-# optimization*, ICML 2021 (one bit of the initial weights decides).
+#
+# - A. Agarwal: *Static automatic batching in TensorFlow*, ICML 2019 (the machinery
+#   behind `tf.vectorized_map`).
+# - A. Sabne: *XLA: compiling machine learning for peak performance*, Google 2020.
+# - R. Frostig, M. J. Johnson, C. Leary: *Compiling machine learning programs via
+#   high-level tracing*, SysML 2018 (JAX, where the map is called `vmap`).
+# - W. Whitney: *Parallelizing neural networks on one GPU with JAX*, 2021 (the same
+#   idea as on this page, on a graphics card).
+# - C. Summers, M. J. Dinneen: *Nondeterminism and instability in neural network
+#   optimization*, ICML 2021 (one bit of the initial weights decides).

@@ -453,13 +453,14 @@ for verdict in verdicts[:2]:
 # lecture 06 its traps in practice.
 #
 # **References.**
-# S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network
-# training by reducing internal covariate shift*, ICML 2015.
-# K. He, X. Zhang, S. Ren, J. Sun: *Delving deep into rectifiers: surpassing
-# human-level performance on ImageNet classification*, ICCV 2015.
-# S. Santurkar, D. Tsipras, A. Ilyas, A. Madry: *How does batch normalization
-# help optimization?*, NeurIPS 2018.
-# J. Bjorck, C. Gomes, B. Selman, K. Weinberger: *Understanding batch
-# normalization*, NeurIPS 2018.
-# G. Yang, J. Pennington, V. Rao, J. Sohl-Dickstein, S. S. Schoenholz: *A mean
-# field theory of batch normalization*, ICLR 2019.
+#
+# - S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+#   by reducing internal covariate shift*, ICML 2015.
+# - K. He, X. Zhang, S. Ren, J. Sun: *Delving deep into rectifiers: surpassing
+#   human-level performance on ImageNet classification*, ICCV 2015.
+# - S. Santurkar, D. Tsipras, A. Ilyas, A. Madry: *How does batch normalization help
+#   optimization?*, NeurIPS 2018.
+# - J. Bjorck, C. Gomes, B. Selman, K. Weinberger: *Understanding batch
+#   normalization*, NeurIPS 2018.
+# - G. Yang, J. Pennington, V. Rao, J. Sohl-Dickstein, S. S. Schoenholz: *A mean
+#   field theory of batch normalization*, ICLR 2019.
