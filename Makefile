@@ -5,8 +5,10 @@ PY := .venv/bin/python
 # The Python that set the course up, while it is there; else python3.
 PYTHON ?= $(if $(shell test -x $(PY) && test -e .venv/installed && echo yes),$(PY),python3)
 ARGS ?=
+# Nobody who starts to learn is told how TensorFlow was compiled.
+export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick build book book-packages claims lint lock ray bench bench-search bench-notebooks bench-labs setup clean
+.PHONY: lab test quick build book book-packages present present-packages voila claims lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load hub hub-packages picture setup clean
 
 setup:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -15,8 +17,9 @@ setup:
 lab: setup
 	@.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $(ARGS)
 
+# Two processes share the files of tests: tests/conftest.py. ARGS="-n 0" for one, e.g. for a debugger.
 test: setup lint      # everything: the package, the notebooks, the browser
-	@$(PY) -m pytest tests $(ARGS)
+	@$(PY) -m pytest tests -n 2 $(ARGS)
 
 quick: setup          # no notebooks, no browser, nothing slow
 	@$(PY) -m pytest tests -m "not notebooks and not browser and not slow" $(ARGS)
@@ -37,6 +40,23 @@ book: book-packages   # all lectures as a static site in build/book, for readers
 	@$(PY) -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --conf-dir book --doctree-dir build/book-doctrees notebooks build/book
 	@echo "The book is ready: open build/book/index.html."
 
+present-packages: setup   # Voila
+	@.venv/bin/uv pip install --quiet --python $(PY) --requirement requirements-present.lock --constraint requirements.lock
+
+present: setup        # a lecture for a projector, with your notes on a second page: make present ARGS="07"
+	@.venv/bin/course present $(ARGS)
+
+voila: present-packages   # labs as pages without code; ARGS="batch_norm" for one
+	@.venv/bin/course voila $(ARGS)
+
+hub-packages: setup   # JupyterHub with its proxy, which npm installs
+	@command -v npm >/dev/null || { echo "There is no npm here, which installs the proxy of JupyterHub: apt install npm, and run the same command again." >&2; exit 1; }
+	@.venv/bin/uv pip install --quiet --python $(PY) --requirement requirements-hub.lock --constraint requirements.lock
+	@npm install --silent --no-fund --no-audit --global --prefix .venv configurable-http-proxy@5.1.0   # runs on Node 18, which Debian and Ubuntu have
+
+hub: hub-packages     # JupyterHub for a class on this Linux machine: as root, see INSTRUCTORS.md
+	@.venv/bin/jupyterhub --config classroom/jupyterhub_config.py $(ARGS)
+
 claims: setup         # put every claim on trial again, write course_utils/claims/results.json
 	@.venv/bin/course claims $(ARGS)
 
@@ -48,7 +68,7 @@ lock: setup           # renew all locks within the ranges of pyproject.toml
 	@everything=$$(mktemp) && one=$$(mktemp) && \
 	    $(COMPILE) --all-extras --upgrade --output-file $$everything >/dev/null && \
 	    $(COMPILE) --extra dev --constraint $$everything --upgrade --output-file requirements.lock >/dev/null && \
-	    for extra in ray book; do \
+	    for extra in ray book present hub; do \
 	        $(COMPILE) --extra dev --extra $$extra --constraint $$everything --upgrade --output-file $$one >/dev/null && \
 	        grep -vxFf requirements.lock $$one >requirements-$$extra.lock || exit 1; \
 	    done && rm $$everything $$one
@@ -64,8 +84,17 @@ bench: setup          # how fast fit_many is, into course_utils/measured.json; A
 bench-search: ray     # trials per minute here, on two processes, on two nodes, into measured.json
 	@$(PY) -m tests.benchmarks.search $(ARGS)
 
-bench-notebooks: setup  # seconds per notebook
+bench-notebooks: setup  # seconds per notebook, into course_utils/costs.json; ARGS="07 09" for two
 	@$(PY) -m tests.benchmarks.notebooks $(ARGS)
+
+bench-kernel: setup   # seconds to import the package, memory of a lab's kernel, into course_utils/costs.json
+	@$(PY) -m tests.benchmarks.kernel
+
+picture: setup        # the pictures of the README, a lab filmed in a real browser, into notebooks/pictures
+	@$(PY) -m tests.benchmarks.picture $(ARGS)
+
+bench-load: setup     # memory and waiting times of 1, 4 and 12 learners at once, into INSTRUCTORS.md
+	@$(PY) -m tests.benchmarks.load $(ARGS)
 
 bench-labs: setup     # from the slider to the final picture, in a real browser
 	@$(PY) -m tests.benchmarks.labs $(ARGS)

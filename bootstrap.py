@@ -17,6 +17,7 @@ HOME = os.path.dirname(os.path.realpath(__file__))
 VENV = os.path.join(HOME, ".venv")
 PYTHON = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
 STAMP = os.path.join(VENV, "installed")
+SETTINGS = os.path.join(VENV, "share", "jupyter", "lab", "settings", "overrides.json")
 PIP = [PYTHON, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check",
        "--no-input", "--retries", "2"]
 OFFLINE = ("NewConnectionError", "NameResolutionError", "Failed to establish", "Temporary failure",
@@ -169,6 +170,10 @@ def install(anew):
             if problem == FAILED:
                 sys.stderr.write(without_warnings(errors))
             return problem
+    # Or JupyterLab's first word to a learner is a question about news, which it would fetch.
+    os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
+    with open(SETTINGS, "w") as file:
+        file.write('{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}')
     with open(STAMP, "w") as file:
         file.write("\n".join(fingerprint()))
     print("The course is set up.")

@@ -5,6 +5,9 @@ imported only when something is trained.
 """
 
 import importlib
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")   # no page about how TensorFlow was compiled in a learner's notebook
 
 _ROOMS = ["build", "claims", "datasets", "environment", "labs", "measured", "models", "plots", "quiz", "search",
           "stats"]

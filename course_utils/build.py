@@ -19,12 +19,16 @@ import re
 import jupytext
 import nbformat
 
+from course_utils import accessible
+
 HOME = pathlib.Path(__file__).parents[1]
+PICTURES = HOME / "notebooks" / "pictures"   # not .github: JupyterLab shows no pictures from hidden folders
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 600   # seconds for one cell: a hang is an error, a slow machine is not
 CHECKED = "nbval-check-output"   # the tag of cells whose output nbval compares
+NOTE = "instructor"   # the tag of markdown cells that learners do not see
 ANSWER = re.compile(r"^( *)# BEGIN SOLUTION(?:: (.+))?\n(?:.*\n)*?\1# END SOLUTION$", re.MULTILINE)
 
 
@@ -44,7 +48,7 @@ def notebook_of(twin):
 
 
 def read(twin):
-    """A text twin as a notebook without outputs, each cell with a stable id.
+    """A text twin as a notebook without outputs and without the instructor's notes, each cell with a stable id.
 
     Parameters
     ----------
@@ -55,6 +59,7 @@ def read(twin):
     nbformat.NotebookNode
     """
     notebook = jupytext.read(twin, fmt="py:percent")
+    notebook.cells = [cell for cell in notebook.cells if NOTE not in cell.metadata.get("tags", [])]
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     prefix = re.sub(r"[^a-z0-9-]", "-", twin.stem.lower())[:50]
     for number, cell in enumerate(notebook.cells):
@@ -64,6 +69,34 @@ def read(twin):
         cell.id = f"{prefix[:2]}-{kind}-{question.replace('.', '-')}" if question else f"{prefix}-{number:02d}"
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def notes(twin):
+    """The instructor's notes of a text twin: its markdown cells tagged ``instructor``.
+
+    Parameters
+    ----------
+    twin : pathlib.Path
+
+    Returns
+    -------
+    dict of number of a cell of `read(twin)` → list of str, the notes (Markdown) that follow this cell
+
+    Raises
+    ------
+    ValueError
+        A note that is code, or that follows no cell.
+    """
+    found, number = {}, -1
+    for cell in jupytext.read(twin, fmt="py:percent").cells:
+        if NOTE not in cell.metadata.get("tags", []):
+            number += 1
+        elif cell.cell_type != "markdown" or number < 0:
+            raise ValueError(f"{twin.name}: an instructor's note is a markdown cell that follows the cell it belongs "
+                             f"to; this one does not: {cell.source[:60]!r}.")
+        else:
+            found.setdefault(number, []).append(cell.source)
+    return found
 
 
 def execute(notebook, folder):
@@ -91,8 +124,10 @@ def execute(notebook, folder):
         if cell.cell_type == "code" and "live-only" in cell.metadata.get("tags", []):
             cell.outputs = []
         if cell.cell_type == "code":
-            # A widget without its kernel shows an error; a lab stores a picture beside it.
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            # A widget without its kernel shows an error; a lab stores a picture beside it. The script that makes
+            # widgets and figures accessible comes with the first of them that is run.
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})
+                            and output.get("data", {}).get("text/html") != accessible.HTML]
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 
 
@@ -220,13 +255,69 @@ def differences(twin, notebook_path, wanted=None):
 
 
 def quote(text):
-    """The README's text with its ledger and its table of benchmarks as they were last measured."""
+    """The text of README or welcome page with all that stands between its markers as it was last measured."""
     from course_utils import claims, measured
 
-    for name, block in {"ledger": repr(claims.ledger()), "benchmarks": measured.table()}.items():
-        text = re.sub(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end -->)", lambda found, block=block:
-                      f"{found[1]}\n{block}\n\n{found[2]}", text, flags=re.DOTALL)
-    return text
+    blocks = {"syllabus": syllabus("notebooks/", "exercises/"), "lectures": syllabus(), "claim": _claim(),
+              "famous": repr(claims.ledger(claims.FAMOUS)), "verdicts": repr(claims.summary()),
+              "ledger": repr(claims.ledger()), "costs": measured.cost_table(), "benchmarks": measured.table()}
+
+    def written(found):
+        lines = [found["marker"], "", *blocks[found["name"]].splitlines(), "", "<!-- end -->"]
+        return "\n".join((found["comment"] + line).rstrip() for line in lines)
+
+    return re.sub(rf"^(?P<comment>(# )?)(?P<marker><!-- (?P<name>{'|'.join(blocks)}): [^\n]*-->)\n.*?<!-- end -->$",
+                  written, text, flags=re.DOTALL | re.MULTILINE)
+
+
+def quoting():
+    """Paths of the pages that quote measurements."""
+    return [HOME / "README.md", HOME / "notebooks" / "text" / "00_welcome.py"]
+
+
+def quote_all():
+    """Write into these pages what was last measured."""
+    for page in quoting():
+        page.write_text(quote(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _claim():
+    """The picture of the first famous claim, with its words; `make picture` draws it."""
+    from course_utils import claims, plots
+
+    figure = claims.picture(claims.FAMOUS[0]).figure
+    plots.plt.close(figure)
+    return f"![{plots.alt_text(figure)}]({PICTURES.relative_to(HOME).as_posix()}/claim.png)"
+
+
+def syllabus(lectures="", exercises=None):
+    """All lectures as a Markdown table: minutes to work through one, seconds to run it, its exercise.
+
+    Parameters
+    ----------
+    lectures, exercises : str
+        Where the links lead, from the folder in which the table stands; without the latter exercises have none.
+    """
+    from course_utils import measured
+
+    seconds = measured.costs().get("seconds", {})
+    names = {path.stem[:2]: path.name for path in (HOME / "course_utils" / "checks" / "pristine").glob("*.ipynb")}
+    rows = []
+    for twin in twins():
+        said = " ".join("\n".join(cell.source for cell in read(twin).cells).split())
+        minutes, found = (re.search(pattern, said) for pattern in (r"You need about (\d+) minutes",
+                                                                   r"[Ee]xercise (\d\d)"))
+        if minutes:   # the welcome page is no lecture
+            exercise = found[1] if found else ""
+            rows.append([f"[{twin.stem[:2]}]({lectures}{twin.stem}.ipynb)", title(twin), f"{minutes[1]} min",
+                         f"{seconds[twin.stem]:.0f} s" if twin.stem in seconds else "",
+                         f"[{exercise}]({exercises}{names[exercise]})" if exercise and exercises else exercise])
+    return measured.markdown(["", "lecture", "takes you", "runs in", "exercise"], rows)
+
+
+def title(twin):
+    """The first heading of a text twin."""
+    return read(twin).cells[0].source.partition("\n")[0].removeprefix("# ")
 
 
 @contextlib.contextmanager

@@ -34,6 +34,16 @@ def main(arguments=None):
     command.add_argument("keys", nargs="*", help="keys of claims (default: all)")
     command.set_defaults(run=claims)
 
+    command = commands.add_parser("present", help="show a lecture to a class, step by step, with your notes")
+    command.add_argument("names", nargs="*", help="how its name begins, e.g. 07 (default: choose in the browser)")
+    _of_a_server(command)
+    command.set_defaults(run=present)
+
+    command = commands.add_parser("voila", help="serve labs as pages without code")
+    command.add_argument("names", nargs="*", help="e.g. batch_norm (default: all labs)")
+    _of_a_server(command)
+    command.set_defaults(run=voila)
+
     options = parser.parse_args(arguments)
     return options.run(options)
 
@@ -42,13 +52,13 @@ def build(options):
     """``course build [07 …]``"""
     from course_utils import build as room
 
-    lectures, solutions = ([twin for twin in twins
-                            if not options.names or any(twin.stem.startswith(name) for name in options.names)]
-                           for twins in (room.twins(), room.solutions()))
-    if not lectures + solutions:
-        print(f"No text twin begins with {' or '.join(options.names)}; there are "
-              f"{', '.join(twin.stem for twin in room.twins() + room.solutions())}.", file=sys.stderr)
+    try:
+        chosen = _chosen(room.twins() + room.solutions(), options.names)
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 1
+    lectures, solutions = ([twin for twin in twins if twin in chosen] for twins in (room.twins(), room.solutions()))
+    room.quote_all()
     for twin in lectures:
         print(f"{twin.stem} …", end=" ", flush=True)
         room.build(twin)
@@ -57,9 +67,16 @@ def build(options):
         print(f"solution and exercise {twin.stem} …", end=" ", flush=True)
         left = room.build_solution(twin)
         print(f"built, but {left.parent.name}/{left.name} was left as it is: somebody changed it" if left else "built")
-    readme = room.HOME / "README.md"
-    readme.write_text(room.quote(readme.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
+
+
+def _chosen(twins, names):
+    """The text twins whose names begin so; all of them without names."""
+    chosen = [twin for twin in twins if not names or any(twin.stem.startswith(name) for name in names)]
+    if not chosen:
+        raise ValueError(f"No text twin begins with {' or '.join(names)}; there are "
+                         f"{', '.join(twin.stem for twin in twins)}.")
+    return chosen
 
 
 def check(options):
@@ -140,6 +157,41 @@ def reset(options):
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def present(options):
+    """``course present [07 …]``"""
+    from course_utils import build, present
+
+    try:
+        return present.present(_chosen(build.twins(), options.names), port=options.port, browser=options.browser)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def voila(options):
+    """``course voila [batch_norm …]``"""
+    import pathlib
+    import tempfile
+
+    from course_utils import labs, present
+    from course_utils.present import pages
+
+    names = options.names or labs.__all__
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pages.prepare(names, pathlib.Path(folder))
+            server = pages.command(names, pathlib.Path(folder), port=options.port, browser=options.browser)
+        except (ValueError, ModuleNotFoundError) as error:
+            print(error, file=sys.stderr)
+            return 1
+        return present.serve(*server)
+
+
+def _of_a_server(command):
+    command.add_argument("--port", type=_positive(int), help="where to serve (default: any that is free)")
+    command.add_argument("--no-browser", dest="browser", action="store_false", help="only print the address")
 
 
 def claims(options):

@@ -70,7 +70,9 @@ def slider():
     """A slider and a number that follows it, to see that widgets reach the kernel and come back."""
     import ipywidgets as widgets
 
-    control = widgets.IntSlider(value=3, min=1, max=10, description="move me")
+    from course_utils import accessible
+
+    control = widgets.IntSlider(value=3, min=1, max=10, description="move me", tooltip="from 1 to 10")
     answer = widgets.Label()
 
     def follow(_=None):
@@ -78,6 +80,7 @@ def slider():
 
     control.observe(follow, "value")
     follow()
+    accessible.enable()
     return widgets.VBox([control, answer])
 
 

@@ -12,7 +12,7 @@ import tomllib
 
 import nbformat
 
-from course_utils import answers, build, checks
+from course_utils import accessible, answers, build, checks
 from course_utils.checks import record
 
 _revealed = collections.Counter()   # hints that were asked for in this session, by question
@@ -88,12 +88,12 @@ class Progress:
             done = sum(mark == "✓" for mark in marks.values())
             rows.append(f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
                         f"<td>{' '.join(f'{mark}&nbsp;{number}' for number, mark in marks.items())}</td>"
-                        f"<td>{done} of {len(numbers)} done</td></tr>")
+                        f"<td>{done} of {len(numbers)}</td></tr>")
             if name == mine:
                 rows += [f"<tr><td></td><td colspan='2' style='text-align:left'>{html.escape(_line(noted, number))}"
                          "</td></tr>" for number in numbers if marks[number] == "✗"]
         return ("<table aria-label='Progress'><thead><tr><th scope='col'>exercise</th><th scope='col'>checks</th>"
-                f"<th scope='col'></th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+                f"<th scope='col'>done</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
                 "<p>✓ done · ✗ not yet right · the dot: not answered yet</p>")
 
     def _ipython_display_(self):
@@ -107,6 +107,7 @@ class Progress:
             return
         from course_utils.labs.base import STYLE
 
+        accessible.enable()
         display(self._widget())
         display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what is left of it without a kernel
 
@@ -119,6 +120,7 @@ class Progress:
                                       tooltip="Save this notebook and judge every answer in a fresh kernel")
         self._bar = widgets.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
         self._said = widgets.HTML()
+        self._said.add_class("lab-status")
         self._table = widgets.HTML(self.table())
         self._button.on_click(lambda _: self.check())
         box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._said, self._table])
@@ -157,7 +159,7 @@ class Progress:
 
     def _say(self, text):
         lines = "<br>".join(html.escape(line) for line in text.splitlines())
-        self._said.value = f"<p role='status'>{lines}</p>"
+        self._said.value = f"<p>{lines}</p>"
 
 
 def reset(name, home=build.HOME):

@@ -1,17 +1,38 @@
-"""What was measured with a clock: ratios from `make bench`, committed, quoted by README and notebooks.
+"""What was measured with a clock, committed, and quoted by README and notebooks.
 
-Times belong to the machine; ratios of two times taken side by side travel better.
+Times belong to the machine; ratios of two times taken side by side travel better. So there are two files:
+``measured.json`` holds ratios, from `make bench`; ``costs.json`` says what the course asks of one machine, whose
+cores it names: seconds and megabytes, from `make bench-notebooks` and `make bench-kernel`.
 """
 
 import json
 import pathlib
 
 RESULTS = pathlib.Path(__file__).with_name("measured.json")
+COSTS = pathlib.Path(__file__).with_name("costs.json")
+LIMITS = {"notebook": 60, "import": 0.5, "kernel": 700}   # seconds, seconds, megabytes
 
 
 def results():
-    """All results: dict name → ``{"work", "what", "against", "ratio", "repeats"}``, and ``"target"`` if it has one."""
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    """All ratios: dict name → ``{"work", "what", "against", "ratio", "repeats"}``, and ``"target"`` if it has one."""
+    return _read(RESULTS)
+
+
+def costs():
+    """What the course asks of a machine.
+
+    Returns
+    -------
+    dict of "cores", how many it was measured on; "seconds", dict notebook → seconds from top to bottom; "import",
+    dict of "package" and "labs", seconds to import them; "megabytes", dict of "own", the memory of a kernel in which
+    a lab is open, and "shared", the files mapped into it, which all kernels hold together once
+    """
+    return _read(COSTS)
+
+
+def keep(path, found):
+    """Put what was measured into one of the two files, in the place of older results."""
+    path.write_text(json.dumps(_read(path) | found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def ratio(name):
@@ -34,8 +55,41 @@ def table():
     rows = [[row["work"], f"{row['ratio']:g}× {row['what']} {row['against']}", _target(row)]
             for row in results().values()]
     columns = ["work", "measured", "target"][:3 if any(target for *_, target in rows) else 2]
-    lines = [f"| {' | '.join(line[:len(columns)])} |" for line in [columns, *rows]]
+    return markdown(columns, [row[:len(columns)] for row in rows])
+
+
+def cost_table():
+    """What the course asks of a machine, as a Markdown table with its limits."""
+    found = costs()
+    seconds, imports, memory = (found.get(name, {}) for name in ("seconds", "import", "megabytes"))
+    rows = []
+    if seconds:
+        slowest = max(seconds, key=seconds.get)
+        rows += [[f"the slowest notebook ({slowest[:2]}), from top to bottom", f"{seconds[slowest]:.0f} s",
+                  _limit(seconds[slowest], "notebook", "s")],
+                 [f"all {len(seconds)} notebooks, one after the other", f"{sum(seconds.values()) / 60:.0f} min", ""]]
+    if imports:
+        rows += [["`import course_utils`", f"{imports['package']:.2g} s", _limit(imports["package"], "import", "s")],
+                 ["`from course_utils import labs`", f"{imports['labs']:.2g} s", ""]]
+    if memory:
+        rows += [["memory of a kernel with a lab open", f"{memory['own']} MB", _limit(memory["own"], "kernel", "MB")],
+                 ["libraries that all kernels share", f"{memory['shared']} MB, once", ""]]
+    return markdown(["what", f"measured on {found.get('cores', '?')} cores", "at most"], rows)
+
+
+def markdown(columns, rows):
+    """A table in Markdown, from the names of its columns and its rows of strings."""
+    lines = [f"| {' | '.join(line)} |" for line in [columns, *rows]]
     return "\n".join([lines[0], f"|{'---|' * len(columns)}", *lines[1:]])
+
+
+def _read(path):
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _limit(value, what, unit):
+    limit = LIMITS[what]
+    return f"{limit:g} {unit}" + (f", missed by {value / limit - 1:.0%}".replace("%", " %") if value > limit else "")
 
 
 def _target(row):

@@ -1,5 +1,6 @@
 """Every figure of the course: means with 95 % bands, intervals beside a threshold; and what it shows, in words."""
 
+import functools
 import pathlib
 import re
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from course_utils import stats
+from course_utils import accessible, stats
 
 plt.style.use(pathlib.Path(__file__).with_name("course.mplstyle"))
 
@@ -230,7 +231,7 @@ def contours(loss, path, best, *, title=None, ax=None):
     reach = 1.35 * np.abs(start - best).max()
     sides = [np.linspace(at - reach, at + reach, 201) for at in best]
     values = loss(np.stack(np.meshgrid(*sides), -1))
-    ax.contour(*sides, values, levels=loss(start) * np.array([0.01, 0.1, 0.3, 0.6, 1, 1.5, 2.2, 3]), colors="0.6",
+    ax.contour(*sides, values, levels=loss(start) * np.array([0.01, 0.1, 0.3, 0.6, 1, 1.5, 2.2, 3]), colors="0.55",
                linewidths=0.9)
     ax.plot(*np.transpose(path), color="C0", linestyle="-", marker=".", linewidth=1.2, markersize=4)
     ax.plot(*start, color="C0", marker="o", linestyle="")
@@ -345,8 +346,23 @@ def _distinct(texts):
 
 def _bundle(figure):
     """What a notebook stores beside a figure's picture: words in place of its size and class."""
+    _enable_once()
     said = alt_text(figure)
     return ({"text/plain": f"Figure: {said}"}, {"image/png": {"alt": said}}) if said else ({}, {})
+
+
+@functools.cache
+def _enable_once():
+    # Only now: pyplot has brought its own way of drawing with the first figure.
+    accessible.enable()
+    _shell.display_formatter.formatters["image/png"].for_type(Figure, _picture)
+
+
+def _picture(figure):
+    """A figure's PNG, in base64, that says in its own file what it shows: JupyterLab passes on nothing else."""
+    from IPython.core.pylabtools import print_figure
+
+    return print_figure(figure, base64=True, pil_kwargs={"pnginfo": accessible.described(alt_text(figure))})
 
 
 # A notebook stores with every figure, also with one that a learner draws, what it shows.

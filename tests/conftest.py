@@ -1,14 +1,40 @@
-"""Shared by all tests: quiet TensorFlow, small data."""
+"""Shared by all tests: quiet TensorFlow, small data, and how `make test` shares them out to processes."""
 
 import os
+import pathlib
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TQDM_DISABLE", "1")
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 
+import hypothesis
 import numpy as np
 import pytest
 
 from course_utils import datasets
+
+# No test of a property depends on how fast the machine is.
+hypothesis.settings.register_profile("course", deadline=None,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("course")
+
+LONGEST = {"test_answers", "test_notebooks"}   # begun first, so that no process ends with one of them alone
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests of one file share fixtures, and so do test_book.py here and in browser/: they stay in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return pathlib.PurePath(nodeid.split("::")[0]).stem
+
+    config.option.loadscopereorder = False   # keep the order below
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):   # a process of pytest-xdist
+        items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def keras_layer(x, axis, gamma, beta, epsilon, momentum=0.99):
     return layer
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(batches())
 def test_training_inference_and_running_statistics_are_those_of_keras(batch):
     x, axis, gamma, beta, epsilon, rng = batch
@@ -91,7 +91,7 @@ def onnx_batch_normalization(x, scale, bias, input_mean, input_var, *, epsilon=1
             input_var * momentum + current_var * (1 - momentum))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(batches(), st.sampled_from([0.1, 0.9]))
 def test_both_modes_are_those_of_the_onnx_operator(batch, momentum):
     x, axis, scale, bias, epsilon, rng = batch
@@ -108,7 +108,7 @@ def test_both_modes_are_those_of_the_onnx_operator(batch, momentum):
     assert_allclose(batch_norm.inference(x, scale, bias, mean, variance, **knobs), y, **close)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(batches())
 def test_gradients_are_those_of_the_tape(batch):
     import tensorflow as tf
@@ -129,7 +129,7 @@ def test_gradients_are_those_of_the_tape(batch):
         assert_allclose(ours / size, theirs / size, **CLOSE[str(x.dtype)])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(batches(dtypes=["float64"]))
 def test_gradients_are_the_numerical_ones(batch):
     x, axis, gamma, beta, epsilon, rng = batch

@@ -87,7 +87,7 @@ def test_its_statistics_are_those_of_its_input():
     np.testing.assert_array_equal(beta, mean)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(-4, 4), st.floats(-100, 100), st.booleans(), st.integers(0, 1000))
 def test_whatever_the_scale_of_a_feature_and_even_if_it_is_constant(power, offset, constant, seed):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.Dense(2)])
@@ -207,7 +207,7 @@ def test_in_a_functional_model_what_is_behind_an_activation_stays(dtype):
     assert_same_answers(model, folded)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 4), st.integers(1, 3), st.booleans(), st.booleans(), st.booleans(), st.integers(1, 2),
        st.integers(0, 1000))
 def test_all_arguments_of_the_two_layers(filters, size, bias, center, scale, strides, seed):

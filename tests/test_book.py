@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -122,7 +123,8 @@ def test_a_page_shows_what_its_notebook_has_stored(path, pages):
                                                     for one in stored(path, "text/html")]
     texts = [picture["metadata"]["image/png"]["alt"] for picture in pictures]
     assert [image["alt"] for image in page.select(".cell_output img")] == texts
-    assert len(page.select("details")) == sum(html.count("<details") for html in quizzes)
+    folded = [*quizzes, *("".join(cell["source"]) for cell in cells(path, "markdown"))]
+    assert len(page.select("details")) == sum(text.count("<details") for text in folded)
     assert len(page.select(".cell_input")) == len([cell for cell in cells(path) if cell["source"]])
     words = ["".join(picture["data"]["text/plain"]).partition("\n")[::2] for picture in pictures]
     shown = [(call, sentence) for call, sentence in words if call.startswith("labs.")]
@@ -168,6 +170,13 @@ def test_every_figure_has_a_text(pages):
     texts = [image.get("alt", "") for page in pages.values() for image in page.find_all("img")]
     assert len(texts) > 100
     assert [text for text in texts if len(text) < 10 or text.endswith(".png")] == []
+
+
+def test_headings_begin_with_one_title_and_skip_no_level(pages):
+    for name, page in pages.items():
+        levels = [int(heading.name[1]) for heading in page.select("h1, h2, h3, h4, h5, h6")]
+        assert levels.count(1) == 1, name
+        assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), name
 
 
 def test_no_heading_of_a_table_is_empty(pages):

@@ -97,7 +97,7 @@ def numbers(text):
     return [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=20), st.sampled_from(["", "o", "x"]), st.booleans())
 def test_the_pieces_are_the_elements_that_matplotlib_draws(values, marker, legend):
     figure = Figure(figsize=(4, 3))

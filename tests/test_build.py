@@ -75,14 +75,6 @@ def test_every_stored_figure_says_what_it_shows(twin):
         assert words == f"Figure: {alt}" or (words.startswith("labs.") and words.partition("\n")[2] == alt)
 
 
-def test_the_readme_quotes_the_last_measurements():
-    readme = (build.HOME / "README.md").read_text(encoding="utf-8")
-    assert build.quote(readme) == readme, "run `course build`"
-    assert "| 07 | “Batch norm allows much higher learning rates.”" in readme
-    assert "faster than a loop of model.fit" in readme
-    assert build.quote(readme.replace("faster", "slower")) == readme
-
-
 def test_there_is_a_notebook_for_every_twin_and_a_twin_for_every_notebook():
     assert ([build.notebook_of(twin) for twin in build.twins()] ==
             sorted((build.HOME / "notebooks").glob("*.ipynb")))

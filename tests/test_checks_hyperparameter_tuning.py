@@ -55,7 +55,7 @@ def test_the_capstone_counts_how_often_it_is_opened():
     assert (len(task.x_train), len(x), len(y)) == (300, 360, 360)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(2, 4), st.integers(0, 10**6))
 def test_right_halvings_agree_with_the_course(count, first, factor, seed):
     curves = np.random.default_rng(seed).random((count, tabular.EPOCHS))

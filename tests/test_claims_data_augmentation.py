@@ -34,7 +34,7 @@ def test_the_kind_is_chosen_on_the_tuning_seeds_and_none_is_no_kind():
     np.testing.assert_allclose(claims.gained_over_more_data(some_runs()), [-0.1, 0.1])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_each_arm_is_scored_at_the_rate_that_was_best_for_it_on_the_tuning_seeds(draw):
     seeds = [*claims.TUNING_SEEDS, 0, 1, 2]

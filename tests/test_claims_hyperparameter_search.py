@@ -39,7 +39,7 @@ def test_every_search_spends_the_same_budget_within_the_space(name):
         assert max(asked) <= max(values) + 1e-12
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_a_grid_is_regular_wherever_it_lies(seed):
     objective = Recorder({"learning_rate": 0.1})

@@ -23,7 +23,7 @@ def test_a_setting_is_chosen_on_the_tuning_seeds_alone():
     assert not np.allclose(other, kept)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 6), st.sampled_from([5, 10, 25]))
 def test_a_chosen_epoch_looks_better_than_it_is_and_a_single_one_does_not(seed, epochs, images):
     luck = np.random.default_rng(seed).random((epochs, 100)) < 0.7   # all epochs are equally good

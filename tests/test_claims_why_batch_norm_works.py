@@ -47,7 +47,7 @@ def _by_layer(model):
     return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(normalized=st.booleans(), activation=st.sampled_from(["relu", "sigmoid"]), seed=st.integers(0, 1000),
        scale=st.floats(0.5, 2))
 def test_gradients_predict_a_small_change_of_the_loss(digits, normalized, activation, seed, scale):

@@ -49,7 +49,7 @@ def test_a_canvas_that_cannot_be_is_one_sentence(arguments, message):
         datasets.canvas_digits(**arguments)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(list(MIRRORS)), st.sampled_from(datasets.GLYPHS), st.integers(0, 10**6))
 def test_the_mirror_image_of_a_letter_is_its_twin_by_a_mirrored_hand(mirror, name, seed):
     twin = TWINS[mirror].get(name, name)

@@ -45,7 +45,7 @@ def expect_even(counts):
     assert stats.chisquare(counts).pvalue > 1e-4, counts
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(IMAGES, st.integers(0, 5))
 def test_without_strength_an_image_stays_what_it_is_to_the_last_bit(images, step):
     np.testing.assert_array_equal(augmented(images, step=step, **NOTHING), images)
@@ -81,7 +81,7 @@ def test_placement_reaches_every_place_and_loses_nothing(spots):
     assert (set(row), set(column)) == ({1, 2, 3, 4}, {1, 2, 3})   # 1.5 and 0.5 are rounded to even
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(IMAGES, st.sampled_from([{"placement": 1.0}, {"horizontal_flip": 1.0}, {"vertical_flip": 0.5}]))
 def test_placing_and_flipping_only_move_pixels(images, knobs):
     def sort(images):
@@ -108,7 +108,7 @@ class Drawn:
         return tf.fill(shape, tf.constant(self.number, dtype))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(IMAGES, st.floats(0, 180), st.floats(0, 0.75), st.floats(0, 1, exclude_max=True))
 def test_turning_and_magnifying_are_what_scipy_does(images, rotation, zoom, number):
     images = (images if images.ndim == 4 else images[..., None]).astype("float64")

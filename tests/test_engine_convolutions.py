@@ -13,7 +13,7 @@ from course_utils.engine.convolutions import REPLACEMENTS, MatmulConv2D, SlicedM
 
 SIZE = st.integers(1, 4)
 PAIR = st.tuples(SIZE, SIZE)
-FEW = settings(max_examples=30, deadline=None)
+FEW = settings(max_examples=30)
 
 
 @st.composite

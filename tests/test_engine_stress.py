@@ -39,7 +39,7 @@ some_of_each = st.fixed_dictionaries({
     knob: st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True) for knob, values in KNOBS.items()})
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(grid=some_of_each, order=st.permutations(list(KNOBS)), size=st.integers(1, 3),
        memory=st.sampled_from([1.0, 4e9]), in_step=st.booleans())
 def test_results_depend_neither_on_the_company_nor_on_the_way(small, everything, monkeypatch, grid, order, size, memory,

@@ -26,7 +26,6 @@ def ranked(scores):
 
 @every_rule
 @given(some_curves, factors, firsts)
-@settings(deadline=None)
 def test_the_best_of_those_trained_to_the_end_is_chosen_within_the_budget(rule, curves, factor, first):
     pruned = rule(curves, factor=factor, first=first)
     assert pruned.epochs.shape == curves.shape[:1]
@@ -41,7 +40,6 @@ def test_the_best_of_those_trained_to_the_end_is_chosen_within_the_budget(rule, 
 
 @every_rule
 @given(some_curves, factors, firsts, st.integers(0, 99))
-@settings(deadline=None)
 def test_what_was_not_paid_for_changes_nothing(rule, curves, factor, first, seed):
     pruned = rule(curves, factor=factor, first=first)
     unseen = np.arange(curves.shape[1]) >= pruned.epochs[:, None]
@@ -53,7 +51,6 @@ def test_what_was_not_paid_for_changes_nothing(rule, curves, factor, first, seed
 
 @every_rule
 @given(some_curves, factors)
-@settings(deadline=None)
 def test_without_a_rung_before_the_end_it_is_plain_search(rule, curves, factor):
     pruned = rule(curves, factor=factor, first=curves.shape[1])
     assert pruned.spent == curves.size
@@ -61,7 +58,6 @@ def test_without_a_rung_before_the_end_it_is_plain_search(rule, curves, factor):
 
 
 @given(some_curves, factors, firsts)
-@settings(deadline=None)
 def test_each_rung_of_successive_halving_keeps_its_share_and_the_best(curves, factor, first):
     epochs = halving.successive_halving(curves, factor=factor, first=first).epochs
     alive = len(curves)
@@ -103,7 +99,7 @@ def test_hyperband_has_the_brackets_of_its_paper():
 
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 6))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_the_median_rule_is_that_of_optuna(seed, first, startup):
     # Whole numbers: the two round a mean of two scores differently, and then take equals for unequal.
     curves = np.random.default_rng(seed).integers(0, 20, (25, 7)) + 2.0 * np.arange(7)

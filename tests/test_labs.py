@@ -174,6 +174,18 @@ def test_a_new_structure_says_that_it_compiles(monkeypatch, without_training):
     assert [text.split()[0] for text in said[::2]] == ["Compiling", "Training", "Compiling"]
 
 
+@pytest.mark.parametrize("name", labs.__all__)
+def test_only_labs_that_compile_nothing_do_not_speak_of_it(name, monkeypatch):
+    said, compiled = [], []
+    monkeypatch.setattr(base.Lab, "_say", lambda self, text: said.append(text))
+    monkeypatch.setattr(base.Lab, "_picture", lambda self, state, runs: (b"", ""))
+    for program in ("engine.program.compile_program", "fine_tune._program"):
+        monkeypatch.setattr(f"course_utils.{program}", lambda *_, **__: compiled.append(1) or 1 / 0)
+    getattr(labs, name)().wait(60)
+    assert said[0].endswith("…")
+    assert said[0].startswith("Compiling") or not compiled
+
+
 @pytest.mark.parametrize(("state", "message"), [
     ({"learning_rat": 1}, "has no control 'learning_rat'; it has learning_rate, "),
     ({"learning_rate": 100}, "learning_rate is 100; expected a number from 0.001 to 10"),

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import itertools
+import json
 import os
 import re
 import shutil
@@ -27,7 +28,8 @@ PROJECT = tomllib.loads(read("pyproject.toml"))
 ENVIRONMENT = yaml.safe_load(read("environment.yml"))
 CITATION = yaml.safe_load(read("CITATION.cff"))
 LOCK = read("requirements.lock").splitlines()
-RAY_LOCK, BOOK_LOCK = (read(f"requirements-{extra}.lock").splitlines() for extra in ("ray", "book"))
+EXTRAS = {extra: read(f"requirements-{extra}.lock").splitlines()   # what each needs beside the course
+          for extra in PROJECT["project"]["optional-dependencies"] if extra != "dev"}
 PYTHONS = SpecifierSet(PROJECT["project"]["requires-python"])
 SYSTEMS = [("linux", "x86_64", "posix"), ("linux", "aarch64", "posix"),
            ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")]
@@ -52,7 +54,7 @@ def is_one_sentence(text):
 # The lists of packages
 
 
-@pytest.mark.parametrize("lock", [LOCK, RAY_LOCK, BOOK_LOCK], ids=["course", "ray", "book"])
+@pytest.mark.parametrize("lock", [LOCK, *EXTRAS.values()], ids=["course", *EXTRAS])
 def test_every_line_of_a_lock_is_one_exact_version(lock):
     pin = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [^@/#]+)?")  # no address, no option of pip
     assert lock
@@ -66,9 +68,9 @@ def test_the_locks_satisfy_pyproject(system, minor):
                 implementation_name="cpython", extra="")
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["dev"], *extras["ray"], *extras["book"],
+    wanted = [*project["dependencies"], *itertools.chain(*extras.values()),
               *PROJECT["build-system"]["requires"]]  # bootstrap.py builds without isolation
-    locks = LOCK + sorted({*RAY_LOCK, *BOOK_LOCK})   # what both extras need is in both of their locks
+    locks = LOCK + sorted(set(itertools.chain(*EXTRAS.values())))   # what two extras need is in both of their locks
     wanted, locked = ([one for one in map(Requirement, lines)
                        if not one.marker or one.marker.evaluate(here)] for lines in (wanted, locks))
     versions = {one.name: next(iter(one.specifier)).version for one in locked}
@@ -85,12 +87,17 @@ def test_only_make_bench_installs_what_only_the_benchmarks_need():
     assert "pip install --quiet --python $(PY) --group bench --constraint requirements.lock\n" in read("Makefile")
 
 
-def test_only_make_ray_installs_ray_and_ci_does():
+def test_ci_installs_every_extra():
+    assert EXTRAS
+    assert set(read(".ci/run").splitlines()[-1 - len(EXTRAS):]) == {
+        "make test", "make ray", *(f"make {extra}-packages" for extra in EXTRAS if extra != "ray")}
+
+
+def test_only_make_ray_installs_ray():
     assert {Requirement(line).name for line in PROJECT["project"]["optional-dependencies"]["ray"]} == {"ray"}
     assert not {"ray", "pyarrow"} & {line.split("==")[0] for line in LOCK}
-    assert {"ray", "pyarrow"} <= {line.split("==")[0] for line in RAY_LOCK}   # Ray Tune does not start without pyarrow
+    assert {"ray", "pyarrow"} <= {line.split("==")[0] for line in EXTRAS["ray"]}   # Ray Tune needs pyarrow
     assert "--python $(PY) --requirement requirements-ray.lock --constraint requirements.lock\n" in read("Makefile")
-    assert read(".ci/run").splitlines()[-3:] == ["make book-packages", "make ray", "make test"]
 
 
 def test_environment_yml_installs_the_lock_and_the_course():
@@ -292,6 +299,12 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path):
     return Machine(tmp_path / "course")
+
+
+def test_jupyterlab_does_not_ask_about_news(machine):
+    machine.set_up()
+    settings = json.loads((machine.folder / ".venv/share/jupyter/lab/settings/overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
 
 
 def test_set_up_does_nothing_the_second_time(machine, capsys):

@@ -19,7 +19,7 @@ def curves(scale, rate, floor, *, spread=0.0, runs=10, seed=0):
     return xr.DataArray(errors, {"seed": range(runs), "train_size": SIZES})
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(0.5, 5), st.floats(0.3, 1.5), st.floats(0, 0.2))
 def test_it_finds_the_law_that_made_the_errors(scale, rate, floor):
     errors = curves(scale, rate, floor)

@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import search
@@ -96,7 +96,6 @@ def test_the_grid_covers_the_space():
 
 
 @given(n_trials=st.integers(1, 60), numbers=st.integers(0, 3), choices=st.integers(1, 3), integers=st.integers(1, 5))
-@settings(deadline=None)
 def test_a_grid_is_even_and_no_larger_than_asked_for(n_trials, numbers, choices, integers):
     space = {f"x{i}": search.log(1, 10) for i in range(numbers)}
     space |= {"c": search.choice(*range(choices)), "n": search.integer(1, integers)}

@@ -15,13 +15,11 @@ def configuration(place):
     return {knob: values[index] for (knob, values), index in zip(tabular.SPACE.items(), place, strict=True)}
 
 
-@settings(deadline=None)
 @given(places)
 def test_a_point_of_the_table_is_its_own_neighbor(place):
     assert tabular.nearest(configuration(place)) == place
 
 
-@settings(deadline=None)
 @given(shares, st.sampled_from([knob for knob in tabular.SPACE if knob != "width"]))
 def test_no_other_point_is_nearer(drawn, knob):
     params = tabular.at(drawn)
@@ -64,7 +62,7 @@ def test_what_is_looked_up_is_what_was_stored():
     assert float(abs(answers.hits.mean("image") - at_the_end).max()) < 1e-12
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 700), st.lists(places, min_size=1, max_size=6))
 def test_an_objective_scores_on_its_validation_images_and_never_on_the_others(seed, images, tries):
     objective = tabular.Objective(seed, validation=images)
@@ -132,7 +130,7 @@ def test_between_its_points_the_table_is_close_to_live_trainings():
     assert np.abs(gaps).max() < 0.08
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(1, 30), st.integers(0, 30))
 def test_a_larger_draw_begins_with_a_smaller_one(seed, count, more):
     few, many = tabular.drawn(seed, count), tabular.drawn(seed, count + more)

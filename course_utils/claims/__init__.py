@@ -5,6 +5,7 @@ The claims stand in one file per topic (`batch_norm`); here is what they have in
 ``results.json``, which the ledger shows.
 """
 
+import collections
 import dataclasses
 import importlib
 import inspect
@@ -22,6 +23,8 @@ TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_
           "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
           "weight_regularization", "data_augmentation", "hyperparameter_search", "search_at_scale"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
+# Claims that nearly everybody has heard, for a first page; the first of them has its picture there.
+FAMOUS = ["bn-ten-times-faster", "bn-higher-rates", "bn-famous-picture", "bl-point-four", "da-flips", "hs-random"]
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 
 
@@ -214,14 +217,14 @@ class Ledger:
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def ledger(verdicts=None):
+def ledger(chosen=None):
     """The ledger: what was claimed, what was measured.
 
     Parameters
     ----------
-    verdicts : list of Verdict, optional
-        Rows for these, with what was measured here beside the re-trials. Without it: all
-        claims, by their re-trials.
+    chosen : list of Verdict, or of str, optional
+        Rows for these verdicts, with what was measured here beside the re-trials; or for the
+        claims with these keys, by their re-trials. All claims otherwise.
 
     Returns
     -------
@@ -236,16 +239,59 @@ def ledger(verdicts=None):
             told[1] += f" (on {claim.second})"
         return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.needs}", *here, *told]
 
-    if verdicts is None:
-        return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
-                      [[claim.lecture, *row(claim)] for claim in everything()])
-    return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"],
-                  [[claim_row[0], found.claim.source, *claim_row[1:]] for found in verdicts
-                   for claim_row in [row(found.claim, _told(found.word, found.measured))]])
+    if chosen and isinstance(chosen[0], Verdict):
+        return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"],
+                      [[claim_row[0], found.claim.source, *claim_row[1:]] for found in chosen
+                       for claim_row in [row(found.claim, _told(found.word, found.measured))]])
+    return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
+                  [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else everything())])
+
+
+def summary():
+    """How many of all claims hold, by their re-trials.
+
+    Returns
+    -------
+    Ledger
+    """
+    counts = [collections.Counter(again[task]["verdict"] for claim in everything()
+                                  if (again := results().get(claim.key)) for task in [which or claim.second])
+              for which in ("digits", None)]
+    words = ["holds", "holds in part", "does not hold", "undecided"]
+    return Ledger([f"{counts[0].total()} claims", "on digits", "on a second task"],
+                  [[f"{_sign(word)} {word}", *(str(count[word]) for count in counts)] for word in words])
+
+
+def picture(key):
+    """Draw what was measured when one claim was tried again, beside what it needs.
+
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    from types import SimpleNamespace
+
+    from course_utils import plots
+
+    claim, times = get(key), "×" if get(key).ratio else ""
+    found = {task: SimpleNamespace(**results()[key][task]) for task in ("digits", claim.second)}
+    told = ", ".join(f"{one.mean:.2g}{times} on {task}" for task, one in found.items())
+    ax = plots.intervals(found, threshold=claim.threshold, neutral=claim.neutral, xlabel=claim.effect_is,
+                         title=f"{claim.says.rstrip('.')}?\nMeasured: {told}")
+    ax.figure.set_figheight(2.5)   # the title takes two lines
+    return ax
 
 
 def _told(word, measured):
-    return f"{'✓' if word == 'holds' else '✗' if word == 'does not hold' else '·'} {word}: {measured}"
+    return f"{_sign(word)} {word}: {measured}"
+
+
+def _sign(word):
+    return {"holds": "✓", "does not hold": "✗"}.get(word, "·")
 
 
 def _rounded(mean, low, high):

@@ -6,6 +6,7 @@ runs in a thread of its own, so that the controls stay alive and Stop works.
 """
 
 import base64
+import contextlib
 import html
 import io
 import threading
@@ -13,6 +14,8 @@ import time
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from course_utils import accessible
 
 _drawing = threading.Lock()   # matplotlib draws one figure at a time
 _REDRAW = 0.4                 # seconds between two partial pictures: more would only cost training
@@ -24,17 +27,6 @@ STYLE = """<style class="lab-style">
 .jp-OutputArea:has(.lab-style):not(:has(.lab)) .jp-OutputArea-child:has(.jupyter-widgets) {display: none}
 </style>"""
 
-# While the notebook is in command mode, JupyterLab takes single keys for itself wherever the focus is:
-# arrows walk off to the next cell instead of through a dropdown, and an "m" turns the lab's cell into text.
-KEYS = """<script>
-if (!document.body.dataset.labKeys) {
-  document.body.dataset.labKeys = "kept";
-  document.body.addEventListener("keydown", event => {
-    const command = event.ctrlKey || event.altKey || event.metaKey || (event.shiftKey && event.key === "Enter");
-    if (event.target.closest(".lab") && !command) event.stopPropagation();
-  });
-}
-</script>"""
 
 
 class Lab:
@@ -53,6 +45,8 @@ class Lab:
 
     controls = {}      # name → Control
     panels = 2         # of the figure
+    compiles = True    # a program for each structure
+    busy = "Training …"
 
     def compute(self, state, report):
         """Train for a state; call ``report(partial)`` after each chunk, and stop if it returns True."""
@@ -105,6 +99,21 @@ class Lab:
         told = [f"{name}={value!r}" for name, value in state.items() if value != self.controls[name].default]
         return f"labs.{self.name}({', '.join(told)})"
 
+    @classmethod
+    def story(cls):
+        """This lab with buttons for what is worth seeing in it, each with a sentence on what to point out."""
+        from course_utils.labs.story import Story
+
+        return Story(cls)
+
+    def show(self, **state):
+        """Move all controls at once; those not named go to their defaults."""
+        state = self.checked(state)
+        with contextlib.ExitStack() as together:   # else every control on the way would start a training
+            for name, widget in self._widgets.items():
+                together.enter_context(widget.hold_trait_notifications())
+                widget.value = state[name]
+
     # From here on: widgets and threads, which a lab need not know about.
 
     def _build_widgets(self):
@@ -126,6 +135,7 @@ class Lab:
         self._stop = widgets.Button(description="Stop", tooltip="Stop training and keep the picture as it is")
         self._stop.on_click(lambda _: self._stopped.set())
         self._status, self._line = widgets.HTML(), widgets.HTML()
+        self._status.add_class("lab-status")
         grid = widgets.Box(list(self._widgets.values()), layout={"flex_flow": "row wrap"})
         self._box = widgets.VBox([grid, widgets.HBox([self._progress, self._stop]), self._image, self._status,
                                   self._line])
@@ -134,8 +144,10 @@ class Lab:
 
     def _read_controls(self):
         # Rounded, so that the call below the lab gives exactly this state again.
-        self.state = {name: _rounded(widget.value) for name, widget in self._widgets.items()}
-        self._request(self.state)
+        state = {name: _rounded(widget.value) for name, widget in self._widgets.items()}
+        if state != self.state:
+            self.state = state
+            self._request(state)
 
     def _request(self, state):
         """Ask for a state; what is under way for another one will stop at its next report."""
@@ -163,10 +175,10 @@ class Lab:
 
     def _serve(self, state):
         structure = tuple(state[name] for name, control in self.controls.items() if control.structural)
-        if structure in self._compiled:
-            self._say("Training …")
-        else:
+        if self.compiles and structure not in self._compiled:
             self._say("Compiling for this structure (some seconds, once), then training …")
+        else:
+            self._say(self.busy)
         self._progress.value = 0
         drawn = 0.0   # the first partial picture comes at once
 
@@ -193,20 +205,22 @@ class Lab:
         with _drawing:
             figure, sentence = self.figure(state, runs)
             file = io.BytesIO()
-            FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})   # savefig draws twice
+            FigureCanvasAgg(figure).print_png(file, pil_kwargs={   # savefig draws twice
+                "compress_level": 1, "pnginfo": accessible.described(sentence)})
         return file.getvalue(), sentence
 
     def _say(self, text):
-        self._status.value = f"<p role='status' style='margin:0.3em 0;line-height:1.4'>{html.escape(text)}</p>"
+        self._status.value = f"<p style='margin:0.3em 0;line-height:1.4'>{html.escape(text)}</p>"
         self._text = text
 
     def _ipython_display_(self):
         """Show the lab at once; when its first picture is there, store that beside it, out of sight."""
         from IPython.display import display
 
+        accessible.enable()
         display(self._box)
         self.wait()
-        display({"text/html": STYLE + KEYS, "text/plain": ""}, raw=True)
+        display({"text/html": STYLE, "text/plain": ""}, raw=True)
         display({"image/png": base64.b64encode(self._image.value).decode(),
                  "text/plain": f"{self.call()}\n{self._text}"}, raw=True,
                 metadata={"image/png": {"alt": self._text}})

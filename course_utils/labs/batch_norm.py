@@ -20,7 +20,7 @@ class BatchNormLab(Lab):
         "depth": controls.choice("hidden layers", [1, 2, 3, 4, 6], 3),
         "initial_scale": controls.log("initial-weight scale", 1.0, low=0.01, high=10.0),
         "batch_size": controls.choice("batch size", [8, 16, 32, 64, 128], 32),
-        "label_noise": controls.fraction("wrong labels", 0.0, high=0.6),
+        "label_noise": controls.fraction("wrong labels", 0.0, high=0.6, unit="of the labels"),
     }
 
     def compute(self, state, report):
@@ -32,7 +32,7 @@ class BatchNormLab(Lab):
             **grid, "momentum": 0.9, "batch_norm": arms, "seed": range(SEEDS)}, epochs=EPOCHS, callback=report)
 
     def draw(self, axes, state, runs):
-        """Loss left, accuracy right; the chosen arm strong, the other one pale."""
+        """Loss left, accuracy right; the chosen arm strong, the other one thin and dashed."""
         left, right = axes
         told = []
         for arm in runs.batch_norm.values:
@@ -42,7 +42,7 @@ class BatchNormLab(Lab):
             lost = int((~steady).sum())
             label = plots.say("batch_norm", arm) + (f" ({lost} of {SEEDS} diverged)" if lost else "")
             look = {"color": COLORS[bool(arm)], "linestyle": "-" if strong else "--", "marker": "",
-                    "linewidth": 2.5 if strong else 1.5, "alpha": 1 if strong else 0.7}
+                    "linewidth": 2.5 if strong else 1.5}
             if steady.sum() > 1:
                 plots.band(left, runs.epoch, stats.interval(of_arm.loss.sel(seed=steady)), **look)
             accuracy = stats.interval(of_arm.val_accuracy)

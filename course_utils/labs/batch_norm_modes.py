@@ -23,6 +23,7 @@ class BatchNormModesLab(Lab):
         "learning_rate": controls.log("learning rate", 0.1, low=0.01, high=1.0),
         "mode": controls.choice("mode", list(MODES), "inference", structural=False),
     }
+    compiles = False
 
     def compute(self, state, report):
         """Train ten networks in NumPy."""
@@ -30,9 +31,9 @@ class BatchNormModesLab(Lab):
                      steps=state["steps"], learning_rate=state["learning_rate"], report=report)
 
     def draw(self, axes, state, runs):
-        """Means of one unit left, accuracy right; the chosen mode strong, the other one pale."""
+        """Means of one unit left, accuracy right; the chosen mode strong, the other one thin and dashed."""
         left, right = axes
-        left.plot(runs.step, runs.batch_mean, ".", color="0.7", markersize=4, label="of each batch")
+        left.plot(runs.step, runs.batch_mean, ".", color="0.55", markersize=4, label="of each batch")
         left.plot(runs.step, runs.true_mean, "--", color="0.2", marker="", label="of all training images")
         left.plot(runs.step, runs.running_mean, "-", color="C1", marker="", linewidth=2.5, label="running")
         left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]),
@@ -43,7 +44,7 @@ class BatchNormModesLab(Lab):
             strong = mode == state["mode"]
             band = stats.interval(scores.sel(mode=mode))
             plots.band(right, band.step, band, linestyle="-" if strong else "--", color=COLORS[mode], marker="",
-                       linewidth=2.5 if strong else 1.5, alpha=1 if strong else 0.7, label=f"{mode}: {MODES[mode]}")
+                       linewidth=2.5 if strong else 1.5, label=f"{mode}: {MODES[mode]}")
             told.append(f"{mode} mode {in_percent(band.isel(step=-1))}")
         right.set(title="Validation accuracy in both modes", xlabel="step", xlim=(0, state["steps"]), ylim=(0, 1.02))
         right.legend(loc="lower right")

@@ -24,6 +24,8 @@ class BatchNormStepsLab(Lab):
         "gamma": controls.fraction("γ", 1.0, low=-2.0, high=3.0, step=0.1),
         "beta": controls.fraction("β", 0.0, low=-3.0, high=3.0, step=0.1),
     }
+    compiles = False
+    busy = "Computing …"
 
     def compute(self, state, report):
         """The batch after each step: no training, so there is nothing to report."""

@@ -38,17 +38,18 @@ def log(label, default, *, low, high, steps_per_decade=8):
 
     def make(value):
         return widgets.FloatLogSlider(value=value, base=10, min=math.log10(low), max=math.log10(high),
-                                      step=1 / steps_per_decade, readout_format=".3g")
+                                      step=1 / steps_per_decade, readout_format=".3g", tooltip=_range(low, high))
 
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
-def fraction(label, default, *, low=0.0, high=1.0, step=0.05):
-    """A slider from `low`, which may be negative, to `high`."""
+def fraction(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
+    """A slider from `low`, which may be negative, to `high`; `unit` where the label does not say it."""
     import ipywidgets as widgets
 
     def make(value):
-        return widgets.FloatSlider(value=value, min=low, max=high, step=step, readout_format=".2f")
+        return widgets.FloatSlider(value=value, min=low, max=high, step=step, readout_format=".2f",
+                                   tooltip=_range(low, high, unit))
 
     return Control(label, default, make, _between(low, high), (low, default, high))
 
@@ -61,8 +62,10 @@ def whole(label, default, *, low, high):
         fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         return None if fits else f"expected a whole number from {low} to {high}"
 
-    return Control(label, default, lambda value: widgets.IntSlider(value=value, min=low, max=high), check,
-                   (low, default, high))
+    def make(value):
+        return widgets.IntSlider(value=value, min=low, max=high, tooltip=_range(low, high))
+
+    return Control(label, default, make, check, (low, default, high))
 
 
 def choice(label, values, default, *, structural=True):
@@ -84,6 +87,10 @@ def switch(label, default):
         return None if isinstance(value, bool) else "expected True or False"
 
     return Control(label, default, lambda value: widgets.Checkbox(value=value, indent=False), check, (False, True))
+
+
+def _range(low, high, unit=""):
+    return f"from {low:g} to {high:g} {unit}".rstrip()
 
 
 def _between(low, high):

@@ -15,6 +15,7 @@ SEEDS = tuple(range(10))
 ARMS = {"unchanged": "left as it is", "re-estimated": "statistics re-estimated, no labels",
         "fine-tuned": "fine-tuned", "fine-tuned, frozen": "fine-tuned, batch norm frozen"}
 COLORS = dict(zip(ARMS, ("0.4", "C2", "C0", "C1"), strict=True))
+MARKERS = dict(zip(ARMS, ("x", "^", "o", "s"), strict=True))
 
 
 class DomainShiftLab(Lab):
@@ -61,8 +62,8 @@ class DomainShiftLab(Lab):
         told = []
         for arm in runs.arm.values:
             band = stats.interval(runs.sel(arm=arm, drop=True))
-            plots.band(right, band.step, band, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm], marker="",
-                       linewidth=2.5, label=ARMS[arm])
+            plots.band(right, band.step, band, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm],
+                       marker=MARKERS[arm], markevery=0.25, linewidth=2.5, label=ARMS[arm])
             told.append(f"{ARMS[arm]} {in_percent(band.isel(step=-1))}")
         right.set(title="Accuracy in the new domain", xlabel="step of fine-tuning", ylim=(0, 1.02))
         right.legend(loc="best", fontsize=9)

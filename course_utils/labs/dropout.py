@@ -14,6 +14,7 @@ SHOWN = (24, 32)      # samples and units, at most, of the mask on show
 # How long to train, how often to validate (both in epochs), which data.
 DATA = {"digits": (20, 1, datasets.digits), "moons": (150, 5, lambda: datasets.moons(samples=400, noise=0.3))}
 COLORS = {"without": "C1", "with": "C0"}
+MARKERS = {"without": {"marker": "s", "markevery": 0.2}, "with": {"marker": "o", "markevery": 0.2}}
 
 
 class DropoutLab(Lab):
@@ -22,7 +23,7 @@ class DropoutLab(Lab):
     panels = 3
     controls = {
         "rate": controls.fraction("dropout rate", 0.2, high=0.9),
-        "label_noise": controls.fraction("wrong labels", 0.3, high=0.6),
+        "label_noise": controls.fraction("wrong labels", 0.3, high=0.6, unit="of the labels"),
         "width": controls.choice("units per layer", [8, 32, 64], 64),
         "data": dataclasses.replace(controls.choice("data", list(DATA), "digits"), structural=True),
         "train_size": controls.choice("training samples", [32, 64, 128, "all"], "all", structural=False),
@@ -55,9 +56,9 @@ class DropoutLab(Lab):
         for name, rate in arms.items():
             arm = runs.sel(dropout=rate)
             score = stats.interval(arm.val_accuracy)
-            plots.band(middle, epoch, score, color=COLORS[name], marker="", linestyle="-",
+            plots.band(middle, epoch, score, color=COLORS[name], linestyle="-", **MARKERS[name],
                        label=f"{name} dropout, validation")
-            middle.plot(epoch, arm.accuracy.mean("seed"), ":", color=COLORS[name], marker="",
+            middle.plot(epoch, arm.accuracy.mean("seed"), ":", color=COLORS[name], **MARKERS[name],
                         label=f"{name} dropout, training")
             told.append(f"{name} dropout {in_percent(score.isel(step=-1))}")
         middle.set(title="Accuracy", xlabel="epoch", xlim=(0, epochs(state)), ylim=(0, 1.02))

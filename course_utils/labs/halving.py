@@ -31,6 +31,8 @@ class HalvingLab(Lab):
         "configurations": controls.choice("configurations", SIZES, 64, structural=False),
         "number": controls.whole("search number", 1, low=1, high=10),
     }
+    compiles = False
+    busy = "Searching …"
 
     def compute(self, state, report):
         """Prune one search for the left picture, and two hundred others for the right one."""
@@ -71,7 +73,7 @@ class HalvingLab(Lab):
     def _draw_curves(ax, runs):
         scores, lasts, at = runs.accuracy.values, runs.epochs.values, runs.epoch.values
         chosen, best, ended = runs.attrs["chosen"], hindsight(runs), lasts == len(at)
-        for label, which, look in (("stopped", ~ended, {"color": "0.7", "linewidth": 0.8, "marker": "x"}),
+        for label, which, look in (("stopped", ~ended, {"color": "0.55", "linewidth": 0.8, "marker": "x"}),
                                    ("to the end", ended, {"color": "C0", "linewidth": 1.2, "marker": ""})):
             for one in np.flatnonzero(which):
                 ax.plot(at[:lasts[one]], scores[one, :lasts[one]], linestyle="-", markevery=[-1],

@@ -17,7 +17,7 @@ class LearningCurveLab(Lab):
 
     controls = {
         "images": controls.choice("images you have", [128, 192, 256, 512], 256, structural=False),
-        "label_noise": controls.fraction("wrong labels", 0.0, high=0.6),
+        "label_noise": controls.fraction("wrong labels", 0.0, high=0.6, unit="of the labels"),
         "width": controls.choice("units per layer", [4, 8, 32], 32),
         "fit": controls.switch("fit a power law", True),
     }

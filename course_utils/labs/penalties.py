@@ -13,6 +13,7 @@ STEPS, VALIDATIONS = 600, 30
 LEARNING_RATE = 0.5
 ARMS = ["without", "with"]   # the brake
 COLORS = {"without": "C0", "with": "C1"}
+DASHES, MARKERS = {"without": "-", "with": "--"}, {"without": "o", "with": "s"}   # color is not the only sign
 # What strength 1 on the slider means, for each kind: then one range of the slider suits all.
 UNITS = {"L2": 0.1, "L1": 0.03, "weight decay": 0.2, "max-norm": 1.0, "label smoothing": 0.9}
 
@@ -23,9 +24,10 @@ class PenaltiesLab(Lab):
     controls = {
         "kind": controls.choice("brake", list(UNITS), "L2", structural=False),
         "strength": controls.log("strength", 0.1, low=1e-3, high=1.0),
-        "label_noise": controls.fraction("wrong labels", 0.4, high=0.6),
+        "label_noise": controls.fraction("wrong labels", 0.4, high=0.6, unit="of the labels"),
         "images": controls.choice("training images", [50, 100, 200, 400, 1000], 200, structural=False),
     }
+    compiles = False
 
     def compute(self, state, report):
         """Train ten networks with the brake and ten without, in NumPy."""
@@ -33,17 +35,17 @@ class PenaltiesLab(Lab):
                      label_noise=state["label_noise"], images=state["images"], report=report)
 
     def draw(self, axes, state, runs):
-        """Histograms left, accuracy right; training pale, validation strong."""
+        """Histograms left, accuracy right; training thin, validation strong."""
         left, right = axes
         reach = max(0.05, float(np.abs(runs.weights).max()))
         for arm in ARMS:
             norm = float(runs.norm.sel(arm=arm).isel(step=-1).mean())
             left.hist(runs.weights.sel(arm=arm).values.ravel(), bins=np.linspace(-reach, reach, 61), histtype="step",
-                      color=COLORS[arm], linestyle="-", linewidth=2, label=f"{arm} the brake: norm {norm:.1f}")
-            for part, look in (("accuracy", {"linestyle": "--", "linewidth": 1.5, "alpha": 0.7}),
+                      color=COLORS[arm], linestyle=DASHES[arm], linewidth=2, label=f"{arm} the brake: norm {norm:.1f}")
+            for part, look in (("accuracy", {"linestyle": "--", "linewidth": 1.5}),
                                ("val_accuracy", {"linestyle": "-", "linewidth": 2.5, "label": f"{arm} the brake"})):
-                plots.band(right, runs.step, stats.interval(runs[part].sel(arm=arm)), color=COLORS[arm], marker="",
-                           **look)
+                plots.band(right, runs.step, stats.interval(runs[part].sel(arm=arm)), color=COLORS[arm],
+                           marker=MARKERS[arm], markevery=0.2, **look)
         left.set(title="Weights of the first layer, all seeds", xlabel="weight", ylabel="", yscale="log",
                  ylim=(0.7, 3e6))   # room for the legend
         left.legend(loc="upper right")

@@ -24,6 +24,8 @@ class ScalingLab(Lab):
         "method": controls.choice("scaling", list(METHODS), "none", structural=False),
         "learning_rate": controls.log("learning rate", 0.05, low=1e-4, high=100.0),
     }
+    compiles = False
+    busy = "Computing …"
 
     def compute(self, state, report):
         """The data, the path and its losses."""

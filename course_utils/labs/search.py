@@ -34,6 +34,8 @@ class SearchLab(Lab):
         "number": controls.whole("search number", 1, low=1, high=10),
         "open_test": controls.switch("open the test set", False),
     }
+    compiles = False
+    busy = "Searching …"
 
     def compute(self, state, report):
         """Search trial by trial; with the test set open, search again twenty times with other images and luck."""

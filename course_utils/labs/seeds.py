@@ -13,7 +13,7 @@ POPULATION = 80      # seeds trained for real, each with a split of its own
 EXPERIMENTS = 1000   # drawn from them
 SHOWN = 30
 MOST = 50            # seeds of the longest experiment
-LOOKS = {"right": ("C0", "-"), "undecided": ("0.6", ":"), "wrong": ("C1", "--")}
+LOOKS = {"right": ("C0", "-"), "undecided": ("0.5", ":"), "wrong": ("C1", "--")}
 
 
 class SeedsLab(Lab):

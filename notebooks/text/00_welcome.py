@@ -16,6 +16,40 @@
 # You should be able to build, compile and fit a small network in Keras.
 
 # %% [markdown]
+# ## “Batch norm makes training ten times faster”
+#
+# Everybody has heard it. Here is what was measured when this course put it on trial,
+# with batch norm and without it, each at the learning rate that suits it best. The
+# bars are 95 % confidence intervals. Do they come near what the sentence claims?
+
+# %%
+from course_utils import claims
+
+_ = claims.picture("bn-ten-times-faster")
+
+# %% [markdown]
+# Faster it is, and by no means ten times; on another task hardly twice. Many popular
+# sentences fare like this one, some far worse, and some hold. You will put them on
+# trial yourself:
+
+# %%
+claims.summary()
+
+# %% [markdown]
+# ## Networks that train while you move a slider
+#
+# The lectures 01 to 13 have a *lab* each. Move a control, and ten or more networks
+# train at once. This one, of lecture 07, asks how high the learning rate may be:
+#
+# ![The batch-norm lab: at a learning rate of 1, a network with batch norm learns.](pictures/lab.png)
+#
+# <details><summary>See it move</summary>
+#
+# ![The learning rate goes up from 0.1 to 1, and the plain network learns worse and then fails. A tick at batch norm, and it learns at a rate of 1.](pictures/lab.webp)
+#
+# </details>
+
+# %% [markdown]
 # ## Is everything there?
 #
 # Run the next cell (Shift+Enter). It prints one line for each thing the course
@@ -111,23 +145,30 @@ quiz.ask("00", "seeds")
 # %% [markdown]
 # ## The lectures
 #
-# | | question |
-# |---|---|
-# | [01](01_learning_curves.ipynb) | more data or a better model? |
-# | [02](02_training_curves.ipynb) | what is wrong with this run? |
-# | [03](03_better_or_lucky.ipynb) | how many runs before you may say A beats B? |
-# | [04](04_normalizing_inputs.ipynb) | why scale the inputs, and what exactly? |
-# | [05](05_batch_norm_from_scratch.ipynb) | batch norm: what number does the layer output? |
-# | [06](06_batch_norm_in_keras.ipynb) | batch norm in Keras: which mode, which momentum, which batch? |
-# | [07](07_batch_norm_on_trial.ipynb) | batch norm on trial: does it do what people say? |
-# | [08](08_batch_norm_and_pretrained_networks.ipynb) | batch norm in trained networks: insert, re-estimate, fold |
-# | [09](09_dropout.ipynb) | dropout: when does noise pay? |
-# | [10](10_weight_regularization.ipynb) | weight regularization: which brake? |
-# | [11](11_data_augmentation.ipynb) | data augmentation: what may change without changing the label? |
-# | [12](12_hyperparameter_search.ipynb) | hyperparameter search: how do I search without fooling myself? |
-# | [13](13_search_at_scale.ipynb) | search at scale: how far does a laptop get, and what needs a cluster? |
-# | [A1](A1_a_hundred_networks_at_once.ipynb) | how `fit_many` trains a hundred networks at once |
-# | [A2](A2_why_batch_norm_works.ipynb) | why batch norm works: gradients, covariate shift, smoothness |
+# How long a lecture takes you, how long its cells run on two cores without you, and
+# the number of the exercise that goes with it:
+#
+# <!-- lectures: written by `course build` -->
+#
+# |  | lecture | takes you | runs in | exercise |
+# |---|---|---|---|---|
+# | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 45 min |  | 01 |
+# | [02](02_training_curves.ipynb) | Training curves: what is wrong with this run? | 60 min |  | 01 |
+# | [03](03_better_or_lucky.ipynb) | Better, or lucky? How many runs before you may say A beats B? | 45 min |  | 01 |
+# | [04](04_normalizing_inputs.ipynb) | Normalizing inputs: why scale, and what exactly? | 45 min |  | 02 |
+# | [05](05_batch_norm_from_scratch.ipynb) | Batch normalization from scratch: what number does the layer output? | 50 min |  | 02 |
+# | [06](06_batch_norm_in_keras.ipynb) | Batch normalization in Keras: which mode, which momentum, which batch? | 50 min |  | 02 |
+# | [07](07_batch_norm_on_trial.ipynb) | Batch normalization on trial: does it do what people say? | 50 min |  | 02 |
+# | [08](08_batch_norm_and_pretrained_networks.ipynb) | Batch norm and pretrained networks: insert, freeze, re-estimate, fold? | 50 min |  | 02 |
+# | [09](09_dropout.ipynb) | Dropout: when does noise pay? | 50 min |  | 03 |
+# | [10](10_weight_regularization.ipynb) | Weight regularization: which brake? | 55 min |  | 04 |
+# | [11](11_data_augmentation.ipynb) | Data augmentation: what may change without changing the label? | 55 min |  | 05 |
+# | [12](12_hyperparameter_search.ipynb) | Hyperparameter search: how do I search without fooling myself? | 60 min |  | 06 |
+# | [13](13_search_at_scale.ipynb) | Search at scale: how far does a laptop get, and what needs a cluster? | 75 min |  | 06 |
+# | [A1](A1_a_hundred_networks_at_once.ipynb) | A hundred networks at once: how does `fit_many` work? | 40 min |  |  |
+# | [A2](A2_why_batch_norm_works.ipynb) | Why does batch normalization work: gradients, shift or smoothness? | 50 min |  |  |
+#
+# <!-- end -->
 #
 # To read on about batch normalization there is an annotated [reading list](reading_batch_normalization.md).
 
@@ -139,6 +180,4 @@ quiz.ask("00", "seeds")
 # another one, it is named).
 
 # %%
-from course_utils import claims
-
 claims.ledger()

@@ -30,6 +30,12 @@ from course_utils import quiz
 
 quiz.ask("01", "doubling")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** Let everyone commit, by hands or on paper, before anybody opens an
+# answer; two minutes. The tempting one is the network with four units, since
+# it is the worst of the three: but being bad is not the same as lacking data.
+# Leave it open and come back to it at the three panels.
+
 # %% [markdown]
 # ## The idea
 #
@@ -92,6 +98,14 @@ ax = plots.against(scores.to_dataarray(), "train_size", by="variable",
                    title="A network that learns its images by heart")
 _ = ax.set(ylabel="accuracy")
 
+# %% [markdown] tags=["instructor"]
+# **Before you show it,** ask for the upper curve: how well does a network do
+# on 32 images that it has trained on? **Point at** three things, always in
+# this order: the upper curve, the gap, the slope at the right end.
+# **Question:** “Are the bands the scatter of the runs?” No, they say how well
+# the mean is known; the next cell prints the three widths, and one minute for
+# it is enough.
+
 # %% [markdown]
 # The network knows its training images by heart at almost every size. What it gets
 # wrong is on images that it has not seen. That gap closes as the data grow.
@@ -141,6 +155,14 @@ for ax, (title, runs) in zip(axes, cases.items(), strict=True):
     plots.against(scores.to_dataarray(), "train_size", by="variable",
                   test_share=0.2, title=title, ax=ax)
     ax.set(ylabel="accuracy", ylim=(0, 1.02))
+
+# %% [markdown] tags=["instructor"]
+# **Stay here five minutes;** it is the figure not to skip. Cover the titles
+# and let the class make a diagnosis for each panel: how high is training, how
+# wide is the gap? Left and right get the same one by any rule of thumb; what
+# tells them apart is the experiment of the next cell. Then open the prediction
+# again: the left end of the middle panel is steep, the right ends of the two
+# others are flat.
 
 # %% [markdown]
 # - **High variance** (middle): training accuracy near 100 %, a wide gap. The network
@@ -193,6 +215,15 @@ from course_utils import labs
 
 labs.learning_curve()
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** Few images are enough for the law to come near the
+# hollow points; what grows with every image left out is the interval. With
+# wrong labels the flat beginning leads the law astray: it promises far too
+# little, and the hollow points lie below the region. With 4 units the curves
+# have met, well below the top, and doubling brings next to nothing: no, do not
+# buy. **Time:** every change takes some seconds; ask for a prediction while it
+# computes.
+
 # %% [markdown]
 # ## The trial
 #
@@ -210,6 +241,13 @@ always.code()
 # %%
 verdicts = [always.judge(always.trial(datasets.digits, range(always.seeds)))]
 verdicts[0]
+
+# %% [markdown] tags=["instructor"]
+# **Read a verdict aloud** in one order, here and in every lecture: the
+# sentence, the interval, the threshold, the word. “So data do not help” is the
+# wrong conclusion: the claim says *always*, and one honest counterexample ends
+# it. The next cell shows where data do help. What the four words mean exactly
+# can wait for lecture 03.
 
 # %% [markdown]
 # And where theory says that data *do* help: a wide gap, 256 images known by heart.
@@ -235,6 +273,13 @@ verdicts[-1]
 # Four times as many images, and a *worse* network. How many wrong labels can the new
 # images have before you should have left them alone? Look for the interval that
 # straddles zero.
+
+# %% [markdown] tags=["instructor"]
+# **Ask** before the figure: 256 good labels, and you are offered all the other
+# images, every second one labeled wrongly. Do you take them? “Half of them are
+# right, so they cannot hurt” is the answer to wait for. Then let the class
+# find the interval that straddles zero: that is about the share of wrong
+# labels at which the new images are worth nothing.
 
 # %%
 from course_utils.claims.learning_curves import (
@@ -281,6 +326,13 @@ _ = plots.power_law(errors, law,
 # **prediction interval**: how far the fit may be off, and how much the new mean
 # scatters. It takes for granted that the curve *is* a power law. Now the same steps on
 # another task, which of ten tones sounds in noise:
+
+# %% [markdown] tags=["instructor"]
+# **Ask** before you show the tones: if the law fails there, will the shaded
+# region warn you? It does not, because it knows about chance and not about a
+# wrong form. Here the law errs on the gloomy side; say that it might as well
+# have been the other one. **Short of time:** go from here straight to the
+# back-test and leave out the decision.
 
 # %%
 tones = fit_many(models.mlp, datasets.tones, grid, epochs=20)
@@ -338,6 +390,11 @@ ax = plots.against(both.to_dataarray(), "train_size", by="variable",
                    test_share=0.2,
                    title="A better model costs no labels at all")
 plots.errors_on_log_axis(ax)
+
+# %% [markdown] tags=["instructor"]
+# **Point at** both ends. On the right the support vector machine is ahead at
+# its default settings; on the left, with few images, it is not. So the lesson
+# is not “take an SVM” but “try the cheap model before you pay for labels”.
 
 # %% [markdown]
 # With many of these small images a support vector machine, at its default settings,
@@ -420,3 +477,9 @@ for verdict in verdicts[1:]:
 # - J. Hestness et al.: *Deep learning scaling is predictable, empirically*, 2017.
 # - T. Viering, M. Loog: *The shape of learning curves: a review*, IEEE Transactions
 #   on Pattern Analysis and Machine Intelligence, 2023.
+
+# %% [markdown] tags=["instructor"]
+# **To close,** read the first row of the ledger together: trial, re-trial and
+# second task need not say the same word, and the lecture claims no more than
+# all of them bear. **Homework:** 1.1 and 1.6; whoever finishes early takes
+# 1.5.

@@ -37,6 +37,11 @@ from course_utils import quiz
 
 quiz.ask("02", "better")
 
+# %% [markdown] tags=["instructor"]
+# **Ask,** and do not resolve it: the clinic will, much later. “A leak” is the
+# tempting answer. Give the class one thing to keep in mind: a leak lifts
+# validation up *to* training, not above it.
+
 # %% [markdown]
 # ## The idea
 #
@@ -100,6 +105,11 @@ _ = plots.curves(healthy, "loss", ax=left,
 _ = plots.curves(healthy, "accuracy", ax=right,
                  title="… and the accuracies rise")
 
+# %% [markdown] tags=["instructor"]
+# **One minute,** but look properly: every patient will be compared with this
+# picture. **Question:** “The gap grows, is that overfitting?” Not yet.
+# Validation has leveled off and has not turned; a gap of this kind is normal.
+
 # %% [markdown]
 # Lines are means over ten seeds, bands their 95 % intervals. The training loss
 # creeps on toward zero while the validation loss has settled: a gap of this kind
@@ -124,6 +134,14 @@ from course_utils import labs
 
 labs.playground(data="spirals", noise=0.1)
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** The curves go wild first; a little later the
+# boundaries scatter, and then nothing is learned at all. Few units: both
+# losses stay high, side by side, and the ten boundaries disagree. Many units
+# on noisy moons: training goes on falling while validation rises, and the
+# boundaries wrap around single points. **Ask** after each picture which row of
+# the table of symptoms it will be.
+
 # %% [markdown]
 # ## The clinic
 #
@@ -135,6 +153,13 @@ ax = plots.against(rates.loss, "epoch", by="learning_rate",
                    title="Too low creeps, too high stays high")
 _ = ax.set(ylim=(0, 3.2))
 _ = ax.legend(ncols=3, loc="upper right", fontsize=9, columnspacing=1)
+
+# %% [markdown] tags=["instructor"]
+# **Play the doctor** from here on: show a picture, count to five, take a
+# diagnosis from the class, and only then read the title. Point at the bands as
+# well as at the lines: slow runs agree with each other, wild ones do not.
+# **Short of time:** four patients are enough, this one, overfitting, the leak,
+# the dead units; give the table of symptoms to read.
 
 # %% [markdown]
 # At the low rate nothing is wrong but the pace. At the high one steps are so
@@ -219,6 +244,12 @@ _ = plots.curves(wrong.sel(weight_decay=0.0), "accuracy", ax=left,
 _ = plots.curves(wrong.sel(weight_decay=0.01), "accuracy", ax=right,
                  title="With weight decay both hold")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** why validation lies *above* training here. The training labels are
+# partly wrong and the validation labels are not, so height says nothing. Point
+# at the directions instead: on the left one climbs and the other falls, and
+# the climb past the share of right labels is learning by heart.
+
 # %% [markdown]
 # The validation labels are right; of the training labels no honest network can know
 # more than 70 %. So validation may well lie above training here. What counts is the
@@ -288,6 +319,12 @@ _ = plots.against(inputs, "epoch", by="inputs",
 # each hidden layer, after two epochs at a rate that is far too high and at a
 # moderate one.
 
+# %% [markdown] tags=["instructor"]
+# **Ask** before the numbers come: which loss does a network have that gives
+# every class the same probability? The logarithm of the number of classes. A
+# loss that stands there is worth remembering for life. “Train longer” is the
+# wrong remedy: a dead unit has no gradient and does not come back.
+
 # %%
 for rate in (1.0, 0.1):
     keras.utils.set_random_seed(1)
@@ -347,6 +384,13 @@ ax = plots.against(both, "epoch", by="way", labels=names,
                    title="Measured alike, the riddle is gone")
 _ = ax.set_ylabel("accuracy")
 
+# %% [markdown] tags=["instructor"]
+# **Back to the prediction.** Point at the third curve: the *training* images,
+# measured as validation images are, lie with the validation curve. That
+# settles both wrong answers: there is no leak, and the validation images are
+# not easier. Say it once more for regularized losses: compare only what was
+# measured alike.
+
 # %% [markdown]
 # Nothing is wrong here. The training score is measured with noise, and with the
 # weights of the whole epoch; measured alike, training images are no harder than
@@ -379,6 +423,12 @@ _ = ax.set_ylabel("accuracy")
 # %%
 slow = train(activation="sigmoid", learning_rate=0.2, epochs=40)
 _ = plots.curves(slow, title="A plateau is not the end")
+
+# %% [markdown] tags=["instructor"]
+# **Really cover** the right part, with a sheet of paper or by standing in
+# front of it, and take a vote: who stops? Then uncover it. The cell below
+# counts how many of the runs a sensible-looking stopping rule would have
+# ended.
 
 # %% [markdown]
 # A plateau says that the loss does not fall *now, at this rate*. It may be a
@@ -445,6 +495,13 @@ for ax, (share, title) in zip(axes, titles.items(), strict=True):
     ax.set(xlabel="training loss", ylabel="validation accuracy", title=title)
 _ = axes[1].legend()
 
+# %% [markdown] tags=["instructor"]
+# **Ask** what the picture would look like if the claim were true: points that
+# climb from right to left. Left they do, more or less. Right, point at the far
+# left: the lowest losses of all have dropped. Now open the second prediction;
+# “the worst of the nine” is wrong too, for settings that learn nothing lie
+# lower still.
+
 # %% [markdown]
 # With right labels the claim is a fair rule of thumb, as long as one compares
 # settings that are far apart. With wrong labels the points on the far left, those
@@ -494,6 +551,14 @@ for ax, (kind, title) in zip(axes, titles.items(), strict=True):
          for name in ["learning rate", *CHANGES] if name in cost.change},
         xlabel="accuracy that it costs", title=title, ax=ax)
     ax.set_xlim(-0.1, 1)
+
+# %% [markdown] tags=["instructor"]
+# **Give it a minute of silence,** then ask for the row on the left that costs
+# as much as the learning rate. Why that one? Sigmoid units shrink the
+# gradients, and a shrunken gradient is a learning rate too low. **Question:**
+# “Is that not a matter of the ranges you chose?” It is. Importance always
+# belongs to a range; these were fixed before the trial, and that is all one
+# can do. **Homework:** 1.2.
 
 # %% [markdown]
 # Most changes cost little. But at a fixed rate the learning rate is not alone:

@@ -38,6 +38,11 @@ from course_utils import quiz
 
 quiz.ask("03", "point_four")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** for hands, and note the count on the board. “One time in twenty”
+# sounds like significance: it is what one would *need*, not what is so. The
+# histogram of trial 2 answers it.
+
 # %% [markdown]
 # ## The idea
 #
@@ -109,6 +114,12 @@ ax.set(xlabel="splits, sorted by their means (bars)", xticks=[],
        ylabel="validation accuracy (points)")
 _ = ax.set_title("One network, one recipe, and points between its runs")
 
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip;** five minutes. Point at a single column and ask:
+# which of these dots is the accuracy of the network? None: each is one draw.
+# The next question is whether the columns differ, too. Warn that sorted means
+# climb in any case; the standard deviations below say it properly.
+
 # %% [markdown]
 # Inside a column only the seed differs, and the dots lie points apart. From
 # column to column the split differs too; but sorted bars climb in any case, so do not
@@ -143,6 +154,12 @@ for name, variance in {"another seed, the same split": same_split,
 
 # %%
 quiz.ask("03", "share")
+
+# %% [markdown] tags=["instructor"]
+# **Ask,** then think aloud with the class: which luck is in one run? Which
+# images, which initial weights, which order. “Nothing may be shared, runs must
+# be independent” is the tempting answer. Independent runs may be compared;
+# they only cost more of them.
 
 # %% [markdown]
 # The same runs, subtracted in three ways. Look at how much a single difference
@@ -201,6 +218,13 @@ _ = plots.intervals(
     examples, threshold=claim.threshold, neutral=claim.neutral,
     title="The whole interval decides, never the dot alone")
 
+# %% [markdown] tags=["instructor"]
+# **A game:** cover the words on the left and let the class give one to each
+# row. Rows 2 and 3 differ only in whether they reach the gray line. Row 5 is
+# where the dot misleads: it lies close to the threshold, and the interval on
+# both sides of it. Insist that “undecided” is a finding: it asks for more
+# seeds, it does not say that there is nothing.
+
 # %% [markdown]
 # *Holds*: all of the interval lies beyond the threshold. *Holds in part*: all of
 # it lies between no effect and the threshold. *Does not hold*: all of it lies below
@@ -228,6 +252,14 @@ from course_utils import labs
 
 labs.seeds()
 
+# %% [markdown] tags=["instructor"]
+# **Let the class turn the controls,** one volunteer for each item. Sharing the
+# seeds, about half as many are enough. At a true difference of zero the share
+# of orange ones stays near one in twenty, whatever the number of seeds; with
+# stopping it grows with every look. **Question:** “Why are most of them gray?”
+# Because few seeds find little: undecided is the usual outcome of a small
+# study.
+
 # %% [markdown]
 # ## Trial 1: “I set the seed, so it is reproducible”
 #
@@ -247,6 +279,12 @@ twins = same_run.trial(datasets.digits, range(same_run.seeds))
 # Twins start with the same weights and see the same batches. Watch how many of
 # them still have the same accuracy, epoch by epoch, at an ordinary learning rate
 # and at a high one.
+
+# %% [markdown] tags=["instructor"]
+# **Ask** first: the same seed on another computer, the same run? **Point at**
+# both lines: the calm rate forgets the disturbance, the high one amplifies it.
+# **Question:** “So are seeds useless?” No: they pair the arms, and they repeat
+# a run on one machine. They do not make a finding true.
 
 # %%
 from course_utils.claims.better_or_lucky import same_accuracy
@@ -290,6 +328,12 @@ for bar in bars[:2]:   # no image apart, or one
 ax.set(xlabel="points between two runs of the same network",
        ylabel="share of pairs")
 _ = ax.set_title("Most pairs of equals lie 0.4 points or more apart")
+
+# %% [markdown] tags=["instructor"]
+# **Let the class work out** how many validation images 0.4 points are;
+# `digits` says how many there are. The answer is between one and two. Only the
+# gray bars are below 0.4 points. Then open the first prediction and compare
+# with the count on the board.
 
 # %% [markdown]
 # One bar for each number of validation images. Only the gray bars are below 0.4
@@ -336,6 +380,12 @@ ax.set(xlabel="seeds", ylabel="chance of naming the wrong network",
 ax.set_title("Pairs settle the sign with fewer seeds")
 _ = ax.legend()
 
+# %% [markdown] tags=["instructor"]
+# **Point at** the left end first: that is a report with one run for each arm.
+# Then ask where the curves would have to be for you to publish. The distance
+# between the curves is what pairing is worth on digits; the ledger has a task
+# where sharing the seed is worth nothing, and it costs nothing either.
+
 # %% [markdown]
 # A single run of each is wrong disturbingly often. The mean over seeds gets
 # there, and paired seeds get there first. Is it fair to say that luck *cancels*?
@@ -374,6 +424,13 @@ for effect in (2.0, 1.0, 0.4):
 
 # %%
 quiz.ask("03", "peek")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** “One in twenty, that is what 95 % means” is the answer to wait for:
+# true for one look at a number of seeds that was fixed. Here one looks again
+# and again, and takes the first chance to be fooled. **Short of time:** this
+# quiz, the figure after it, and the ledger; leave out the twenty variants and
+# the overlapping splits. **Homework:** 1.3, 1.4 and 1.7.
 
 # %% [markdown]
 # An A/A test again: differences between real runs of the narrow network, with

@@ -31,6 +31,12 @@ from course_utils import quiz
 
 quiz.ask("04", "ravine")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “A larger rate makes up for it” is the tempting answer. Do not
+# argue: the left picture below shows a path that is already crossing from wall
+# to wall. “The weights adapt to the units” is half right: the solution does,
+# the way there does not.
+
 # %% [markdown]
 # ## The idea
 #
@@ -95,6 +101,13 @@ for ax, (name, x) in zip(axes, {"In their own units": raw,
                    title=f"{name}: {len(path) - 1} steps")
     ax.set(xlabel="weight of bmi", ylabel="weight of s1")
 
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip.** Trace the left path with your finger: across the
+# ravine, and creeping along its floor. Ask which feature makes the steep
+# walls: the one with the large spread. **Question:** “Do both end in the same
+# model?” Yes; only the numbers on the axes differ, because the units do. Read
+# the numbers of steps off the titles at the end, not at the beginning.
+
 # %% [markdown]
 # Left a ravine: the path crosses it from wall to wall and creeps along its floor.
 # Right the same data in units of their standard deviations: a bowl. Both walks
@@ -103,6 +116,13 @@ for ax, (name, x) in zip(axes, {"In their own units": raw,
 # Now all ten features, and the intercept that a `Dense` layer has too: one more
 # column of ones. That is why means matter. A feature whose mean is far from 0 is
 # nearly a multiple of that column.
+
+# %% [markdown] tags=["instructor"]
+# **Before you show the table,** let the class guess the order of magnitude of
+# the first line. Then go down: what did subtracting the mean bring, what
+# common units, and what is left? It is the correlation. **Question:** “So why
+# not whiten always?” Because it has to estimate a whole covariance; the leak
+# at the end of the lecture shows what that costs with few samples.
 
 # %%
 from sklearn.decomposition import PCA
@@ -157,6 +177,11 @@ pictures = [{"as it comes": image.reshape(8, 8)} | {
     for image in (digit, 0.5 * digit + 0.25)]
 _ = plots.images(pictures, title="Only per-image scaling undoes the veil")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** which column does not care about the veil; then ask what it has lost.
+# Brightness that *means* something, a shadow on an X-ray, is gone as well. One
+# minute.
+
 # %% [markdown]
 # The scalings by column were made for images like the upper one, and send the lower
 # one somewhere else: pixels at the edge, which hardly ever vary, shine brightest.
@@ -177,6 +202,14 @@ _ = plots.images(pictures, title="Only per-image scaling undoes the veil")
 from course_utils import labs
 
 labs.scaling(stretch=10.0, learning_rate=0.01)
+
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** The highest rate that settles goes down with the
+# square of the stretch, and the steps go up with it. Standardizing makes the
+# stretch vanish; turn the cloud by 45° and it is worth nothing any more, for
+# now both features have the same spread and the ravine lies across. Whitening
+# does not care for either. Three minutes; **point at** the condition number in
+# the sentence below the figure.
 
 # %% [markdown]
 # ## In Keras: the scaling belongs into the model
@@ -257,6 +290,13 @@ for ax, (features, title) in zip(axes, titles.items(), strict=True):
                   title=title)
     ax.set_ylim(0, 1)
 
+# %% [markdown] tags=["instructor"]
+# **Left panel first:** do the curves differ in height or at the beginning?
+# There is the grain of truth in both claims: one who trained once on features
+# of one unit, and looked at the end, saw nothing or even a loss. Then the
+# right panel, where the network left alone stays behind at any rate it could
+# choose.
+
 # %% [markdown]
 # In unequal units the network left alone learns what the large pixels say and little
 # of the rest, at any of the rates it could choose. In one unit the two end close
@@ -317,6 +357,12 @@ _ = plots.intervals(
     xlabel="accuracy gained over standardization",
     title="Min–max can lose most of the accuracy, or none")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** for the row that does not belong, and then for the reason. “The
+# extremes” is the wrong one: there are no misread values here. Compare the two
+# rows of the same tones: only the place of the zero differs. What all inputs
+# have in common drowns what tells them apart.
+
 # %% [markdown]
 # On clean digits the two are close; this is where the claim comes from. On tones
 # min–max to 0 … 1 hardly learns, and to −1 … 1 it does at least as well as
@@ -362,6 +408,12 @@ _ = ax.set(ylabel="variance", ylim=(0, None))
 
 # %%
 quiz.ask("04", "leak")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Without labels nothing can leak” is the seductive answer, and worth
+# two minutes of discussion. The next figure gives neither side everything: it
+# is little for a mean and a spread, and absurd for whitening. The rule to take
+# home: `fit` on training data, whatever is fitted.
 
 # %%
 import xarray as xr
@@ -419,6 +471,13 @@ print(f"all images together     {served([slice(None)]):.0%}")
 print(f"one class at a time     {served(classes):.0%}")
 alone = StandardScaler().fit_transform(data.x_val[:1])
 print(f"a single image becomes {np.unique(alone)}")
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the last line: a single image, scaled by itself, is zero,
+# whatever it showed. Ask what a server gets: one image. **Short of time:**
+# leave out the pixel that never varies. End with the picture of the drifting
+# hidden layers, which leads to lecture 05. **Homework:** none of its own; the
+# exercise on batch norm begins after lecture 05.
 
 # %% [markdown]
 # A batch of one class loses exactly what makes it that class, its mean. A single

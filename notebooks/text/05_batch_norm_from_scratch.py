@@ -35,6 +35,11 @@ from course_utils import quiz
 
 quiz.ask("05", "shape")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “A bell” is what one says who reads *normalization* as *becoming
+# normal*. Leave it open; the lab answers it in ten seconds, and trial 1 for
+# trained networks.
+
 # %% [markdown]
 # ## The idea
 #
@@ -68,6 +73,12 @@ variance = (centered**2).mean(axis=0)
 z_hat = centered / np.sqrt(variance + 1e-3)
 print("first unit, before:", z[:4, 0].round(2))
 print("first unit, after: ", z_hat[:4, 0].round(2))
+
+# %% [markdown] tags=["instructor"]
+# **At the board:** a batch of three samples with two features, and let the
+# class normalize it by hand. Ask over which axis the mean runs before you
+# write anything. Averaging over the features of a sample is the slip to watch
+# for, and it is another layer: layer normalization.
 
 # %% [markdown]
 # Is that what Keras computes? And `course_utils.batch_norm`, the layer of this
@@ -123,6 +134,11 @@ print("the bias is redundant:", np.allclose(without, z_hat))
 # %%
 quiz.ask("05", "numbers")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** 4 is the second claim of this lecture; 4096 forgets that a filter
+# does the same at every pixel; γ and β alone forget what inference needs. Let
+# someone explain it from the shapes before you run the next cell.
+
 # %%
 keras.utils.set_random_seed(0)
 images = batch.reshape(32, 8, 8, 1)
@@ -175,6 +191,13 @@ ax.set(xlabel="batches", ylabel="running statistic of one unit")
 ax.set_title("The running statistics take hundreds of batches")
 _ = ax.legend()
 
+# %% [markdown] tags=["instructor"]
+# **Point at** the start, 0 and 1, and at how long the way is with the default
+# momentum. Then at the variance, which settles a little below its dashed line:
+# ask why. A batch measures its spread around its own mean. **Question:** “Does
+# it matter?” Hardly with batches of 32; it does when numbers of two frameworks
+# are compared.
+
 # %% [markdown]
 # Until they have arrived the layer does something else at inference than in
 # training; lecture 06 is about that. And look closely: the variance settles a
@@ -213,6 +236,14 @@ _ = ax.legend()
 # Never believe a derivation that you have not checked. The numerical gradient
 # needs nothing but the forward pass: move one value a little up and down. And
 # TensorFlow differentiates Keras's layer on its own.
+
+# %% [markdown] tags=["instructor"]
+# **With a class that likes calculus,** ten minutes: one path each, by three
+# volunteers. With another one, skip the paths and read only the last formula:
+# from the gradient goes what would only shift the column, and what would only
+# stretch it. The next cells check it in any case; that habit is the point. Two
+# questions find a forgotten path: what does adding a constant to a feature
+# change, and what does stretching it?
 
 # %%
 gamma, beta = rng.uniform(0.5, 2, 8), rng.normal(0, 1, 8)
@@ -261,6 +292,13 @@ from course_utils import labs
 
 labs.batch_norm_steps(shape="two humps", gamma=1.5, beta=-2.0)
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** γ and β stretch and move, and no setting makes one
+# hump of two: back to the prediction. Where the spread comes down to the root
+# of ε the variance is no longer 1; a smaller ε mends it. With a batch of one
+# all that is left is β. This lab answers at once, so let the class call out
+# settings.
+
 # %% [markdown]
 # ## Trial 1: “Batch norm makes activations Gaussian”
 #
@@ -295,6 +333,13 @@ for ax, step in zip(axes, ("z", "y"), strict=True):
     ax.set(xlabel=f"{step} of the unit", ylabel="images", yticks=[])
 axes[0].set_title("One unit before …")
 _ = axes[1].set_title("… and after: the same shape")
+
+# %% [markdown] tags=["instructor"]
+# **Cover the axes** and ask which histogram is before and which is after. One
+# cannot tell; only the numbers below have changed. The next figure says it for
+# all units, with true Gaussians as a yardstick. **Question:** “But the paper
+# says Gaussian?” It says that sums of many inputs are closer to one, and
+# therefore where to put the layer.
 
 # %% [markdown]
 # Other numbers on the axis, the same picture above it. Now all units of all
@@ -341,6 +386,12 @@ ax.set_title("Each unit has learned a pair of its own")
 _ = ax.legend()
 verdicts.append(one_pair.judge(pairs))
 verdicts[1]
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the cross where all units began. The units of the first layer
+# went in all directions, those of the second together and then apart. Then be
+# honest with the next figure: using a pair for each unit hardly shows in the
+# accuracy. It is counting that refutes the claim.
 
 # %% [markdown]
 # The units of the first layer went in all directions, and one pair says next to
@@ -392,6 +443,13 @@ for axis in (1, -1):
 
 # %%
 quiz.ask("05", "alone")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** “It uses the running statistics, since one sample has none of its
+# own” is the reasonable answer, and wrong: in training mode the layer takes
+# the batch as it is. One value minus itself is zero, so β comes out. **Short
+# of time:** after this go to the ledger; ε and the rounding are good reading
+# at home. **Homework:** 2.1 to 2.3; 2.4 for those who want it; 2.5.
 
 # %% tags=["nbval-check-output"]
 for training in (True, False):

@@ -31,6 +31,11 @@ from course_utils import quiz
 
 quiz.ask("06", "cold")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “It overfits” is the tempting answer; after one epoch there was no
+# time to. Give a hint and no more: what differs between training and
+# validation besides the images?
+
 # %% [markdown]
 # ## The idea
 #
@@ -55,6 +60,12 @@ model = keras.Sequential([
 # Then compile, fit, evaluate. Categorical cross-entropy wants one column for each
 # class, so the labels are spread out. In the summary look which layers have how
 # many numbers, and how many of them the optimizer never touches.
+
+# %% [markdown] tags=["instructor"]
+# **Before you show the summary,** let the class work out one line on paper:
+# how many numbers has the first normalization, and how many of them does the
+# optimizer never touch? *Non-trainable* sounds like frozen; say that these are
+# the ones that move in every training batch.
 
 # %%
 from course_utils import datasets
@@ -100,6 +111,12 @@ for training in (False, True):
 print("no argument is inference:",
       np.allclose(model(images), model(images, training=False)))
 
+# %% [markdown] tags=["instructor"]
+# **Point at** the last word of the second line: the call itself has changed
+# the layer, even if you only wanted to look. Ask how one would notice that in
+# a project. One would not; this is why `stateless_call` exists. Stay three
+# minutes: the rest of the lecture rests on the two modes.
+
 # %% [markdown]
 # In training mode an answer depends on who else is in the batch, and **the call
 # itself changes the layer**, even if you only wanted to look. If you want to look,
@@ -123,6 +140,12 @@ for momentum in (0.5, 0.9, 0.99, 0.999):
         left, batches = left * layer.momentum, batches + 1
     print(f"momentum {momentum:5}: {batches:4} batches to warm up, "
           f"averages over {1 / (1 - momentum):4.0f}")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** who comes from PyTorch: there the same word means one minus this. The
+# rule to write on the board: after k batches momentum to the power of k of the
+# start is left. “Each batch takes away the same amount” is the slip to watch
+# for in exercise 2.6.
 
 # %% [markdown]
 # The default is 0.99. It suits long trainings; a training that takes fewer steps
@@ -167,6 +190,14 @@ from course_utils import labs
 
 labs.batch_norm_modes()
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** The lowest momenta are warm after 20 steps; the
+# highest is not after 400. With batches of 2 and momentum 0.5 the running mean
+# chases single batches; a high momentum smooths it, and the accuracy stays
+# poor all the same, since it was lost in training. Inference mode is ahead
+# once the averages are warm: they have seen more images than one batch.
+# **Point at** the dashed line, the truth, before each change.
+
 # %% [markdown]
 # ## Trial 1: “Put batch norm after the activation”
 #
@@ -189,6 +220,11 @@ ax = plots.intervals({"after ReLU": verdicts[0]}, neutral=after.neutral,
                      title="On digits the place behind gains no point")
 _ = ax.plot(gained, np.zeros(gained.size), "|", color="0.5", markersize=18)
 verdicts[0]
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the gray bars, one for each seed: they lie on both sides of
+# zero. Whoever trains once can report either. That is worth more than the
+# verdict. The second task in the ledger is less neutral; show it at the end.
 
 # %% [markdown]
 # Each bar is a seed. Whoever trains once can report either side. (The ledger at the
@@ -241,6 +277,12 @@ _ = plots.intervals(
     title="With batches of 2, batch norm loses most")
 verdicts.append(any_batch.judge(tiny))
 verdicts[1]
+
+# %% [markdown] tags=["instructor"]
+# **Ask** first why the plain network and layer norm are in the figure: smaller
+# batches cost everybody something. “All lose about the same” can now be read
+# off. Then do the next cell by hand at the board: of two values, what is left
+# after the layer? Only who of the two is larger.
 
 # %% [markdown]
 # The plain network and the one with layer normalization lose something, batch normalization
@@ -348,6 +390,11 @@ for momentum in (0.99, 0.9):
 # %%
 quiz.ask("06", "loop")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “TensorFlow raises an error” would be nice. “It learns nothing” is
+# refuted two cells on: it learns, and that is what makes the mistake so hard
+# to find. The test to write is whether a running average has moved.
+
 # %%
 import tensorflow as tf
 
@@ -398,6 +445,13 @@ for name, served in {"as in training": x, "darker": x / 3}.items():
     print(f"{name:15} inference {accuracy(served, y, False):.2f}, "
           f"batch statistics {accuracy(served, y, True):.2f}, "
           f"batches of one class {by_class:.2f}")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** after the second column: is training mode at inference the cure,
+# then? Let the class say yes; then read the third column. A batch of one class
+# loses what makes it that class. **Short of time:** stop here; weight decay
+# and convolutions are for reading. **Homework:** 2.6, and 2.8 if Keras is new
+# to them.
 
 # %% [markdown]
 # With the statistics of a mixed batch of dark images, the same weights answer

@@ -40,6 +40,11 @@ from course_utils import quiz
 
 quiz.ask("07", "rates")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** with a drawing: everyone sketches both curves, accuracy against the
+# learning rate, on a logarithmic axis. “Only at high rates” is the picture to
+# wait for. Keep the sketches for the figure of trial 1; three minutes.
+
 # %% [markdown]
 # ## The idea
 #
@@ -110,6 +115,13 @@ from course_utils import labs
 
 labs.batch_norm(learning_rate=0.3)
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** The plain arm gives up first, and not all of its runs
+# at once: the band opens wide, then everything is at chance. Both wrong
+# initial scales hurt the plain arm far more. Six sigmoid layers: turning up
+# the rate does not save it. **Time:** opening the lab and changing depth or
+# activation takes a moment, so open it while you talk about the formula.
+
 # %% [markdown]
 # ## Trial 1: higher learning rates
 #
@@ -137,6 +149,13 @@ from course_utils import plots
 _ = plots.against(rates.val_accuracy.isel(epoch=-1), "learning_rate",
                   by="batch_norm",
                   title="Batch norm learns at lower and at higher rates")
+
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip;** five minutes with the sketches. Point at the
+# floor on the left, where the normalized curve leaves it earlier; then at the
+# cliffs on the right; last at the tops, which nearly touch. All that follows
+# is in this picture. **Question:** “So is it better or not?” Wider, not
+# higher: say which of the two you mean.
 
 # %% [markdown]
 # The range is wider at both ends, and in between the curves nearly touch. How
@@ -188,6 +207,12 @@ ax = plots.intervals(
     xlabel="steps, each arm at its own best learning rate",
     title="Most of the gain hides behind a cold running average")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** which of the four rows is the speed of training. The rows “momentum
+# 0.99” and “momentum 0.9” are the same training, looked at through two
+# different averages. Whoever has read that batch norm does not help may have
+# measured the first.
+
 # %% [markdown]
 # With momentum 0.99 batch norm seems to help little; with 0.9, or with the
 # statistics of the validation batch itself, the very same training is seen to be
@@ -210,6 +235,11 @@ ax = plots.against(factor.rename("times fewer steps to 90 %"),
                    "learning_rate",
                    title="Pick the rate, and you pick the speed-up")
 _ = ax.set(xlabel="learning rate, the same for both")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** for the speed-up of batch norm, in one number, and take several
+# answers from this curve. They are all correct readings. This is the lesson
+# about comparisons at a common rate, and it returns in lectures 09 and 12.
 
 # %% [markdown]
 # A step with batch norm also *costs* more than one without. How much was
@@ -252,6 +282,12 @@ deep = sigmoid.trial(datasets.digits, range(sigmoid.seeds))
 _ = plots.against(deep.val_accuracy, "epoch", by="batch_norm",
                   title="Six sigmoid layers: only batch norm learns at all")
 
+# %% [markdown] tags=["instructor"]
+# **Be fair to the layer:** this and the figure before are claims that hold, on
+# digits, by a wide margin. After many refuted sentences it is easy to conclude
+# that batch norm does nothing. Show both figures and say: no folklore. The
+# ledger has the second task, where less of it is left.
+
 # %%
 verdicts.append(sigmoid.judge(deep))
 verdicts[-1]
@@ -264,6 +300,13 @@ verdicts[-1]
 
 # %%
 quiz.ask("07", "noise")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Its noise acts like dropout” can be read everywhere. In the next
+# figure point at the left panel first: past the share of right labels the
+# network learns wrong ones by heart, and the normalized one gets there sooner.
+# Then ask whether the comparison is fair. It is not yet: one rate for both;
+# the intervals below mend that.
 
 # %%
 few = claims.get("bn-few-images")
@@ -350,6 +393,12 @@ ax.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1))
 ax.set_title("One seed, one learning rate: a miracle")
 _ = ax.legend()
 
+# %% [markdown] tags=["instructor"]
+# **Play it straight:** show the picture, let the class admire it, ask who
+# would put it on a slide. Then the next figure, where the same networks stand
+# at other rates. Ask what a referee should have asked for. **Short of time:**
+# trial 1, trial 4 and this one make a good half lecture.
+
 # %% [markdown]
 # Convincing, isn't it? Now the same experiment with ten seeds, at other learning
 # rates, and with the normalization placed before or after the activation.
@@ -376,6 +425,11 @@ verdicts[-1]
 #
 # The training images, shuffled in every epoch, and sorted by class: first all
 # zeros, then all ones. Does a normalized network stop minding?
+
+# %% [markdown] tags=["instructor"]
+# **Ask** first what a batch of nothing but zeros has for a mean. The claim
+# says that order stops mattering; the figure says that it matters most with
+# the layer. So shuffle. **Homework:** 2.9, 2.10 and 2.13.
 
 # %%
 order = claims.get("bn-sample-order")

@@ -27,6 +27,12 @@ from course_utils import quiz
 
 quiz.ask("08", "insert")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “It drops to chance” is the answer of those who have understood
+# training mode; validation runs in the other one. Ask what a fresh layer holds
+# before its first batch. The next cells show both halves: nothing at first,
+# damage after training.
+
 # %% [markdown]
 # ## The idea
 #
@@ -75,6 +81,12 @@ fresh = batch_norm.insert(trained, momentum=0.9)
 print(f"inserted:        {accuracy(fresh):.3f}")
 train(fresh, 0.001)
 print(f"one epoch later: {accuracy(fresh):.3f}")
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the two lines: the accuracy after inserting is that of the
+# network, and one epoch at a tiny rate spoils it. Ask what has moved, since
+# the rate was so small. The running averages; they do not ask for the learning
+# rate.
 
 # %% [markdown]
 # Nothing happens at first. At inference a fresh layer divides by
@@ -129,6 +141,11 @@ for trainable in (True, False):
     print(f"trainable={trainable}: the modes agree: {same}, "
           f"the averages moved: {moved}")
 
+# %% [markdown] tags=["instructor"]
+# **This cell is worth three minutes,** for everything about freezing rests on
+# it: for this layer `trainable=False` also means inference mode. “It only
+# stops the gradients” is true of all other layers.
+
 # %% [markdown]
 # ### Re-estimate
 #
@@ -141,6 +158,11 @@ for trainable in (True, False):
 
 # %%
 quiz.ask("08", "camera")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Nothing without labels” is the careful answer. Which of the layer's
+# four numbers were never learned by gradients? Two of them, and they are the
+# ones that describe contrast and brightness.
 
 # %%
 def re_estimate(model, x):
@@ -267,6 +289,14 @@ from course_utils import labs
 
 labs.domain_shift()
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** Contrast: re-estimating needs no label and gets
+# nearly everything back, with eight images most of it. Noise: only fine-tuning
+# helps, and not much. Batches of 2 in an unchanged domain: both fine-tunings
+# do damage, the frozen one less; leave the network alone. With the contrast
+# down it is the other way round: frozen is the worst of all. So no rule
+# without asking what has changed.
+
 # %% [markdown]
 # How many images does a re-estimation take? Three domains: the old one, a
 # third of the contrast, and noise. The thin lines are the networks as they
@@ -305,6 +335,13 @@ for place, (name, shift) in enumerate(domains.items()):
 ax.set(xlabel="images of the domain", ylabel="validation accuracy")
 ax.set_title("Re-estimating mends contrast, not noise")
 _ = ax.legend(loc="lower right", bbox_to_anchor=(1, 0.2))
+
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip.** Each curve has a thin line of its color: the
+# network as it was. Point at contrast: from the lowest line up to the top. At
+# noise: no more than back to where it was. And at the left end of the old
+# domain: four images are a *worse* estimate than the one it had. Ask which of
+# the three a hospital with a new scanner would be.
 
 # %% [markdown]
 # Contrast multiplies and shifts, and so does the layer: some dozens of images
@@ -354,6 +391,12 @@ print(f"lost by fresh layers: {late['mean']:.4f} "
 # an epoch on the other half, in batches of 4, as one does when memory is
 # short. Once from the same domain, once with half the contrast and some noise.
 # The claim is judged in the *new* domain: that is what one fine-tunes for.
+
+# %% [markdown] tags=["instructor"]
+# **Ask** for a rule before the figure: freeze, or not? Both answers are right,
+# each in one row. Then read the second task in the ledger, where the verdict
+# is the opposite, and end with the three questions of the summary: how many
+# images in a batch, how far the new domain, are the averages warm?
 
 # %%
 freezing = claims.get("bnp-freeze")
@@ -425,6 +468,12 @@ print("and compiled again, they move:        ", averages_move(calibrated))
 # %%
 quiz.ask("08", "frozen")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** Guides say that `training=False` is enough, so this one surprises
+# those who have read them. The mode of the outer call is handed down. Let
+# somebody propose the test that would have found it: compare the running means
+# before and after.
+
 # %% tags=["nbval-check-output"]
 def on_top_of(base, **mode):
     inputs = keras.Input((64,))
@@ -462,6 +511,12 @@ hidden = batch_norm.insert(batch_norm.fold(calibrated), digits.x_train)
 re_estimate(hidden, 2 * digits.x_train - 1)
 print(f"and statistics re-estimated: {accuracy(hidden, sent):.3f}")
 print(f"scaled inside the model:     {accuracy(inside, sent):.3f}")
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the third line: re-estimating hides most of a wrong scaling, and
+# that is what makes it dangerous. A domain that you cannot change is
+# re-estimated; a mistake that you can mend is mended. **Short of time:** leave
+# out folding a cold network. **Homework:** 2.7, 2.11 and 2.12.
 
 # %% [markdown]
 # Re-estimating hides such a mistake and does not mend it. Mended by the

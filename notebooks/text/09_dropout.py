@@ -31,6 +31,11 @@ from course_utils import quiz
 
 quiz.ask("09", "where")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Few samples” sounds like overfitting, so some will expect a gain
+# there and only there. Keep the answers for the first trial: three rows, one
+# for each choice.
+
 # %% [markdown]
 # ## The idea
 #
@@ -62,6 +67,11 @@ print(dropout_forward(np.ones((3, 8)), 0.5, rng)[0])
 
 # %%
 quiz.ask("09", "divide")
+
+# %% [markdown] tags=["instructor"]
+# **Ask,** with ten inputs of one at the board: how many arrive in training,
+# how many at inference? “Only less noisy” forgets to count. Two minutes; the
+# next cells are the check, and exercise 3.1 asks for it again.
 
 # %% [markdown]
 # The expected value of an entry of the mask is $(1-p)\cdot\tfrac{1}{1-p} = 1$, so
@@ -213,6 +223,12 @@ _ = plots.against(accuracy, "epoch", by="measured",
                   labels={kind: kind for kind in kinds},
                   title="What fit reports is not the network's accuracy")
 
+# %% [markdown] tags=["instructor"]
+# **First** take answers to the prediction before it: “underfits, make it
+# larger” is a costly one. **Point at** the line “training, without noise”: it
+# lies with validation. With dropout never read the gap between the two numbers
+# that `fit` prints.
+
 # %% [markdown]
 # Measured in the same way, training images are answered at least as well as new
 # ones, as always. With dropout, never read the gap between the two reported curves
@@ -235,6 +251,13 @@ _ = plots.against(accuracy, "epoch", by="measured",
 from course_utils import labs
 
 labs.dropout()
+
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** With 8 units no rate is seen to pay. At the lower
+# learning rate the gain is gone, and *both* arms have moved: the plain one up,
+# the one with dropout down. Without wrong labels nothing is left to gain. On
+# the moons the plain training curve comes nearer to 1 and dropout is ahead in
+# validation. **Ask** before each change for the sign of the gain.
 
 # %% [markdown]
 # ## The trial
@@ -264,6 +287,14 @@ _ = plots.intervals(
 verdicts = [prevents.judge(runs)]
 verdicts[0]
 
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip.** Three rows, the three answers of the first
+# prediction. Point at the row whose interval contains zero, then at the dashed
+# line: is it a whole point? The interval leaves that open. **Question:** “Then
+# why is dropout so famous?” Where the network without it may not choose its
+# own learning rate the gain looks larger, as the end of this lecture shows;
+# and other tasks gain more, see the ledger.
+
 # %% [markdown]
 # With plenty of right labels no gain is seen. With few samples a little is, and
 # with wrong labels; whether it is the point that the claim asks for remains open.
@@ -284,6 +315,11 @@ verdicts[1]
 # %% [markdown]
 # And in a narrow network? The same trial with 16 units instead of 64, labels wrong.
 # Predict the right end of the lower line.
+
+# %% [markdown] tags=["instructor"]
+# **Ask** for the right end of the lower line, and wait for an answer. “A
+# little less” is a fair guess. With few units, half of them is not enough to
+# work with. A rate without a width says nothing.
 
 # %%
 condition = "30 % wrong labels"
@@ -368,6 +404,12 @@ _ = plots.intervals(
 verdicts.append(beside.judge(normalized))
 verdicts[3]
 
+# %% [markdown] tags=["instructor"]
+# **Point at** the two lower rows before the upper ones: with wrong labels
+# dropout gains beside batch norm, in either place. The theory above is right,
+# the variance does shift; here it costs next to nothing. **Short of time:**
+# show the figure and leave out the formula.
+
 # %% [markdown]
 # The variance shift is real, and here it costs a fraction of a point at most. With
 # wrong labels dropout pays beside batch norm too, *in either place*. Why so
@@ -409,6 +451,12 @@ for ax, (title, ask) in zip(axes, {
                 label=label)
     ax.set(title=title, xlabel="highest probability", ylabel="images")
 _ = axes[0].legend(loc="upper left")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** the prediction before it, then mind the two scales. On the left the
+# network is as sure of turned digits as of upright ones. “It will notice” is
+# what one would like. On the right it is less sure, of *both*: so has it
+# noticed anything? The next figure answers, and only half in favor.
 
 # %% [markdown]
 # (Mind the two scales.) The network is as sure of turned digits as of upright ones.
@@ -503,6 +551,12 @@ _ = plots.intervals(
      for rate in shared.learning_rate.values}, neutral=0,
     xlabel="accuracy gained by rate 0.2, both arms at one learning rate",
     title="Choose the learning rate, and you choose the finding")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** who is right: the one who reports a triumph or the one who reports
+# nothing? Both measured properly, at one common rate each. If you show one
+# trap only, show this one. **Homework:** 3.1 to 3.3 for all; 3.5 is the best
+# long question of the exercise; 3.6 to end with.
 
 # %% [markdown]
 # The same rate, the same data, the same seeds. Who fixes a high learning rate reports

@@ -28,6 +28,11 @@ from course_utils import quiz
 
 quiz.ask("10", "same")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “The same: both subtract a share of each weight” is true under plain
+# SGD and what one has learned. “The decay, its number is larger” is a reading
+# of the digits. Leave it open until the cell with the three optimizers.
+
 # %% [markdown]
 # ## The idea
 #
@@ -94,6 +99,12 @@ for column, name in {0: "no penalty", 2: "no model: always 0"}.items():
 ax.set(xscale="log", xlabel="strength λ of the penalty")
 _ = ax.legend(loc="upper left")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** how far below the dashed line the curve gets. Hardly at all, and that
+# surprises whoever has seen the textbook picture. The cell after next is the
+# same experiment from random weights: there the penalty removes nearly
+# everything, and what it removes is the start. Five minutes for the two.
+
 # %% [markdown]
 # What 20 samples do not say about 200 weights, no penalty can add. And yet on such data
 # people see the error collapse as soon as there is a penalty. They start at random:
@@ -149,6 +160,11 @@ for ax, (title, path) in zip(axes, paths.items(), strict=True):
     ax.plot(wide, path, marker="", linestyle="-")
     ax.set_title(title)
     ax.set(xscale="log", xlabel="strength λ", ylabel="weight")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** which picture one would rather explain to a doctor. Then the trap: a
+# zero does not mean *irrelevant*. L1 keeps one of two features that say the
+# same and drops the other.
 
 # %% [markdown]
 # L2 shares the work among features that say the same; L1 picks one and drops the
@@ -217,6 +233,11 @@ for name, make in kinds.items():
     print(f"{name:14} the same: {same!s:6} "
           f"L2 shrinks the weights more: {shrunk[0] > shrunk[1] + 0.01}")
 
+# %% [markdown] tags=["instructor"]
+# **Back to the prediction:** the first row is the textbook, the other two are
+# what people use. Let somebody explain the row with momentum: the penalty goes
+# into the velocity and comes back many times, the decay acts once.
+
 # %% [markdown]
 # With momentum the penalty's gradient goes into the velocity and comes back many
 # times; the decay acts once. With Adam the penalty's gradient is divided by the size
@@ -266,6 +287,13 @@ from course_utils import labs
 
 labs.penalties()
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** L2 pays more and more up to a strength in the upper
+# half of the slider; not much further on it stops the car. L1 has the peak at
+# zero with long tails besides. On many clean images no brake gains, and some
+# cost. **Point at** the logarithmic axis of the histogram before anybody reads
+# heights off it.
+
 # %% [markdown]
 # ## Early stopping
 #
@@ -310,6 +338,12 @@ for patience in (0, 1, 3, 10):
           f"of the last {last.mean():.3f}")
 slow = rates.val_accuracy.sel(learning_rate=0.0007)[:, -1]
 print(f"never stopped, at learning rate 0.0007: {slow.mean():.3f}")
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the two columns: patience costs time; accuracy only for those
+# who keep the last weights. Then at the last line: a small learning rate,
+# never stopped, is a brake as well. It explains why fair comparisons in this
+# lecture come out so undramatic.
 
 # %% [markdown]
 # Patience costs time, and accuracy only for those who do not restore the best weights.
@@ -364,6 +398,12 @@ _ = plots.intervals(
 # %%
 quiz.ask("10", "pays")
 
+# %% [markdown] tags=["instructor"]
+# **Ask,** one vote for each situation. “Everywhere, that is what they are for”
+# is the tempting answer. Then the three panels: **point at** every interval
+# that contains zero. The budget was the same for all, and the network without
+# a brake could choose a small learning rate.
+
 # %%
 always = claims.get("wr-always")
 brakes = always.trial(datasets.digits, range(always.seeds))
@@ -388,6 +428,12 @@ for ax, (situation, title) in zip(axes, {
     ax.tick_params(labelleft=ax is axes[0])
 verdicts.append(always.judge(brakes))
 verdicts[-1]
+
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip;** read it panel by panel. Left: something wrong
+# could be learned by heart. Middle and right: nothing can be told from none.
+# **Question:** “So regularization is useless?” No: see the second task in the
+# ledger, where the noise is in the inputs. “Always” fails, and “never” would.
 
 # %% [markdown]
 # Where wrong labels can be learned by heart, most brakes gain. With few or clean
@@ -424,6 +470,12 @@ _ = plots.intervals(
      for images in stopped.images.values}, neutral=0,
     xlabel="accuracy on the images that chose, minus on others",
     title="The fewer images choose, the more luck is chosen")
+
+# %% [markdown] tags=["instructor"]
+# **Open the prediction** about the free lunch here: no weight was trained on
+# those images, but the epoch was chosen on them. Ask on how many images people
+# in the room do this. The remedy is one sentence: report another score than
+# the one that chose.
 
 # %% [markdown]
 # ### “Batch norm makes L2 useless”
@@ -497,6 +549,13 @@ descent = xr.DataArray(
 ax = plots.against(descent, "features", by="strength", labels=penalties,
                    title="A second descent; the penalty removes the peak")
 _ = ax.axvline(60, color="0.4", linewidth=1, linestyle=":", marker="")
+
+# %% [markdown] tags=["instructor"]
+# **For a curious class** only; five minutes. Follow the line without a penalty
+# past the dotted one: up to the peak and down again. Promise nothing about
+# deep networks. **Short of time:** leave out all of “By heart, and beyond”.
+# **Homework:** 4.1 and 4.3; 4.4 in pairs, it holds most of the mistakes of
+# real projects; 4.5.
 
 # %% [markdown]
 # The error explodes where there are as many features as samples, and falls again

@@ -28,6 +28,11 @@ from course_utils import quiz
 
 quiz.ask("11", "flips")
 
+# %% [markdown] tags=["instructor"]
+# **Ask,** and ask on: who can say *why* without the word “network”? An
+# augmentation is a statement about the world. The letters are the easy part;
+# keep the class thinking about the digits, for the trial has them too.
+
 # %% [markdown]
 # ## The idea
 #
@@ -101,6 +106,12 @@ _ = plots.images([{f"{n}": image for n, image in enumerate(row, 1)}
                   for row in rows],
                  title="Shifted, rotated, flipped, cut out: still the same?")
 
+# %% [markdown] tags=["instructor"]
+# **Let the class label** the pictures row by row, aloud, without looking at
+# the top. Where they hesitate, the label has changed or been cut off. Point at
+# the shifts: these digits fill their frame. Three minutes, and most of the
+# lecture is understood.
+
 # %% [markdown]
 # These digits fill their frame: a shift of two pixels cuts off strokes. A flip makes
 # of most of them nothing that anybody writes.
@@ -144,6 +155,12 @@ _ = plots.images([{name: views[name] for name in row} for row in rows],
 
 # %%
 quiz.ask("11", "call")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** Who knows dropout will answer wrongly here: a plain call is
+# inference for `Dropout` and training for the augmentation layers. Say the
+# rule only after the next cell: write `training=False` whenever you call a
+# model yourself.
 
 # %% tags=["nbval-check-output"]
 keras.utils.set_random_seed(0)
@@ -294,7 +311,8 @@ print(layers.MixUp(seed=0)(rows, training=True)["labels"].numpy().round(1))
 #
 # - Shifts: raise the strength step by step. What is gained on shifted images, and what
 #   is paid on clean ones?
-# - Flips at probability 0.5, then 1. Which images does the second network know?
+# - Flips with the strength at 1, at probability 0.5, then 1. Which images does the second
+#   network know?
 # - 50 training images, then 1000. On which test images does augmentation remain worth
 #   something?
 
@@ -302,6 +320,15 @@ print(layers.MixUp(seed=0)(rows, training=True)["labels"].numpy().round(1))
 from course_utils import labs
 
 labs.augmentation()
+
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** A shift of one pixel gains on shifted images and
+# costs little on clean ones; further shifts cost more and more, and the
+# strongest gain less than the middle ones. For the flips set the strength to
+# 1: half of the images flipped, the network knows both kinds; all of them, it
+# knows the mirror world only. With 50 images or 1000, shifts are worth much on
+# shifted images and cost on clean ones. **Ask** for all four columns before
+# you look: what is learned, and what is paid for it?
 
 # %% [markdown]
 # ## The trial
@@ -327,6 +354,12 @@ _ = plots.intervals(
     title="Centered digits: flips cost, shifts do not pay")
 verdicts = [always.judge(runs)]
 verdicts[0]
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the interval of the shifts beside the dashed line, and ask what
+# these digits have that makes a shift useless: they are all centered. Then
+# tell what the ledger says of the same shift on letters that stand off center.
+# The transformation is the same, the worlds are not.
 
 # %% [markdown]
 # The mildest shift does not pay; on other seeds, in the ledger below, it plainly costs.
@@ -356,6 +389,13 @@ shown = {letter: glyphs.x_train[glyphs.y_train == datasets.GLYPHS.index(
 _ = plots.images([shown, {letter: image[:, ::-1] for letter, image
                           in shown.items()}],
                  title="Mirrored, four of these are other letters")
+
+# %% [markdown] tags=["instructor"]
+# **The next figure is the one not to skip.** Ask for the order of its three
+# rows, digits, letters, textures, before you show it. Nothing in the code
+# differs between them; you have to know what you photographed. **Question:**
+# “Can the network not find out by itself?” Not from labels that you have made
+# wrong.
 
 # %%
 import types
@@ -398,6 +438,12 @@ verdicts[-1]
 
 # %%
 quiz.ask("11", "worth")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** for a number. “About 200” and “about 400” treat augmentation as a
+# little more data. In the figure go from the second point of the upper curve
+# to the right until the lower one is as high: it never is. Then say what made
+# this possible: here we knew the rule, because we made it.
 
 # %%
 from course_utils import fit_many, models
@@ -508,6 +554,12 @@ def on_versions(build_model, **network):
     return hits.reshape(2, 10, len(VERSIONS), -1).mean(-1)
 
 
+# %% [markdown] tags=["instructor"]
+# **Ask** before you go on: is a CNN not invariant to shifts? Compare the
+# second column of the upper rows: a little better, far from good. Convolutions
+# move their answer along, the dense layer behind them reads places. **Short of
+# time:** leave this out, and test-time augmentation too.
+
 # %%
 tables = {"MLP": on_versions(models.mlp, depth=2),
           "CNN": on_versions(models.cnn, filters=[(4, 8)])}
@@ -600,6 +652,13 @@ for name, leak in {"augmented, then split": True,
 _ = plots.intervals(promised, neutral=0,
                     xlabel="accuracy in validation minus on fresh images",
                     title="Near-copies of training images flatter the score")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** what is wrong with “augmented, shuffled, split”. Then the two rows:
+# only one promises too much. The next figure shows how to find it in somebody
+# else's data. Add the cases from nature: frames of a film, slices of a
+# patient. **Homework:** 5.1 and 5.4 for all, 5.5 for those who work with
+# images, 5.6 to end with.
 
 # %% [markdown]
 # The network has seen the held-out digits, one pixel further to the left. How would

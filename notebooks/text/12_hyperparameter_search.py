@@ -28,6 +28,11 @@ from course_utils import quiz
 
 quiz.ask("12", "samplers")
 
+# %% [markdown] tags=["instructor"]
+# **Ask,** and let the believers in a method speak: one lucky comparison makes
+# a believer. “Five points or more” is what a single repetition can look like.
+# Keep the answers for the figure of the samplers.
+
 # %% [markdown]
 # ## The idea
 #
@@ -112,6 +117,12 @@ for ax, (title, part) in zip(axes, maps.items(), strict=True):
     ax.grid(visible=False)
 axes[1].set_xscale("log", base=2)
 
+# %% [markdown] tags=["instructor"]
+# **Stay three minutes on the map;** the whole lecture walks on it. Where is
+# the cliff, where the slope? Then the right panel: follow a row from wide to
+# narrow. These are interactions, and they are why one knob after the other may
+# fail.
+
 # %% [markdown]
 # Two *interactions*: the strongest penalty moves the best learning rate down (and spoils
 # the accuracy), and the best dropout rate depends on the width. How much of the whole
@@ -183,6 +194,12 @@ for ax, (name, spend) in zip(axes, ways.items(), strict=True):
            xlim=(2e-3, 4.5), ylim=(-0.03, 0.63),
            xlabel="learning rate", ylabel="dropout")
 
+# %% [markdown] tags=["instructor"]
+# **Count** the different learning rates in the first panel, then in the
+# second. That is the whole argument for random search. Ask when it is a weak
+# one: if the good region is wide, three rates suffice. The trial will show
+# just that.
+
 # %% [markdown]
 # (Yellow is good. In the grid six trials lie on each dot: they differ in width and
 # penalty only.) That is the argument for random search. If only one axis mattered,
@@ -202,6 +219,15 @@ for ax, (name, spend) in zip(axes, ways.items(), strict=True):
 from course_utils import labs
 
 labs.search()
+
+# %% [markdown] tags=["instructor"]
+# **Let someone else hold the switch** that opens the test set, and make it
+# count: once. With few images the test score falls clearly below; with many it
+# hardly does. It is chiefly the score that has become honest; the choice gets
+# better by little. On a linear axis most trials lie at rates that are too
+# high; the best of the few others is often not much worse, which is worth a
+# minute of thought. The sentence below the figure ends with a warning: read it
+# aloud when somebody moves a control after the test set was opened.
 
 # %% [markdown]
 # ## The trial
@@ -228,6 +254,13 @@ ax = plots.intervals(
     threshold=random.threshold,
     xlabel="test accuracy gained over random search, 36 trials each",
     title="Nobody is far ahead of random search")
+
+# %% [markdown] tags=["instructor"]
+# **Back to the prediction.** Read the widths of the intervals, then the number
+# of repetitions in the verdicts below. Ask what one would have concluded from
+# a single repetition; the cell headed “an anecdote” counts it. **Question:**
+# “So is TPE useless?” Not shown here either: few knobs, a wide good region, a
+# small budget.
 
 # %%
 verdicts = [random.judge(found)]
@@ -285,6 +318,11 @@ for arm in others:
 # %%
 quiz.ask("12", "best")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “About 91 %, it never saw these images in training” is the answer to
+# wait for: not trained on them, but chosen by them. If the class has done
+# lecture 10, remind them of the epoch that was chosen.
+
 # %%
 keeps = claims.get("hs-what-you-get")
 winners = keeps.trial(datasets.digits, range(keeps.seeds))
@@ -308,6 +346,12 @@ ax = plots.against(curves, "trials", by="part", labels=parts,
                    title="Beyond 36 trials the score climbs on, the network hardly")
 ax.set_xscale("log")
 _ = ax.set_xticks(curves.trials, curves.trials.values)
+
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip;** five minutes. Three curves: the score that chose,
+# the same network on other images, the recipe trained again. Ask which of the
+# three goes into a paper and which onto a server. The gap at the top is the
+# luck of the images, the one below it that of the seed.
 
 # %% [markdown]
 # The upper curve can only rise; what you get levels off. Between the first two lies the
@@ -362,6 +406,11 @@ for seed in range(20):
     rows.append([inner.fit(x, y).best_score_,
                  cross_val_score(inner, x, y, cv=3).mean()])
 scores = xr.DataArray(rows, dims=("seed", "way"))
+
+# %% [markdown] tags=["instructor"]
+# **Ask** what accuracy is possible on labels drawn by a coin. Then show the
+# two rows: which of the two scores knows it? One claims to predict a coin, and
+# only because it chose among a few kernels. Two minutes.
 
 # %%
 _ = plots.intervals(
@@ -470,6 +519,11 @@ for knob in tabular.SPACE:
 # %%
 quiz.ask("12", "dropout")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Everything else was held fixed” is what one has been taught. Here
+# fixing is the mistake. The isolation plot shows it, and the cell below says
+# which learning rate each dropout rate would have chosen.
+
 # %% [markdown]
 # The question was scientific: dropout, 64 units. An *isolation plot* draws the score
 # against the scientific knob, with the nuisances tuned *for each of its values*; here
@@ -560,6 +614,13 @@ gap = stats.paired_difference(winners.again.sel(images=trials.VALIDATION),
                               "trials", between=(3, trials.BUDGET))
 print(f"“gained”: {float(gap['mean']):.2f} "
       f"[{float(gap['low']):.2f}, {float(gap['high']):.2f}]")
+
+# %% [markdown] tags=["instructor"]
+# **Play it straight:** announce a method that beats its baseline by a wide
+# margin. Then show the code: it is the same method, and only the number of
+# trials differs. **Short of time:** leave out importance and nested
+# validation. **Homework:** 6.3 and 6.5; 6.1 for those who program; 6.4 to
+# discuss in the next lesson.
 
 # %% [markdown]
 # Mended by the same budget for both, and by reporting it (Dodge et al. 2019).

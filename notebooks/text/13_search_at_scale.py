@@ -28,6 +28,10 @@ from course_utils import quiz
 
 quiz.ask("13", "early")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Who learns fast, learns well” and “the order is random” are both
+# wrong, and it is good to hear both defended. The next two figures show why.
+
 # %% [markdown]
 # ## The idea
 #
@@ -55,6 +59,12 @@ ax.set(xlabel="epoch", ylabel="accuracy on held-out images",
 for where, label in ((0.0, "small"), (0.5, "middling"), (1.0, "large")):
     ax.plot([], [], color=colormaps["viridis"](where), label=label, **look)
 _ = ax.legend(title="learning rate", loc="center left", bbox_to_anchor=(1, 0.5))
+
+# %% [markdown] tags=["instructor"]
+# **Ask the class to stop trainings:** at which epoch, and which lines? Then
+# follow a dark line, a small learning rate, that starts late and comes far.
+# What you would have saved, and what you would have lost, is the whole
+# subject.
 
 # %% [markdown]
 # Most of those that lie on the ground at the end have lain there all the time. But lines
@@ -116,6 +126,14 @@ from course_utils import labs
 
 labs.halving()
 
+# %% [markdown] tags=["instructor"]
+# **Try this, answered.** The later the first rung, the less is saved, and the
+# choice hardly gets better. In the search that the list names a slow starter
+# is dropped; the mean over the other searches says how little that matters as
+# a rule. The median rule pays with few configurations and with many, and
+# halving pays more. **Point at** the right panel: the star beside the curve at
+# equal epochs is the fair comparison.
+
 # %% [markdown]
 # ## The trial
 #
@@ -138,6 +156,12 @@ _ = plots.intervals(
      for epoch in (1, 2, 3, 6, 9)}, neutral=0, threshold=early.threshold,
     xlabel="accuracy with other seeds, minus that of the final winner",
     title="Two epochs do not name the winner")
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the rows from the top: the later one looks, the less it costs.
+# Neighboring rows differ by luck, so ask for the trend only. Then turn the
+# question round: a pruning rule picks no winner, it drops losers, and that is
+# easier.
 
 # %% [markdown]
 # After six epochs the leader costs nothing that one could see, after nine a little
@@ -173,6 +197,12 @@ ax = plots.against(rules.again.rename("accuracy of the choice"), "budget",
 ax.set_xscale("log", base=2)
 _ = ax.set(xticks=rules.budget, xticklabels=rules.budget.values,
            xlabel="budget, in full trainings")
+
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip.** Ask where the rules differ, on the left or on the
+# right, and why they meet on the right: random search has found the good
+# region too. The cell below explains the left end: how many configurations
+# each rule could look at for the same price.
 
 # %%
 for rule in trials.RULES:
@@ -252,6 +282,12 @@ plain.head(3).map("{:.2g}".format)
 
 # %%
 quiz.ask("13", "workers")
+
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Half as long” is the hope. Then the measured ratios: TensorFlow had
+# both cores before, and each process imports it first. Order to remember:
+# prune, train together, and only then buy machines. **Without a cluster in the
+# room,** skip the cells on Ray and say where they are.
 
 # %%
 from course_utils import measured
@@ -494,6 +530,12 @@ _ = plots.against(race.rename("validation accuracy"), "step", by="arm",
                   labels={arm: arm for arm in race.arm.values},
                   title="The one that starts late ends far ahead")
 
+# %% [markdown] tags=["instructor"]
+# **Ask** which one to keep after 50 steps, cover the rest, take a vote,
+# uncover. What holds a network back shows late what it is worth. This is the
+# counterexample to the figure before it, and the reason why rungs should
+# compare like with like.
+
 # %% [markdown]
 # What holds a network back in learning (augmentation, dropout, a small learning rate, a
 # warm-up) shows late what it is worth; what speeds it up shows at once. Let a rung
@@ -552,6 +594,12 @@ _ = axes[1].legend(loc="center right")
 # %%
 quiz.ask("13", "everything")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “All four: each removes another cause of overfitting” is the
+# appealing one. In the figure read the rows marked − from below: “− dropout”
+# says that it is better left out here, although alone it does no harm. Do not
+# add up the gains of different papers.
+
 # %%
 everything = claims.get("sc-everything")
 study = everything.trial(datasets.canvas_digits, range(everything.seeds))
@@ -607,6 +655,12 @@ improved.head(3).map("{:.2g}".format)
 # used before. One call, in which the test images stand where the validation images
 # stood, and one opening.
 
+# %% [markdown] tags=["instructor"]
+# **Make a ceremony of it.** Before this cell ask what might still be changed;
+# afterwards nothing may. Let someone write a prediction of the three
+# accuracies on the board. If you give the capstone as a project, this cell is
+# what you grade: one opening, fresh seeds, three arms.
+
 # %%
 as_found = {"learning_rate": 0.01, "l2": 0.0, "dropout": 0.0,
             "placement": 0.0, "batch_norm": False}
@@ -660,6 +714,12 @@ Result     {between('tuned', 'improved')} (95 %, 12 paired seeds)
 {between('as found', 'tuned')} are tuning alone
 Limits     one data set, one split, one size of training set; the choice
            among 90 was made by one seed; longer training was not tried""")
+
+# %% [markdown] tags=["instructor"]
+# **Read the result line aloud,** and ask which part of the gain belongs to the
+# new techniques. Against the model as found one would have claimed all of it.
+# Then ask for a limit that the report does not name. **Homework:** 6.6 as a
+# project; 6.2 for those who program; 6.7 as a warm-up for the last lesson.
 
 # %% [markdown]
 # Look at the second line of the result. Against the model *as found* everybody would

@@ -45,6 +45,11 @@ forward(x, w1, w2).shape
 # `np.matmul`, which reads everything before the last two axes as “so many
 # matrices”. Which shape will come out, and will the numbers agree?
 
+# %% [markdown] tags=["instructor"]
+# **Ask** for the shape before you run it, and for the number of lines that
+# have changed: none. Whoever understands this cell has the whole appendix;
+# take five minutes, with shapes at the board.
+
 # %% tags=["nbval-check-output"]
 w1, w2 = rng.normal(size=(10, 64, 20)), rng.normal(size=(10, 20, 10))
 one_by_one = np.stack([forward(x, w1[i], w2[i]) for i in range(10)])
@@ -59,6 +64,11 @@ print("same numbers:", np.allclose(one_by_one, at_once, rtol=0, atol=1e-12))
 #
 # It does not carry over by itself. Give the ten networks a bias each, stacked to
 # shape (10, 20), and show them ten images:
+
+# %% [markdown] tags=["instructor"]
+# **Ask** which of the two lines is right, and why the wrong one raises no
+# error: there happen to be as many images as networks. A good moment to say
+# that tests use sizes that all differ.
 
 # %%
 b1 = rng.normal(size=(10, 20))
@@ -242,6 +252,12 @@ print("same numbers:", max(gaps) < 1e-12)
 # become of the operations? Count the matrix products in the graph of the step for
 # one run, and in the mapped ones for ten and for a thousand runs. Guess first:
 # how many will a thousand need?
+
+# %% [markdown] tags=["instructor"]
+# **Ask** for a guess: how many matrix products will a thousand runs need? “A
+# thousand times as many” is the natural answer. The recipe stays as long as it
+# was; only the ingredients get larger. **Short of time:** go from here to the
+# section on the same with `fit_many`.
 
 # %%
 def products(function, kind, shape=()):

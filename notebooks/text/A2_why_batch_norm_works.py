@@ -34,6 +34,11 @@ from course_utils import quiz
 
 quiz.ask("A2", "deep")
 
+# %% [markdown] tags=["instructor"]
+# **Ask.** “Much smaller without” is the picture for sigmoid layers, the better
+# known one. Remind the class what He initialization was made for, and leave
+# the rest to the figure of the deep network.
+
 # %% [markdown]
 # ## Gradients, layer by layer
 #
@@ -92,6 +97,13 @@ for ax, (name, case) in zip(panels, cases.items(), strict=True):
     _ = plots.against(start, "layer", by="batch_norm", title=name, ax=ax)
     _ = ax.set(ylim=(-5.5, 4.5))
 
+# %% [markdown] tags=["instructor"]
+# **Point at** the direction first: read from right to left, from the last
+# layer to the first. On the left the plain line falls by the same factor in
+# each layer. In the middle and on the right it is level, but far too low or
+# far too high. Then ask for one sentence that fits all three normalized lines:
+# nearly level.
+
 # %% [markdown]
 # Left, the plain network's gradient vanishes on its way to the first layer, by
 # the same factor in each. In the middle and on the right all plain gradients
@@ -128,6 +140,14 @@ _ = plots.against(deep.sel(step=0), "layer", by="batch_norm", ax=left,
 _ = plots.against(deep.sel(batch_norm=True), "layer", by="step", ax=right,
                   labels={look: f"after {look} steps" for look in looks},
                   title="… and training calms it down")
+
+# %% [markdown] tags=["instructor"]
+# **The figure not to skip.** Ask which line is the normalized one before
+# anybody reads the legend. It is the one that climbs on its way down to the
+# first layer, and no initialization can mend it: in the formula below the
+# weights cancel. Then the right panel: it does not last. **Question:** “So why
+# do deep networks train with it?” After a few steps it is calm, and they have
+# skip connections besides.
 
 # %% [markdown]
 # The plain line is the level one. With batch norm the gradient grows by a
@@ -236,6 +256,13 @@ _ = plots.against(
 # own best of three learning rates, chosen on other seeds; the last one is
 # moved twice as far. Before you look: where will the lines of the moved
 # networks be, near batch norm's or near the plain one's?
+
+# %% [markdown] tags=["instructor"]
+# **Tell it as a trial:** the layer reduces the shift, training is faster; is
+# the one the reason for the other? Let the class design the experiment before
+# you show it: keep the layer, put the shift back. Then ask where the lines of
+# the moved networks should lie if the explanation were right. And say what it
+# cannot show: random movement is not the one that training makes.
 
 # %%
 reduces = claims.get("bnw-shift")
@@ -403,6 +430,12 @@ for scale in (1, 10):
     found = stats.interval(walk.turned)
     print(f"kernels × {scale:2}: loss {walk.here.mean():.2f}, gradient turned "
           f"by {found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}]")
+
+# %% [markdown] tags=["instructor"]
+# **Ask** which of the two networks has the smoother landscape, by the printed
+# numbers; then say that they are the same function. A length in weight space
+# means nothing here. It is the best warning in the course about measuring a
+# thing because it can be measured.
 
 # %% [markdown]
 # Same function, same loss; “smoother” by far. A length in weight space means

@@ -7,7 +7,6 @@ of its models are timed, and each of them stands for as many as it has siblings.
 """
 
 import itertools
-import json
 import os
 import platform
 import statistics
@@ -348,16 +347,10 @@ def main(names):
         sys.exit(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}.")
     digits = datasets.digits()
     for name in names or ROWS:
-        took = seconds(lambda name=name: keep(ROWS[name](digits)))
+        took = seconds(lambda name=name: measured.keep(measured.RESULTS, ROWS[name](digits)))
         print(f"{name}: {took:.0f} s", flush=True)
     print(f"{os.cpu_count()} cores, {platform.machine()}; median of {REPEATS}")
     print(measured.table())
-
-
-def keep(rows):
-    """Put rows into measured.json, in the place of older ones."""
-    measured.RESULTS.write_text(json.dumps(measured.results() | rows, indent=1, ensure_ascii=False) + "\n",
-                                encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def main(repeats=REPEATS):
     for length in (trial, 60):
         most = predicted(float("inf"), length, extra)
         print(f"For trials of {length:.1f} s, one driver keeps up with {most:.0f} nodes.")
-    engine.keep(rows)
+    measured.keep(measured.RESULTS, rows)
     print(measured.table())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser import jupyterlab
+from tests.browser import axe, jupyterlab
 from tests.test_book import NOTEBOOKS, build_book
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
@@ -76,6 +76,19 @@ def brightness(page):
     """Of the page behind the text, from 0 to 255."""
     color = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return sum(map(int, color[4:-1].split(", "))) / 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["00_welcome", "12_hyperparameter_search", "A2_why_batch_norm_works", "search"])
+def test_nothing_in_a_page_is_a_barrier(page, site, name, scheme):
+    """A page of each kind: words, a lab that moves, formulas, search."""
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address(site, name, "?q=dropout" if name == "search" else ""))
+    page.wait_for_selector("#search-results a" if name == "search" else "article h1")
+    assert (brightness(page) < 60) == (scheme == "dark")
+    if page.locator(".lab").count():
+        assert page.locator(".lab svg").is_visible()
+    assert axe.barriers(page) == []
 
 
 def test_dark_stays_dark_on_the_next_page(page, site):

@@ -3,7 +3,7 @@
 import pytest
 
 from course_utils import labs
-from tests.browser import jupyterlab
+from tests.browser import axe, jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -21,8 +21,8 @@ def page(tmp_path_factory):
 def displayed(page, name):
     """The call below a lab, its sentence and its picture's bytes, when they have come to rest."""
     page.wait_for_function(f"""() => {{
-        const text = document.querySelector('.lab-{name} [role=status]')?.textContent || 'Training';
-        return !text.startsWith('Training') && !text.startsWith('Compiling');
+        const text = document.querySelector('.lab-{name} [role=status]')?.textContent || '…';
+        return !text.endsWith('…');   // as all words do that are said before the sentence
     }}""", timeout=120_000)
     page.wait_for_timeout(300)   # the picture travels beside the sentence
     # Not its inner text: that is empty as soon as the notebook has moved on, above or below the window.
@@ -62,6 +62,18 @@ def test_a_lab_shows_its_state_and_follows_the_keyboard(page, name):
         expected_picture, expected_sentence = reference.render(state)
         assert sentence == expected_sentence
         assert picture == expected_picture
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lab_is_no_barrier_and_a_slider_says_what_is_read_beside_it(page, name):
+    shown(page, name)
+    displayed(page, name)
+    assert axe.barriers(page, f".lab-{name}") == []
+    for slider in page.locator(f".lab-{name} .widget-slider").all():
+        handle, label = slider.locator("[role=slider]"), slider.locator("label")
+        assert handle.get_attribute("aria-label") == label.text_content()
+        assert handle.get_attribute("aria-valuetext") == slider.locator(".widget-readout").text_content()
+        assert handle.get_attribute("title").startswith("from ")
 
 
 def cells(page):
