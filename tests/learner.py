@@ -96,6 +96,10 @@ class Kernel:
                 self.widgets[content["comm_id"]] |= content["data"].get("state", {})
             yield message
 
+    def begin(self, code):
+        """Send a cell and wait for nothing; returns the number of the request."""
+        return self._send("execute_request", {"code": code, "silent": False, "stop_on_error": True})
+
     def run(self, code):
         """Run a cell to its end; its text, errors included.
 
@@ -104,7 +108,7 @@ class Kernel:
         ConnectionError
             The kernel died over it.
         """
-        sent, text = self._send("execute_request", {"code": code, "silent": False, "stop_on_error": True}), []
+        sent, text = self.begin(code), []
         for message in self._messages("end of the cell"):
             kind, content = message["header"]["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] in ("dead", "restarting", "autorestarting"):

@@ -425,6 +425,13 @@ def test_the_page_for_instructors_quotes_what_was_measured():
     page = measured.PAGE.read_text(encoding="utf-8")
     assert page.count("<!-- load: ") == 1
     assert measured.quote(page) == page
+
+
+def test_no_kernel_was_killed_under_load():
+    from tests.benchmarks import load as measured
+
+    if not measured.RESULTS.exists():
+        pytest.skip("not measured yet: make bench-load")
     rows = json.loads(measured.RESULTS.read_text())["rows"]
     assert [row["learners"] for row in rows] == list(measured.LEARNERS)
     assert not any(row["killed"] for row in rows)

@@ -39,7 +39,7 @@ class Learner:
     """One learner: a kernel and the times waited for it, in seconds."""
 
     def __init__(self, address, number):
-        self.kernel, self.opening, self.waited = Kernel(address), None, []
+        self.kernel, self.opening, self.waited, self.rate = Kernel(address), None, [], None
         self.chance = random.Random(number)
 
     def open(self, prepare=""):
@@ -51,14 +51,13 @@ class Learner:
 
     def work(self, changes):
         """Change the learning rate and look, `changes` times."""
-        rate = None
         for _ in range(changes):
             time.sleep(self.chance.uniform(*LOOKING))
-            rate = self.chance.choice([one for one in RATES if one != rate])
+            self.rate = self.chance.choice([one for one in RATES if one != self.rate])   # the same would change nothing
             start = time.perf_counter()
-            self.kernel.move("learning rate", rate)
-            self.kernel.wait_for(lambda text, rate=rate: "Validation accuracy after" in text
-                                 and f"learning rate {rate:.3g}," in text)
+            self.kernel.move("learning rate", self.rate)
+            self.kernel.wait_for(lambda text: "Validation accuracy after" in text
+                                 and f"learning rate {self.rate:.3g}," in text)
             self.waited.append(time.perf_counter() - start)
         return self
 
@@ -140,12 +139,10 @@ def after_a_crash(learners, there):
         learner.waited.clear()
 
     def end():
-        time.sleep(sum(LOOKING) / 2)
         os.kill(pids[1], signal.SIGKILL)
-        with contextlib.suppress(ConnectionError):
-            fallen[0].kernel.run("import os; os._exit(1)")
+        fallen[0].kernel.begin("import os; os._exit(1)")   # there will be no answer
 
-    ending = threading.Thread(target=end)
+    ending = threading.Timer(sum(LOOKING) / 2, end)
     ending.start()
     together(others, lambda learner: learner.work(2))
     ending.join()
@@ -183,15 +180,19 @@ def table(found):
 
 def quote(text):
     """The text of a page with the table of what was measured last."""
-    block = table(json.loads(RESULTS.read_text(encoding="utf-8")))
+    block = (table(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.exists() else
+             "Not measured yet: run `make bench-load`.")
     return re.sub(r"(<!-- load: [^\n]*-->\n).*?(<!-- end -->)",
                   lambda found: f"{found[1]}\n{block}\n\n{found[2]}", text, flags=re.DOTALL)
 
 
 def main(numbers):
-    rows = [measure(number, crash=number >= 3 and number == max(numbers)) for number in numbers]
-    found = {"cores": len(psutil.Process().cpu_affinity()), "rows": rows, "before": measure(1, BEFORE)}
-    print(json.dumps(found, indent=1))
+    before = measure(1, BEFORE)
+    rows = []
+    for number in numbers:
+        rows.append(measure(number, crash=number >= 3 and number == max(numbers)))
+        print(rows[-1], flush=True)
+    found = {"cores": len(psutil.Process().cpu_affinity()), "rows": rows, "before": before}
     print(table(found))
     if numbers == list(LEARNERS):
         RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
