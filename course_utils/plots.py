@@ -267,7 +267,7 @@ def images(rows, *, title=None):
             if pictures is rows[0] or list(pictures) != list(rows[0]):
                 ax.set_title(label, fontsize=10, fontweight="normal", loc="center")
     if title:
-        made.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+        made.suptitle(title, x=0.01, ha="left")
     return made
 
 

@@ -121,4 +121,4 @@ def sign(handle):
     if isinstance(handle, Line2D):
         filled = to_rgba(handle.get_markerfacecolor()) != to_rgba("white")
         return handle.get_linestyle(), str(handle.get_marker()), filled, handle.get_linewidth() > 2
-    return type(handle).__name__, handle.get_fill(), handle.get_linestyle()
+    return type(handle).__name__, handle.get_fill(), str(handle.get_linestyle())

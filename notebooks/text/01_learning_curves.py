@@ -148,6 +148,7 @@ blind = fit_many(models.mlp, halves(datasets.digits),
 
 # %%
 figure, axes = plots.panels(3)
+figure.suptitle("High bias and a noise floor look alike; high variance does not")
 cases = {"High bias": too_small, "High variance": network,
          "Noise floor": blind}
 for ax, (title, runs) in zip(axes, cases.items(), strict=True):

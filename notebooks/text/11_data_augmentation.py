@@ -564,6 +564,7 @@ def on_versions(build_model, **network):
 tables = {"MLP": on_versions(models.mlp, depth=2),
           "CNN": on_versions(models.cnn, filters=[(4, 8)])}
 figure, axes = plots.panels(2)
+figure.suptitle("A CNN, too, has to be shown the shifts")
 for ax, (name, table) in zip(axes, tables.items(), strict=True):
     ax.imshow(table.mean(1), vmin=0, vmax=1, cmap="cividis")
     for (row, column), score in np.ndenumerate(table.mean(1)):

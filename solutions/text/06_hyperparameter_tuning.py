@@ -337,7 +337,8 @@ from course_utils.checks.hyperparameter_tuning import studies as planted
 
 studies = planted()
 figure, axes = plots.panels(4)
-figure.set_size_inches(13, 3.4)
+figure.set_size_inches(13, 3.6)
+figure.suptitle("Four studies, each of one knob")
 for ax, (knob, scores) in zip(axes, studies.items(), strict=True):
     means = stats.interval(scores)
     high, low = means["high"] - means["mean"], means["mean"] - means["low"]
@@ -608,7 +609,8 @@ if report is not ...:
     _ = plots.intervals({"mine minus baseline": stats.interval(xr.DataArray(
         [report["scores"]["mine"][seed] - report["scores"]["baseline"][seed]
          for seed in report["scores"]["mine"]], dims="seed"))}, neutral=0,
-        xlabel="validation accuracy gained over the baseline")
+        xlabel="validation accuracy gained over the baseline",
+        title="What the report may claim")
     print("claim:", report["claim"])
 
 # %% [markdown]

@@ -151,14 +151,14 @@ def test_a_number_can_be_typed_and_a_box_ticked(page):
     page.keyboard.press("Control+a")   # all of the number, not all cells of the notebook
     page.keyboard.type("7")
     page.keyboard.press("Enter")
-    call = page.locator(".lab-search code")
-    page.wait_for_function("call => /number=7/.test(call.textContent)", arg=call.element_handle(), timeout=30_000)
+    call = "document.querySelector('.lab-search code').textContent"   # each change brings a new element
+    page.wait_for_function(f"() => {call}.includes('number=7')", timeout=60_000)
     page.get_by_role("checkbox", name="open the test set").focus()
     page.keyboard.press("Space")
-    page.wait_for_function("call => /open_test=True/.test(call.textContent)", arg=call.element_handle(), timeout=30_000)
+    page.wait_for_function(f"() => {call}.includes('open_test=True')", timeout=60_000)
     sentence = page.locator(".lab-search [role=status]")
     page.wait_for_function("place => /test/.test(place.textContent) && !/closed/.test(place.textContent)",
-                           arg=sentence.element_handle(), timeout=30_000)
+                           arg=sentence.element_handle(), timeout=120_000)
 
 
 def test_an_answer_of_a_quiz_opens_with_the_keyboard(page):
