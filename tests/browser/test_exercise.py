@@ -62,7 +62,7 @@ def test_the_button_saves_and_judges_while_the_kernel_stays_free(lab):
                  "answer); }", ANSWER.replace("return moving_mean, moving_variance", RIGHT))
     button.click()
     lab.wait_for_function("() => document.querySelector('.course-progress [role=status]')?.textContent.startsWith("
-                          "'Running')", timeout=30_000)
+                          "'Running')", timeout=120_000)
     free = lab.evaluate("""async () => {
         const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
         const future = kernel.requestExecute({code: 'print(6 * 7)'});

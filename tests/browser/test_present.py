@@ -101,6 +101,9 @@ def stage(tmp_path_factory, chromium):
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(f"{address}/static/stage/stage.html?lecture=07_small")
         page.wait_for_function("() => document.querySelector('#place').textContent", timeout=120_000)
+        for said in ("A question?", "Look here.", "The lab"):   # JupyterLab draws text when it finds the time
+            page.frame_locator("iframe").locator(".jp-RenderedMarkdown", has_text=said).wait_for(
+                state="attached", timeout=120_000)
         yield page
 
 
