@@ -393,7 +393,7 @@ def test_the_script_for_colab_says_in_one_sentence_why_it_failed(monkeypatch):
 def test_the_devcontainer_sets_the_course_up_as_everywhere():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    [python] = re.findall(r"/python:(3\.\d+)-", container["image"])
+    [python] = re.findall(r"^python:(3\.\d+)-", container["image"])
     assert python in Requirement(f"python{project['requires-python']}").specifier
     assert container["postCreateCommand"] == "python3 bootstrap.py"
     assert container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"].endswith(
