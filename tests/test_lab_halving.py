@@ -63,7 +63,7 @@ def test_curves_end_where_they_were_stopped(few, pruner, number):
     curves, _, _ = tabular.drawn(number, 64)
     pruned = module.prune(curves, pruner, 3, 1)
     on = pruned.epochs == 12
-    for which, color in ((~on, "0.7"), (on, "C0")):
+    for which, color in ((~on, "0.55"), (on, "C0")):
         found = lines(left, color=color)
         assert len(found) == which.sum()
         for data, curve, last in zip(found, curves[which], pruned.epochs[which], strict=True):
