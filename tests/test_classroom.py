@@ -301,10 +301,15 @@ def test_what_the_course_drops_stays_where_the_learner_has_changed_it(course, cl
     assert not (mine / "exercise.ipynb").exists()
 
 
+def answered(course, folder):
+    """A clone of the course by plain git, with an answer in its exercise."""
+    git(folder, "clone", "--quiet", str(course), "mine")
+    write(folder / "mine" / "exercise.ipynb", ["question", "answer = 1", "check"])
+    return folder / "mine"
+
+
 def test_plain_git_pull_stops_before_it_touches_a_changed_notebook(course, tmp_path):
-    mine = tmp_path / "mine"
-    git(tmp_path, "clone", "--quiet", str(course), "mine")
-    write(mine / "exercise.ipynb", ["question", "answer = 1", "check"])
+    mine = answered(course, tmp_path)
     (course / "other.txt").write_text("more")
     publish(course)
     git(mine, "pull", "--quiet", "--ff-only")   # another file: no trouble
@@ -318,9 +323,7 @@ def test_plain_git_pull_stops_before_it_touches_a_changed_notebook(course, tmp_p
 
 
 def test_a_merge_with_conflicts_leaves_notebooks_that_can_be_opened(course, tmp_path):
-    mine = tmp_path / "mine"
-    git(tmp_path, "clone", "--quiet", str(course), "mine")
-    write(mine / "exercise.ipynb", ["question", "answer = 1", "check"])
+    mine = answered(course, tmp_path)
     git(mine, "commit", "--quiet", "-am", "mine")
     write(course / "exercise.ipynb", ["question", "other = 2", "check"])
     publish(course)

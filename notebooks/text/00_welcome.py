@@ -18,7 +18,7 @@
 # %% [markdown]
 # ## “Batch norm makes training ten times faster”
 #
-# Everybody has heard it. Here is what was measured when this course put it on trial,
+# So people say. Here is what was measured when this course put it on trial,
 # with batch norm and without it, each at the learning rate that suits it best. The
 # bars are 95 % confidence intervals. Do they come near what the sentence claims?
 
@@ -28,7 +28,7 @@ from course_utils import claims
 _ = claims.picture("bn-ten-times-faster")
 
 # %% [markdown]
-# Faster it is, and by no means ten times; on another task hardly twice. Many popular
+# Faster it is, and by no means ten times; on another task even less so. Many popular
 # sentences fare like this one, some far worse, and some hold. You will put them on
 # trial yourself:
 
