@@ -291,7 +291,8 @@ def _claim():
 
 
 def syllabus(lectures="", exercises=None):
-    """All lectures as a Markdown table: minutes to work through one, seconds to run it, its exercise.
+    """All lectures as a Markdown table: minutes to work through one, seconds to run it here and on a slower machine,
+    its exercise.
 
     Parameters
     ----------
@@ -300,7 +301,7 @@ def syllabus(lectures="", exercises=None):
     """
     from course_utils import measured
 
-    seconds = measured.costs().get("seconds", {})
+    times = [measured.costs().get(name, {}) for name in ("seconds", "slower")]
     names = {path.stem[:2]: path.name for path in (HOME / "course_utils" / "checks" / "pristine").glob("*.ipynb")}
     rows = []
     for twin in twins():
@@ -310,7 +311,7 @@ def syllabus(lectures="", exercises=None):
         if minutes:   # the welcome page is no lecture
             exercise = found[1] if found else ""
             rows.append([f"[{twin.stem[:2]}]({lectures}{twin.stem}.ipynb)", title(twin), f"{minutes[1]} min",
-                         f"{seconds[twin.stem]:.0f} s" if twin.stem in seconds else "",
+                         " to ".join(f"{took[twin.stem]:.0f} s" for took in times if twin.stem in took),
                          f"[{exercise}]({exercises}{names[exercise]})" if exercise and exercises else exercise])
     return measured.markdown(["", "lecture", "takes you", "runs in", "exercise"], rows)
 
