@@ -1,5 +1,6 @@
 """The package as a whole: light to import, every room reachable."""
 
+import os
 import subprocess
 import sys
 
@@ -30,3 +31,10 @@ def test_every_room_is_there(room):
 def test_an_unknown_room_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'magic'"):
         _ = course_utils.magic
+
+
+def test_nobody_is_told_how_tensorflow_was_compiled():
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run([sys.executable, "-c", "import course_utils, tensorflow"], env=unset, capture_output=True,
+                          text=True, check=True)
+    assert done.stderr == ""
