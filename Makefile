@@ -62,8 +62,7 @@ claims: setup         # put every claim on trial again, write course_utils/claim
 
 COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-annotate --no-header --quiet
 
-# All extras are solved together, so that requirements-ray.lock and requirements-book.lock, what Ray and the
-# book need beyond the course, fit.
+# All extras are solved together, so that requirements-*.lock, what each extra needs beyond the course, fit.
 lock: setup           # renew all locks within the ranges of pyproject.toml
 	@everything=$$(mktemp) && one=$$(mktemp) && \
 	    $(COMPILE) --all-extras --upgrade --output-file $$everything >/dev/null && \
@@ -93,7 +92,7 @@ bench-kernel: setup   # seconds to import the package, memory of a lab's kernel,
 picture: setup        # the pictures of the README, a lab filmed in a real browser, into notebooks/pictures
 	@$(PY) -m tests.benchmarks.picture $(ARGS)
 
-bench-load: setup     # memory and waiting times of 1, 4 and 12 learners at once, into INSTRUCTORS.md
+bench-load: setup     # memory and waiting times of 1 to 36 learners at once, into INSTRUCTORS.md
 	@$(PY) -m tests.benchmarks.load $(ARGS)
 
 bench-labs: setup     # from the slider to the final picture, in a real browser

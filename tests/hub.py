@@ -4,14 +4,13 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
-import subprocess
 import sys
 import time
 
 import requests
 
 from tests.needed import needed
+from tests.servers import free_ports, running
 
 CONFIG = pathlib.Path(__file__).parents[1] / "classroom" / "jupyterhub_config.py"
 # Everybody is let in with one password, and the servers run as who runs the tests, in folders of their own.
@@ -48,34 +47,14 @@ def hub(folder, **environment):
     **environment : str
         Such as ``COURSE_MEMORY``.
     """
-    with contextlib.ExitStack() as free:
-        sockets = [free.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1] for one in sockets]
-    homes = folder / "homes"
+    ports, homes = free_ports(3), folder / "homes"
     homes.mkdir()
     (folder / "config.py").write_text(PRETENDED.format(*ports, config=str(CONFIG), homes=f"{homes}/{{username}}"))
     address = f"http://127.0.0.1:{ports[0]}"
-    with open(folder / "log", "w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "--config", str(folder / "config.py")], cwd=folder, stdout=log,
-            stderr=log, env=os.environ | environment | {"COURSE_STATE": str(folder / "state")})
-        try:
-            for _ in range(480):
-                with contextlib.suppress(OSError):
-                    if requests.get(f"{address}/hub/health", timeout=5).ok:
-                        break
-                time.sleep(0.25)
-            else:
-                raise RuntimeError(f"JupyterHub did not start: {(folder / 'log').read_text()[-2000:]}")
-            yield address
-        finally:
-            process.terminate()
-            try:
-                process.wait(120)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with running([sys.executable, "-m", "jupyterhub", "--config", str(folder / "config.py")], folder / "log",
+                 asks=f"{address}/hub/health", ending=120, cwd=folder,
+                 env=os.environ | environment | {"COURSE_STATE": str(folder / "state")}):
+        yield address
 
 
 def log_in(address, name, password="test"):

@@ -11,6 +11,14 @@ import psutil
 import requests
 import websocket
 
+ELSEWHERE = ("jax", "pyarrow")   # what benchmarks and Ray install: TensorFlow and pandas import them where they are
+
+
+def hide_from_learners(folder):
+    """Make of an empty folder one that, on PYTHONPATH, hides what learners do not have."""
+    for name in ELSEWHERE:
+        (folder / f"{name}.py").write_text(f"raise ImportError('{name} is hidden')\n")
+
 
 def started(word):
     """What this process has started, directly or not, with a word in its command: dict pid → psutil.Process."""

@@ -1,36 +1,23 @@
-"""Labs without a browser: the pure functions, and the threads behind the controls."""
+"""What all labs share, without a browser: controls, the threads behind them, the sentence."""
 
-import itertools
 import subprocess
 import sys
 import threading
 import time
+import types
 
 import ipywidgets as widgets
 import numpy as np
 import pytest
-import xarray as xr
 
 from course_utils import labs
 from course_utils.labs import base, controls
-from tests.lab_states import pairs
+from tests.lab_states import PNG
+from tests.sentences import refused
+from tests.test_lab_batch_norm import results
 
 # `labs.batch_norm` is the lab itself, so its module has to be asked for.
 batch_norm = sys.modules[labs.batch_norm.__module__]
-PNG = b"\x89PNG"
-
-
-def results(lab, state, *, epochs=batch_norm.EPOCHS, diverged=0):
-    """Runs as `compute` returns them, without training."""
-    arms = [state["batch_norm"], not state["batch_norm"]] if state["compare"] else [state["batch_norm"]]
-    shape = (len(arms), batch_norm.SEEDS, epochs)
-    curves = np.random.default_rng(0).uniform(0.1, 0.9, shape)
-    lost = np.zeros(shape, bool)
-    lost[:, :diverged] = True
-    scores = {name: (("batch_norm", "seed", "epoch"), np.where(lost & (name == "loss"), np.nan, curves))
-              for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    coordinates = {"batch_norm": arms, "seed": range(batch_norm.SEEDS), "epoch": range(1, epochs + 1)}
-    return xr.Dataset(scores | {"diverged": (("batch_norm", "seed", "epoch"), lost)}, coordinates, {"epochs": epochs})
 
 
 @pytest.fixture
@@ -41,7 +28,7 @@ def without_training(monkeypatch):
     def compute(self, state, report):
         calls.append(state)
         for epoch in range(1, batch_norm.EPOCHS + 1):
-            partial = results(self, state).isel(epoch=slice(epoch))
+            partial = results(state).isel(epoch=slice(epoch))
             time.sleep(0.003)
             if report(partial):
                 return partial
@@ -49,59 +36,6 @@ def without_training(monkeypatch):
 
     monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
     return calls
-
-
-def test_all_pairs_of_controls_can_be_drawn_and_called(without_training):
-    lab = labs.batch_norm
-    opened = lab()
-    assert opened.wait(60)
-    for diverged, state in zip(itertools.cycle([0, 3, batch_norm.SEEDS]), pairs(lab)):   # as many diverged runs
-        picture, sentence = opened._picture(lab.checked(state), results(opened, state, diverged=diverged))
-        assert picture.startswith(PNG)
-        assert ("diverged" in sentence) == (diverged > 0)
-        line = opened.call(lab.checked(state))
-        assert eval(line.replace("labs.batch_norm", "dict")).items() <= state.items()
-
-
-@pytest.mark.parametrize("change", [
-    {}, {"learning_rate": 1e-3}, {"learning_rate": 10.0}, {"batch_norm": False}, {"compare": False},
-    {"initial_scale": 0.01}, {"initial_scale": 10.0}, {"label_noise": 0.6}], ids=str)
-def test_the_ends_and_the_middle_train_for_real(change, real_lab):
-    state = labs.batch_norm.checked(change)
-    seen = []
-    runs = real_lab.compute(state, lambda partial: seen.append(partial.sizes["epoch"]))
-    picture, sentence = real_lab._picture(state, runs)
-    assert seen == list(range(1, batch_norm.EPOCHS + 1))
-    assert picture.startswith(PNG)
-    assert sentence.startswith(f"Validation accuracy after {batch_norm.EPOCHS} epochs")
-    assert ("plain" in sentence) == (state["compare"] or not state["batch_norm"])
-    assert (picture, sentence) == real_lab.render(state)   # a pure function of the state
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("change", [{"activation": "sigmoid"}, {"depth": 1}, {"depth": 6}, {"batch_size": 8},
-                                    {"batch_size": 128}], ids=str)
-def test_the_ends_of_structural_controls_train_for_real(change, real_lab):
-    runs = real_lab.compute(labs.batch_norm.checked(change), lambda partial: False)
-    assert runs.val_accuracy.sizes == {"batch_norm": 2, "seed": batch_norm.SEEDS, "epoch": batch_norm.EPOCHS}
-
-
-@pytest.fixture(scope="module")
-def real_lab():
-    lab = labs.batch_norm()
-    assert lab.wait(120)
-    return lab
-
-
-def test_the_picture_ends_up_showing_the_controls(real_lab):
-    for rate in (0.02, 0.5, 3.0, 0.05):   # faster than any of them can train
-        real_lab._widgets["learning_rate"].value = rate
-    real_lab._widgets["batch_norm"].value = False
-    assert real_lab.wait(60)
-    assert real_lab.state["learning_rate"] == 0.05
-    assert (real_lab._image.value, real_lab._text) == real_lab.render(real_lab.state)
-    real_lab._widgets["batch_norm"].value = True
-    assert real_lab.wait(60)
 
 
 def test_twenty_quick_changes_train_the_last_state_and_skip_most_others(without_training):
@@ -120,7 +54,7 @@ def test_stop_keeps_the_picture_and_says_so(monkeypatch):
     begun = threading.Event()
 
     def endless(self, state, report):
-        partial = results(self, state).isel(epoch=slice(2))
+        partial = results(state).isel(epoch=slice(2))
         while not report(partial):
             begun.set()
             time.sleep(0.01)
@@ -192,7 +126,7 @@ def test_only_labs_that_compile_nothing_do_not_speak_of_it(name, monkeypatch):
     ({"learning_rate": "fast"}, "expected a number"), ({"batch_norm": "yes"}, "expected True or False"),
     ({"depth": 5}, r"depth is 5; expected one of 1, 2, 3, 4, 6"), ({"label_noise": -0.1}, "expected a number from 0")])
 def test_a_wrong_state_is_one_sentence(state, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         labs.batch_norm(**state)
 
 
@@ -243,3 +177,26 @@ def test_300_changes_grow_neither_memory_nor_threads():
     early, threads, late, threads_late = map(int, done.stdout.split())
     assert threads_late <= threads
     assert late - early < 20e6   # bytes; 200 leaked pictures alone would be more
+
+
+def test_where_drawing_is_slow_fewer_partial_pictures_are_drawn(monkeypatch):
+    now, pictures = [0.0], []
+
+    def compute(self, state, report):
+        for epoch in range(1, batch_norm.EPOCHS):
+            now[0] += 3.0   # a chunk takes three seconds, a picture two
+            report(results(state).isel(epoch=slice(epoch)))
+        return results(state)
+
+    def picture(self, state, runs):
+        now[0] += 2.0
+        pictures.append(runs)
+        return PNG, "A sentence."
+
+    monkeypatch.setattr(base, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
+    monkeypatch.setattr(batch_norm.BatchNormLab, "_picture", picture)
+    assert labs.batch_norm().wait(10)
+    *partial, _ = pictures
+    assert len(partial) >= 2
+    assert 2.0 * len(partial) < 0.25 * now[0]

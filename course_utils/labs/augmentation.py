@@ -8,7 +8,7 @@ import xarray as xr
 
 from course_utils import augmented, datasets, fit_many, models, stats
 from course_utils.labs import controls
-from course_utils.labs.base import Lab
+from course_utils.labs.base import Lab, in_points
 
 SEEDS, BETWEEN = 10, 4   # epochs between two validations
 # What strength 1 stands for (whole numbers are pixels), and the words for any strength.
@@ -137,9 +137,7 @@ def sentence(state, last):
         words = f"{version} {float(score.sel(arm='without').mean()):.1%} without"
         if "with" in last.arm:
             gain = stats.paired_difference(score, "arm", between=("without", "with"))
-            mean, low, high = (100 * float(gain[part]) for part in ("mean", "low", "high"))
-            gained = f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points".replace("-", "−")
-            words += f", {float(score.sel(arm='with').mean()):.1%} with it ({gained})"
+            words += f", {float(score.sel(arm='with').mean()):.1%} with it ({in_points(gain)})"
         told.append(words)
     counted = "".join(f" {int(count)} of {SEEDS} runs {arm} it diverged." for arm in last.arm.values
                       if (count := last.diverged.sel(arm=arm).sum()))

@@ -19,6 +19,7 @@ from course_utils import accessible
 
 _drawing = threading.Lock()   # matplotlib draws one figure at a time
 _REDRAW = 0.4                 # seconds between two partial pictures: more would only cost training
+_DRAWING = 0.2                # share of the time spent on them; on a machine that many share, a picture takes long
 
 # Where the widget lives, its stored picture is not needed; where no kernel is, the picture
 # stands in for the widget and for JupyterLab's complaint that it is not there.
@@ -26,7 +27,6 @@ STYLE = """<style class="lab-style">
 .jp-OutputArea:has(.lab) .jp-OutputArea-child:has(.jp-RenderedImage) {display: none}
 .jp-OutputArea:has(.lab-style):not(:has(.lab)) .jp-OutputArea-child:has(.jupyter-widgets) {display: none}
 </style>"""
-
 
 
 class Lab:
@@ -45,6 +45,7 @@ class Lab:
 
     controls = {}      # name → Control
     panels = 2         # of the figure
+    dpi = 100          # of its picture
     compiles = True    # a program for each structure
     busy = "Training …"
 
@@ -82,7 +83,7 @@ class Lab:
 
     def figure(self, state, runs):
         """The figure and the sentence of a state, from what `compute` has returned."""
-        figure = Figure(figsize=(4.4 * self.panels, 3.4), dpi=100)
+        figure = Figure(figsize=(4.4 * self.panels, 3.4), dpi=self.dpi)
         axes = figure.subplots(1, self.panels, squeeze=False)[0]
         # A fixed frame: constrained layout would take as long again as the drawing itself.
         figure.subplots_adjust(left=0.075, right=0.985, bottom=0.155, top=0.9, wspace=0.2)
@@ -180,16 +181,18 @@ class Lab:
         else:
             self._say(self.busy)
         self._progress.value = 0
-        drawn = 0.0   # the first partial picture comes at once
+        due = 0.0   # the first partial picture comes at once
 
         def report(partial):
-            nonlocal drawn
+            nonlocal due
             if self._wanted is not None or self._stopped.is_set():
                 return True
             self._progress.value = self.done(partial)
-            if self.done(partial) < 1 and time.monotonic() - drawn > _REDRAW:
+            if self.done(partial) < 1 and time.monotonic() > due:
+                begun = time.monotonic()
                 self._image.value, self._image.tooltip = self._picture(state, partial)
                 drawn = time.monotonic()
+                due = drawn + max(_REDRAW, (drawn - begun) / _DRAWING)
             return False
 
         runs = self.compute(state, report)
@@ -253,3 +256,15 @@ def in_percent(interval):
     """
     mean, low, high = (min(max(float(interval[part]), 0), 1) for part in ("mean", "low", "high"))
     return f"{mean:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def in_points(interval):
+    """The words for a difference of accuracies: its mean and its interval, signed, in points of 1 %.
+
+    Parameters
+    ----------
+    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
+        From `stats`, as fractions.
+    """
+    mean, low, high = (100 * float(interval[part]) for part in ("mean", "low", "high"))
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points".replace("-", "−")

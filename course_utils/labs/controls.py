@@ -1,7 +1,10 @@
 """The controls of a lab: what each may be, what it is called, which widget shows it."""
 
 import dataclasses
+import math
 from collections.abc import Callable
+
+import ipywidgets as widgets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +35,6 @@ class Control:
 
 def log(label, default, *, low, high, steps_per_decade=8):
     """A slider on a logarithmic axis from `low` to `high`, both powers of ten in float."""
-    import math
-
-    import ipywidgets as widgets
-
     def make(value):
         return widgets.FloatLogSlider(value=value, base=10, min=math.log10(low), max=math.log10(high),
                                       step=1 / steps_per_decade, readout_format=".3g", tooltip=_range(low, high))
@@ -45,8 +44,6 @@ def log(label, default, *, low, high, steps_per_decade=8):
 
 def fraction(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
     """A slider from `low`, which may be negative, to `high`; `unit` where the label does not say it."""
-    import ipywidgets as widgets
-
     def make(value):
         return widgets.FloatSlider(value=value, min=low, max=high, step=step, readout_format=".2f",
                                    tooltip=_range(low, high, unit))
@@ -56,8 +53,6 @@ def fraction(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
 
 def whole(label, default, *, low, high):
     """A slider over the whole numbers from `low` to `high`."""
-    import ipywidgets as widgets
-
     def check(value):
         fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
         return None if fits else f"expected a whole number from {low} to {high}"
@@ -70,8 +65,6 @@ def whole(label, default, *, low, high):
 
 def choice(label, values, default, *, structural=True):
     """A list to choose from."""
-    import ipywidgets as widgets
-
     def check(value):
         return None if value in values else f"expected one of {', '.join(map(repr, values))}"
 
@@ -81,8 +74,6 @@ def choice(label, values, default, *, structural=True):
 
 def switch(label, default):
     """A box to tick."""
-    import ipywidgets as widgets
-
     def check(value):
         return None if isinstance(value, bool) else "expected True or False"
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.labs import controls
-from course_utils.labs.base import Lab, in_percent
+from course_utils.labs.base import Lab, in_percent, in_points
 from course_utils.labs.playground import mesh, regions
 
 SEEDS, DEPTH = 10, 2
@@ -70,14 +70,12 @@ class DropoutLab(Lab):
             plots.band(right, epoch, gain, color="C2", marker="", linestyle="-")
             right.axhline(0, color="0.4", linewidth=1, marker="", linestyle="-")
             right.set(title="Accuracy gained by dropout", xlabel="epoch", xlim=(0, epochs(state)))
-        last = {part: float(gain[part].isel(step=-1)) for part in ("mean", "low", "high")}
         samples = "all" if state["train_size"] == "all" else state["train_size"]
         counted = "".join(f" {int(count)} of {SEEDS} runs {name} dropout diverged." for name, rate in arms.items()
                           if (count := lost.sel(dropout=rate).sum()))
         return (f"Validation accuracy after {int(epoch[-1])} epochs on {state['data']}, {samples} training samples, "
                 f"{state['label_noise']:.0%} of the labels wrong, mean and 95 % interval over {SEEDS} seeds: "
-                f"{', '.join(told)}. Gained by a rate of {state['rate']:g}: {100 * last['mean']:+.1f} "
-                f"[{100 * last['low']:+.1f}, {100 * last['high']:+.1f}] points.{counted}").replace("-", "−")
+                f"{', '.join(told)}. Gained by a rate of {state['rate']:g}: {in_points(gain.isel(step=-1))}.{counted}")
 
 
 def data(state):

@@ -8,7 +8,7 @@ from matplotlib.ticker import ScalarFormatter
 
 from course_utils import halving, stats, tabular
 from course_utils.labs import controls
-from course_utils.labs.base import Lab, in_percent
+from course_utils.labs.base import Lab, in_percent, in_points
 from course_utils.labs.search import CHOSEN
 
 PRUNERS = ["none", "median", "successive halving", "Hyperband"]
@@ -60,7 +60,7 @@ class HalvingLab(Lab):
         lowest = min(float(score["low"]) for score in (equal, choice))
         floor = min(np.floor(20 * (lowest - 0.01)) / 20, 0.8)
         right.text(spent, floor, " equal epochs", rotation=90, ha="left", va="bottom", fontsize=9, color="0.3")
-        right.set(title=f"{runs.sizes['search']} others: {_points(*_between(runs.choice - runs.equal))} points",
+        right.set(title=f"{runs.sizes['search']} more: {_gained(runs.choice - runs.equal)}",
                   xscale="log", xlabel="epochs of all trainings", ylim=(floor, 0.9 + 0.15 * (0.9 - floor)),
                   yticks=np.arange(round(20 * floor), 19) / 20)
         right.set_xticks(tabular.EPOCHS * 2 ** np.arange(np.log2(len(plain.budget)) + 1))
@@ -145,20 +145,15 @@ def sentence(state, runs):
              f"with other seeds, has {in_percent(stats.interval(runs.choice, over='search'))}")
     if state["pruner"] == "none":
         return f"{told}."
-    equal, unpruned = (_points(*_between(runs.choice - other)) for other in (runs.equal, runs.unpruned))
+    equal, unpruned = (_gained(runs.choice - other) for other in (runs.equal, runs.unpruned))
     lost, at_once = (float((runs.lost <= last).mean()) for last in (full - 1, state["first"]))
-    return (f"{told}; that is {equal} points beside fewer configurations trained to the end in as many epochs, and "
+    return (f"{told}; that is {equal} beside fewer configurations trained to the end in as many epochs, and "
             f"{unpruned} beside all of them trained to the end. What would have been the best was stopped in "
             f"{lost:.0%} of them, at the first opportunity in {at_once:.0%}.")
 
 
-def _between(difference):
-    interval = stats.interval(difference, over="search")
-    return (100 * float(interval[part]) for part in ("mean", "low", "high"))
-
-
-def _points(mean, low, high):
-    return f"{mean:+.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+def _gained(difference):
+    return in_points(stats.interval(difference, over="search"))
 
 
 def _epochs(count):

@@ -6,7 +6,7 @@ import xarray as xr
 from course_utils import datasets, plots, stats
 from course_utils.engine import draws
 from course_utils.labs import controls
-from course_utils.labs.base import Lab, in_percent
+from course_utils.labs.base import Lab, in_percent, in_points
 
 SEEDS, WIDTH, BATCH = 10, 64, 32
 STEPS, VALIDATIONS = 600, 30
@@ -56,10 +56,9 @@ class PenaltiesLab(Lab):
         told = ", ".join(f"{arm} the brake {in_percent(stats.interval(last.sel(arm=arm)))}" for arm in ARMS)
         small = {arm: float((abs(runs.weights.sel(arm=arm)) < 1e-3).mean()) for arm in ARMS}
         return (f"{called(state['kind'], state['strength'])}. Validation accuracy after {int(runs.step[-1])} steps, "
-                f"mean and 95 % interval over {SEEDS} seeds: {told}; gained by the brake "
-                f"{float(gain['mean']):+.1%} [{float(gain['low']):+.1%}, {float(gain['high']):+.1%}]. "
+                f"mean and 95 % interval over {SEEDS} seeds: {told}; gained by the brake {in_points(gain)}. "
                 f"Of the weights of the first layer {small['with']:.0%} are within 0.001 of zero with the brake, "
-                f"{small['without']:.0%} without.").replace("-", "−")
+                f"{small['without']:.0%} without.")
 
 
 def called(kind, strength):

@@ -94,11 +94,11 @@ def descended(state):
     """Scaled features ``x``, targets ``y``, the ``path``, its ``loss`` (at first 1) and the ``steps`` to 1 %."""
     x, y = cloud(state["stretch"], state["angle"])
     x = scaled(x, state["method"])
-    path = descent.descend(x, y, rate=state["learning_rate"], steps=STEPS)
+    path = descent.descend(x, y, learning_rate=state["learning_rate"], steps=STEPS)
     with np.errstate(over="ignore", invalid="ignore"):
         loss = descent.excess_loss(x, y)(path)
     return {"x": x, "y": y, "path": path, "loss": loss / loss[0],
-            "steps": descent.steps_needed(x, y, rate=state["learning_rate"])}
+            "steps": descent.steps_needed(x, y, learning_rate=state["learning_rate"])}
 
 
 def _steps(number):

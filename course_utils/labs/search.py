@@ -7,7 +7,7 @@ import xarray as xr
 
 from course_utils import stats, tabular
 from course_utils.labs import controls
-from course_utils.labs.base import Lab, in_percent
+from course_utils.labs.base import Lab, in_percent, in_points
 
 SAMPLERS = ["grid", "random", "quasi-random", "TPE"]
 GRIDS = {9: (1, 3, 1, 3), 16: (2, 2, 2, 2), 36: (2, 3, 3, 2), 64: (2, 4, 4, 2)}   # trials: points on each axis
@@ -197,9 +197,8 @@ def sentence(state, runs):
     if (count := others.sizes["search"]) > 1:
         validation, test = (in_percent(stats.interval(others[part], over="search")) for part in ("validation", "test"))
         gap = stats.interval(others.validation - others.test, over="search")
-        mean, low, high = (_points(gap[part]) for part in ("mean", "low", "high"))
         told += (f" Mean of {count} other such searches with its 95 % interval: validation {validation}, "
-                 f"test {test}, gap {mean} [{low}, {high}] points.")
+                 f"test {test}, gap {in_points(gap)}.")
     return f"{told} Move a control because of that, and the test set has become a validation set."
 
 

@@ -27,6 +27,7 @@ class Story:
 
         self.steps = told()[lab.__module__.rsplit(".", 1)[-1]]
         self.lab = lab(**self.steps[0]["state"])
+        self.lab.dpi = 200   # a story is thrown on a wall
         self._buttons = [widgets.Button(layout={"width": "auto"}) for _ in self.steps]
         for button, step in zip(self._buttons, self.steps, strict=True):
             button.on_click(lambda _, step=step: self.lab.show(**step["state"]))

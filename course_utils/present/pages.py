@@ -62,7 +62,8 @@ def command(names, folder, *, port=None, browser=True):
         Voila is not installed.
     """
     if not installed():
-        raise ModuleNotFoundError("This needs Voila: run `make present-packages`, or `pip install course[present]`.")
+        raise ModuleNotFoundError("Voila is not installed: run `make present-packages` (or `pip install -r "
+                                  "requirements-present.lock`) and try again.")
     path = os.pathsep.join(filter(None, [str(SHARE), os.environ.get("JUPYTER_PATH")]))
     # Extensions made for JupyterLab do not fit in here, and complain; the one that draws widgets does.
     options = ["--classic-tree", "--template=course", *([] if browser else ["--no-browser"]),

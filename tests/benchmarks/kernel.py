@@ -11,10 +11,10 @@ import psutil
 from jupyter_client.manager import start_new_kernel
 
 from course_utils import build, measured
+from tests.learner import hide_from_learners
 
 IMPORTS = {"package": "import course_utils", "labs": "from course_utils import labs"}
 OPEN = "from course_utils import labs\n\nlabs.batch_norm()"   # as lecture 07 does; returns with the first picture
-ELSEWHERE = ("jax", "pyarrow")   # learners lack what benchmarks and Ray install; TensorFlow and pandas would import it
 
 
 def main():
@@ -36,8 +36,7 @@ def import_seconds(code):
 def kernel_megabytes():
     """Memory that is the kernel's own, and the files mapped into it, which all kernels share."""
     with tempfile.TemporaryDirectory() as hidden:
-        for name in ELSEWHERE:
-            pathlib.Path(hidden, f"{name}.py").write_text(f"raise ImportError('{name} is hidden')\n")
+        hide_from_learners(pathlib.Path(hidden))
         manager, client = start_new_kernel(kernel_name="python3", env=os.environ | build.QUIET | {"PYTHONPATH": hidden})
         try:
             reply = client.execute_interactive(OPEN, timeout=600, output_hook=lambda message: None)

@@ -8,10 +8,7 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import jupytext
-import nbformat
-
-from course_utils import build, datasets
+from course_utils import datasets
 from tests.benchmarks.engine import by_keras
 from tests.browser import jupyterlab
 
@@ -29,13 +26,8 @@ FINAL = """rate => {
 
 
 def main():
-    root, state = (pathlib.Path(tempfile.mkdtemp()) for _ in range(2))
-    notebook = jupytext.reads(LAB, fmt="py:percent")
-    notebook.metadata = {"kernelspec": build.KERNEL}
-    nbformat.write(notebook, root / "lab.ipynb")
-    with jupyterlab.server(root, state) as address, jupyterlab.browser() as browser:
-        page = browser.new_page()
-        jupyterlab.open_notebook(page, address, "lab.ipynb")
+    with tempfile.TemporaryDirectory() as folder, jupyterlab.page(pathlib.Path(folder)) as page:
+        jupyterlab.load(page, LAB)
         start = time.perf_counter()
         page.evaluate(jupyterlab.RUN_ALL)
         page.wait_for_selector(".lab img.widget-image", timeout=120_000)

@@ -5,17 +5,14 @@ import contextlib
 import json
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 
 import jupytext
 import nbformat
 
 from course_utils import build
 from tests.needed import needed
+from tests.servers import free_ports, running
 
 RUN_ALL = """async () => {
     const app = window.jupyterapp; await app.restored;
@@ -50,34 +47,19 @@ def server(root, state):
     state : pathlib.Path
         Empty folder for settings, workspaces and the log.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = state / "settings"
+    [port] = free_ports()
+    address, settings = f"http://127.0.0.1:{port}", state / "settings"
     settings.mkdir(parents=True)
     (settings / "overrides.json").write_text(json.dumps(
         {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
     folders = {name: str(state / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
-    with open(state / "log", "w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-             "--allow-root", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-             "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={root}",
-             f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={state / 'workspaces'}",
-             f"--LabApp.user_settings_dir={state / 'user'}"],
-            env=os.environ | folders | {"TF_CPP_MIN_LOG_LEVEL": "3"}, stdout=log, stderr=log)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            for _ in range(240):
-                with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api/status", timeout=2):
-                    break
-                time.sleep(0.25)
-            else:
-                raise RuntimeError(f"JupyterLab did not start: {(state / 'log').read_text()[-2000:]}")
-            yield address
-        finally:
-            process.terminate()
-            process.wait(30)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
+               "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True",
+               f"--ServerApp.root_dir={root}", f"--LabApp.app_settings_dir={settings}",
+               f"--LabApp.workspaces_dir={state / 'workspaces'}", f"--LabApp.user_settings_dir={state / 'user'}"]
+    with running(command, state / "log", asks=f"{address}/api/status",
+                 env=os.environ | folders | {"TF_CPP_MIN_LOG_LEVEL": "3"}):
+        yield address
 
 
 @contextlib.contextmanager
@@ -131,12 +113,17 @@ def page(folder, width=1280, height=900):
         yield page
 
 
-def start(page, cells):
-    """Start all cells, written as py:percent, in a new notebook; it is called ``lab.ipynb``."""
+def load(page, cells):
+    """Open a new notebook of cells, written as py:percent; it is called ``lab.ipynb``."""
     notebook = jupytext.reads(cells, fmt="py:percent")
     notebook.metadata = {"kernelspec": build.KERNEL}
     nbformat.write(notebook, page.root / "lab.ipynb")
     open_notebook(page, page.address, "lab.ipynb")
+
+
+def start(page, cells):
+    """Open such a notebook and start all its cells."""
+    load(page, cells)
     page.evaluate(RUN_ALL)
 
 

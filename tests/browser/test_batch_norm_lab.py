@@ -8,6 +8,7 @@ import pytest
 
 from course_utils import labs
 from tests.browser import jupyterlab
+from tests.lab_states import opens
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -55,8 +56,7 @@ def slider(page, label):
 def displayed(page):
     """State, picture bytes and sentence on the screen."""
     line = page.locator(".lab-batch_norm code").inner_text()
-    state = labs.batch_norm.checked(eval(line.replace("labs.batch_norm", "dict")))
-    return state, jupyterlab.picture(page, PICTURE), page.locator(STATUS).inner_text()
+    return opens(line), jupyterlab.picture(page, PICTURE), page.locator(STATUS).inner_text()
 
 
 @pytest.fixture(scope="module")

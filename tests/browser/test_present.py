@@ -1,12 +1,7 @@
 """A lecture on a projector: walked by keyboard, its lab live, the notes on a page that follows; labs as pages."""
 
 import contextlib
-import socket
-import subprocess
 import textwrap
-import time
-import urllib.error
-import urllib.request
 
 import nbformat
 import pytest
@@ -15,6 +10,7 @@ from course_utils import build, present
 from course_utils.present import pages
 from tests.browser import jupyterlab
 from tests.needed import needed
+from tests.servers import free_ports, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -53,25 +49,10 @@ SAID = """() => [...document.querySelector('iframe').contentDocument.querySelect
 @contextlib.contextmanager
 def served(command, environment, folder):
     """Run a server on a port of its own; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with open(folder / "log", "w") as log:
-        process = subprocess.Popen([*command, f"--port={port}"], env=environment, stdout=log, stderr=log)
-        try:
-            for _ in range(480):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing", timeout=2)
-                except urllib.error.HTTPError:
-                    break
-                except OSError:
-                    time.sleep(0.25)
-            else:
-                raise RuntimeError((folder / "log").read_text()[-2000:])
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(30)
+    [port] = free_ports()
+    address = f"http://127.0.0.1:{port}"
+    with running([*command, f"--port={port}"], folder / "log", asks=f"{address}/nothing", answers=404, env=environment):
+        yield address
 
 
 @pytest.fixture(scope="module")
