@@ -1,4 +1,4 @@
-"""Verdicts follow from intervals; every claim is complete and its trial runs."""
+"""Verdicts follow from intervals; every claim is complete; what a trial tunes on measures nothing."""
 
 import dataclasses
 import json
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from course_utils import claims, datasets, plots
+from course_utils import claims, cli, datasets
+from tests.sentences import is_one_sentence, refused
 
 CLAIM = claims.Claim("test", "Coffee helps.", "common slip", "99", "points gained", trial=lambda task, seeds: None,
                      effect=lambda runs: runs.points, threshold=2.0, neutral=0.0, detect=1.0, pilot_sd=1.0)
@@ -71,7 +72,7 @@ def test_stored_verdicts_are_those_of_the_present_thresholds():
 
 
 def test_an_unknown_claim_is_one_sentence():
-    with pytest.raises(KeyError, match="There is no claim 'bn-magic'; the ledger knows .*bn-"):
+    with refused(KeyError, match="There is no claim 'bn-magic'; the ledger knows .*bn-"):
         claims.get("bn-magic")
 
 
@@ -101,41 +102,6 @@ def test_a_retrial_uses_other_seeds_and_a_second_task():
     assert json.loads(json.dumps(found))["test"]["tones"]["verdict"] == "holds"
 
 
-def test_a_trial_pairs_its_arms_and_tunes_on_other_seeds():
-    from course_utils.claims import batch_norm, tuning
-
-    runs = batch_norm._at_best_rate(lambda seed: datasets.moons(0), range(3), {"depth": 1, "width": 4},
-                                    rates=[0.001, 0.5], epochs=3)
-    assert runs.seed.values.tolist() == [0, 1, 2]
-    assert set(tuning.TUNING_SEEDS).isdisjoint(runs.seed.values)
-    assert (runs.learning_rate == 0.5).all()   # the other one learns next to nothing
-    assert plots.stats.interval(batch_norm.final_accuracy(runs)).sizes == {}
-
-
-def test_halves_keep_two_means_of_each_sample(digits):
-    from course_utils.claims import learning_curves
-
-    half = learning_curves.halves(lambda seed: digits)(0)
-    assert half.x_train.shape == (len(digits.x_train), 2)
-    np.testing.assert_allclose(half.x_val[:, 1], digits.x_val[:, 32:].mean(axis=1), rtol=1e-6)
-    np.testing.assert_array_equal(half.y_train, digits.y_train)
-
-
-def test_a_careless_collection_keeps_what_was_owned(digits):
-    from course_utils.claims import learning_curves
-
-    owned = learning_curves.OWNED
-    more = learning_curves.collected(lambda seed: digits, wrong=0.5)(3)
-    alone = learning_curves.collected(lambda seed: digits)(3)
-    wrong = more.y_train != digits.y_train
-    assert not wrong[:owned].any()
-    assert wrong[owned:].mean() == pytest.approx(0.5, abs=0.06)
-    assert len(alone.x_train) == len(digits.x_train)   # as many steps, on 256 samples only
-    assert len(np.unique(alone.x_train, axis=0)) <= owned
-    np.testing.assert_array_equal(alone.y_train[:owned], alone.y_train[owned:2 * owned])
-    assert more.y_val is digits.y_val
-
-
 def test_the_best_value_is_chosen_on_the_tuning_seeds_only():
     from course_utils.claims import tuning
 
@@ -146,3 +112,10 @@ def test_the_best_value_is_chosen_on_the_tuning_seeds_only():
     assert chosen.seed.values.tolist() == [0, 1]
     assert chosen.learning_rate == 1.0
     assert (chosen.val_accuracy == 0).all()
+
+
+def test_the_command_refuses_an_unknown_claim_in_one_sentence(capsys):
+    assert cli.main(["claims", "nonsense"]) == 1
+    said = capsys.readouterr().err.removesuffix("\n")
+    assert said.startswith("There is no claim 'nonsense'; the ledger knows ")
+    assert is_one_sentence(said), said

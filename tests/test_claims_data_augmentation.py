@@ -41,7 +41,7 @@ def test_each_arm_is_scored_at_the_rate_that_was_best_for_it_on_the_tuning_seeds
     scores = xr.DataArray(np.random.default_rng(draw).random((2, 2, len(seeds))),
                           {"kind": ["none", "flips"], "learning_rate": claims.LEARNING_RATES, "seed": seeds},
                           ("kind", "learning_rate", "seed"))
-    found = claims._at_best_rate(scores)
+    found = claims.scores_at_best_rate(scores, claims.TUNING_SEEDS)
     assert found.seed.values.tolist() == [0, 1, 2]
     for kind in scores.kind.values:
         tuning = scores.sel(kind=kind, seed=list(claims.TUNING_SEEDS)).mean("seed")

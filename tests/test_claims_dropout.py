@@ -43,7 +43,21 @@ def test_the_learning_rate_is_chosen_for_each_arm():
     scores.loc[{"dropout": 0.0, "learning_rate": 0.1, "seed": tuning}] = 0.7
     scores.loc[{"dropout": 0.5, "learning_rate": 1.0, "seed": tuning}] = 0.8
     scores.loc[{"learning_rate": 0.1, "seed": [0, 1]}] = 0.4
-    found = dropout._at_best_rate(scores)
+    found = dropout.scores_at_best_rate(scores, dropout.TUNING_SEEDS)
     assert found.seed.values.tolist() == [0, 1]
     np.testing.assert_allclose(found.val_accuracy, [[0.4, 0.4], [0.0, 0.0]])
     np.testing.assert_allclose(found.tuned, [0.7, 0.8])
+
+
+def test_effects_have_the_sign_that_their_words_say():
+    labels = some_runs().assign_coords(condition=["right labels", "30 % wrong labels"])
+    np.testing.assert_allclose(dropout.gained_with_wrong_labels(labels), 0.5)
+    np.testing.assert_allclose(dropout.gained_by_a_half_on_average(labels), 0.35)
+    steps = xr.Dataset({"steps": (("dropout", "seed"), [[20, 30], [60, 60]])},
+                       {"dropout": [0.0, 0.5], "seed": [0, 1], "learning_rate": ("dropout", [0.3, 0.1])})
+    np.testing.assert_allclose(dropout.times_as_many_steps(steps), [3, 2])
+    accuracy = np.full((2, 2, 2, 2), 0.5)   # place, dropout, wrong labels, seed
+    accuracy[0, :, 0] = [[0.9, 0.9], [0.8, 0.7]]
+    beside = xr.Dataset({"val_accuracy": (("place", "dropout", "label_noise", "seed"), accuracy)}, {
+        "place": ["between", "behind"], "dropout": [0.0, 0.5], "label_noise": [0.0, 0.3], "seed": [0, 1]})
+    np.testing.assert_allclose(dropout.lost_between(beside), [0.1, 0.2])

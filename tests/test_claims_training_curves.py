@@ -1,11 +1,9 @@
-"""Effects of the claims of lecture 02 on runs whose answer is known, and the curves it draws."""
+"""Effects of the claims of lecture 02 on runs whose answer is known."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
 
-from course_utils import plots
 from course_utils.claims import training_curves
 from course_utils.claims.tuning import TUNING_SEEDS
 
@@ -71,15 +69,3 @@ def test_the_learning_rate_is_compared_with_the_costliest_change(changed):
 def test_tuning_again_regains_the_mean_over_the_changes(changed):
     others = len(training_curves.CHANGES) - 2
     np.testing.assert_allclose(training_curves.regained(changed), (0.4 + others * 0.1) / (others + 1))
-
-
-def test_curves_leave_diverged_runs_out_and_count_them():
-    loss = np.array([[3.0, 1.0], [2.0, 1.0], [np.nan, np.nan]])
-    runs = xr.Dataset({"loss": (("seed", "epoch"), loss), "val_loss": (("seed", "epoch"), loss + 1),
-                       "diverged": (("seed", "epoch"), np.isnan(loss))}, {"seed": range(3), "epoch": [1, 2]})
-    ax = plots.curves(runs, title="A finding")
-    assert [line.get_ydata().tolist() for line in ax.lines] == [[2.5, 1.0], [3.5, 2.0]]
-    assert [text.get_text() for text in ax.get_legend().texts] == ["training (1 of 3 runs diverged)", "validation"]
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("epoch", "loss", "")
-    assert ax.get_title(loc="left") == "A finding"
-    plt.close("all")

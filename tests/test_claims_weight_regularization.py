@@ -10,10 +10,10 @@ from course_utils.claims import weight_regularization as claims
 
 
 def test_a_setting_is_chosen_on_the_tuning_seeds_alone():
-    seeds = [*claims.TUNING, 0, 1]
+    seeds = [*claims.TUNING_SEEDS, 0, 1]
     scores = xr.DataArray(np.zeros((2, 3, len(seeds))), {"rate": [1.0, 2.0], "l2": [0.1, 0.2, 0.3], "seed": seeds},
                           ("rate", "l2", "seed"))
-    scores.loc[{"rate": 2.0, "l2": 0.2, "seed": list(claims.TUNING)}] = 1.0
+    scores.loc[{"rate": 2.0, "l2": 0.2, "seed": list(claims.TUNING_SEEDS)}] = 1.0
     scores.loc[{"rate": 2.0, "l2": 0.2, "seed": [0, 1]}] = [0.3, 0.4]
     scores.loc[{"rate": 1.0, "l2": 0.3, "seed": [0, 1]}] = 9.0   # better where nobody may look
     kept = claims.chosen(scores)

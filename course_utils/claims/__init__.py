@@ -25,6 +25,9 @@ TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 # Claims that nearly everybody has heard, for a first page; the first of them has its picture there.
 FAMOUS = ["bn-ten-times-faster", "bn-higher-rates", "bn-famous-picture", "bl-point-four", "da-flips", "hs-random"]
+SLIP = "common slip"
+IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
+A_POINT = 0.01         # of accuracy: the least that should count
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
 
 
@@ -38,7 +41,10 @@ class Claim:
     says : str
         How people say it, in our words.
     source : str
-        Author, title, year; or "common slip".
+        "Author & author, title (year)", of more than two authors "Author et al., …"; before it
+        "common reading of" where the claim is more than the source says. Without one,
+        "common slip" (said by mistake) or "common advice" (said on purpose), with or without
+        a place where it is said.
     lecture : str
         Number of the lecture it is tried in.
     effect_is : str
@@ -240,9 +246,11 @@ def ledger(chosen=None):
         return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.needs}", *here, *told]
 
     if chosen and isinstance(chosen[0], Verdict):
-        return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"],
-                      [[claim_row[0], found.claim.source, *claim_row[1:]] for found in chosen
-                       for claim_row in [row(found.claim, _told(found.word, found.measured))]])
+        rows = []
+        for found in chosen:
+            says, *measured = row(found.claim, _told(found.word, found.measured))
+            rows.append([says, found.claim.source, *measured])
+        return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"], rows)
     return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
                   [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else everything())])
 
@@ -254,9 +262,11 @@ def summary():
     -------
     Ledger
     """
-    counts = [collections.Counter(again[task]["verdict"] for claim in everything()
-                                  if (again := results().get(claim.key)) for task in [which or claim.second])
-              for which in ("digits", None)]
+    counts, again = [collections.Counter(), collections.Counter()], results()
+    for claim in everything():
+        if claim.key in again:
+            for count, task in zip(counts, ("digits", claim.second), strict=True):
+                count[again[claim.key][task]["verdict"]] += 1
     words = ["holds", "holds in part", "does not hold", "undecided"]
     return Ledger([f"{counts[0].total()} claims", "on digits", "on a second task"],
                   [[f"{_sign(word)} {word}", *(str(count[word]) for count in counts)] for word in words])

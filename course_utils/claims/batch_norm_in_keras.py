@@ -3,11 +3,8 @@
 import xarray as xr
 
 from course_utils import fit_many, models
-from course_utils.claims import Claim
+from course_utils.claims import A_POINT, IOFFE, SLIP, Claim
 from course_utils.claims.tuning import TUNING_SEEDS, at_best
-
-IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
-A_POINT = 0.01   # for every claim here: the least accuracy that should count
 
 NORMS = ["plain", "batch", "layer"]
 SIZES = [2, 32]
@@ -94,7 +91,7 @@ CLAIMS = [
     Claim("bnk-after", "Put batch norm after the activation.", "common advice, as in Keras issue 1802 (2016)", "06",
           "accuracy gained by moving it from before the ReLU to after it, each at its best rate",
           position, gained_behind, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.007),
-    Claim("bnk-any-batch", "Batch norm works with any batch size.", "common slip", "06",
+    Claim("bnk-any-batch", "Batch norm works with any batch size.", SLIP, "06",
           "accuracy gained by batches of 2 instead of 32 at equal updates, beyond what no normalization gains",
           tiny_batches, kept_at_two, threshold=-A_POINT, neutral=None, detect=0.05, pilot_sd=0.055),
     Claim("bnk-replaces-dropout", "Batch norm replaces dropout.",

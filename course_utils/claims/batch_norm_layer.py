@@ -7,7 +7,7 @@ import xarray as xr
 from scipy import stats
 
 from course_utils import batch_norm
-from course_utils.claims import Claim
+from course_utils.claims import SLIP, Claim
 
 WIDTH, LAYERS, RATE, BATCH, EPOCHS = 64, 2, 0.1, 32, 10
 
@@ -144,10 +144,10 @@ def share_of_one_pair(runs):
 # What the pair costs in accuracy is no test of this claim: in the pilot the mean pair lost only a
 # quarter of a point. That is another question, which the lecture asks beside it.
 CLAIMS = [
-    Claim("bnl-gaussian", "Batch norm makes activations Gaussian.", "common slip", "05",
+    Claim("bnl-gaussian", "Batch norm makes activations Gaussian.", SLIP, "05",
           "of the units pass as Gaussian after batch norm (of true Gaussians 0.95 would)",
           shapes_of_units, pass_after, threshold=0.9, neutral=None, detect=0.05, pilot_sd=0.028),
-    Claim("bnl-one-pair", "γ and β are one pair per layer.", "common slip", "05",
+    Claim("bnl-one-pair", "γ and β are one pair per layer.", SLIP, "05",
           "of what γ and β have learned can be said with one pair per layer",
           pairs_of_a_layer, share_of_one_pair, threshold=0.9, neutral=None, detect=0.05, pilot_sd=0.028),
 ]

@@ -4,11 +4,10 @@ import numpy as np
 import xarray as xr
 
 from course_utils import fit_many, models
-from course_utils.claims import Claim
-from course_utils.claims.tuning import at_best, settled, steps_to
+from course_utils.claims import A_POINT, Claim
+from course_utils.claims.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 SRIVASTAVA = "Srivastava et al., Dropout (2014)"
-A_POINT = 0.01   # for every claim here: the least accuracy that should count
 # Four seeds instead of two, and the mean of the last epochs instead of the last one: the best of these learning
 # rates are less than a point apart, and with two seeds chance chose between them.
 TUNING_SEEDS = range(90, 94)
@@ -45,14 +44,7 @@ def three_conditions(task, seeds, *, width=WIDE, conditions=tuple(CONDITIONS)):
         "width": width, "depth": 2, "dropout": RATES, "learning_rate": LEARNING_RATES,
         "seed": [*TUNING_SEEDS, *seeds], **CONDITIONS[condition]}, epochs=20) for condition in conditions]
     scores = [settled(one).reset_coords(drop=True) for one in runs]
-    return _at_best_rate(xr.concat(scores, xr.Variable("condition", list(conditions))))
-
-
-def _at_best_rate(scores):
-    """Scores at the best learning rate: of the measuring seeds, and the mean of the tuning seeds."""
-    best = at_best("learning_rate", scores, score=scores, seeds=TUNING_SEEDS).reset_coords(drop=True)
-    tuned = scores.sel(seed=list(TUNING_SEEDS)).mean("seed").max("learning_rate")
-    return xr.Dataset({"val_accuracy": best, "tuned": tuned})
+    return scores_at_best_rate(xr.concat(scores, xr.Variable("condition", list(conditions))), TUNING_SEEDS)
 
 
 def at_best_of(runs, rates):
@@ -134,7 +126,7 @@ def beside_batch_norm(task, seeds):
     runs = fit_many(normalized, task(0), {
         "place": ["between", "behind"], "dropout": [0.0, 0.5], "label_noise": [0.0, 0.3],
         "learning_rate": [0.03, 0.1, 0.3], "seed": [*TUNING_SEEDS, *seeds]}, epochs=10)
-    return _at_best_rate(settled(runs).reset_coords(drop=True))
+    return scores_at_best_rate(settled(runs).reset_coords(drop=True), TUNING_SEEDS)
 
 
 def gained_beside(runs):

@@ -11,9 +11,8 @@ import numpy as np
 import xarray as xr
 
 from course_utils import search, tabular
-from course_utils.claims import Claim
+from course_utils.claims import A_POINT, SLIP, Claim
 
-A_POINT = 0.01      # for every claim here: the least accuracy that should count
 BUDGET = 36         # trials of every search
 VALIDATION = 100    # images that choose
 SIZES = [50, 100, 200, 400]
@@ -143,14 +142,14 @@ def kept(runs):
 
 CLAIMS = [
     Claim("hs-random", "Random search beats grid search.",
-          "James Bergstra and Yoshua Bengio, Random search for hyper-parameter optimization (2012)", "12",
+          "Bergstra & Bengio, Random search for hyper-parameter optimization (2012)", "12",
           "test accuracy gained over an even grid, 36 trials each",
           samplers, gained_by_random, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.03),
     Claim("hs-bayes", "Bayesian optimization beats random search.",
-          "Ryan Turner and others, Bayesian optimization is superior to random search (2021)", "12",
+          "Turner et al., Bayesian optimization is superior to random search (2021)", "12",
           "test accuracy gained by TPE over random search, 36 trials each",
           samplers, gained_by_tpe, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.024),
-    Claim("hs-what-you-get", "The best validation score is what you get.", "common slip", "12",
+    Claim("hs-what-you-get", "The best validation score is what you get.", SLIP, "12",
           "test minus validation accuracy of the best of 36 networks, 100 images choose",
           winners, kept, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.032),
     Claim("hs-at-once", "Tune everything at once.", "common advice", "12",

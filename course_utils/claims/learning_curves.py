@@ -3,12 +3,9 @@
 import numpy as np
 
 from course_utils import datasets, fit_many, models
-from course_utils.claims import Claim
+from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.claims.tuning import at_best, settled
 
-SLIP = "common slip"
-# For every claim here: one point of accuracy is the least that more data should buy.
-A_POINT = 0.01
 # The rates differ little here, and on two seeds chance would choose among them.
 TUNING_SEEDS = range(90, 100)
 LAST = 0.25   # of the epochs, which are averaged

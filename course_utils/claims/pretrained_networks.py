@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from course_utils import batch_norm, models
-from course_utils.claims import Claim
+from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.claims.tuning import TUNING_SEEDS, at_best
 from course_utils.engine import starts
 from course_utils.fine_tune import each, fine_tune, stack
@@ -158,15 +158,15 @@ CLAIMS = [
     Claim("bnp-cannot-insert", "You cannot add batch norm to a pretrained network.",
           "common advice, as in torchvision issue 152 (2017)", "08",
           "accuracy lost by inserting it calibrated, after one more epoch, each at its best rate",
-          inserted, lost_by_insertion, threshold=0.01, neutral=0.0, detect=0.005, pilot_sd=0.003),
+          inserted, lost_by_insertion, threshold=A_POINT, neutral=0.0, detect=0.005, pilot_sd=0.003),
     Claim("bnp-freeze", "When you train a network further, freeze its batch norm.",
           "common reading of Chollet, Transfer learning & fine-tuning (Keras guide)", "08",
           "accuracy gained by freezing it in a new domain, batches of 4, each at its best rate",
           frozen, lambda runs: gained_by_freezing(runs).sel(domain="new", drop=True),
-          threshold=0.01, neutral=0.0, detect=0.02, pilot_sd=0.028),
+          threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.028),
     # Of a clock: the verdict belongs to the machine it ran on, and the lecture stores none. The ledger
     # has that of the machine on which `make claims` ran last.
-    Claim("bnp-costs-nothing", "Batch norm costs nothing.", "common slip", "08",
+    Claim("bnp-costs-nothing", "Batch norm costs nothing.", SLIP, "08",
           "of the training speed without it is left",
           cost, speed_left, threshold=0.95, neutral=None, detect=0.1, pilot_sd=0.12, ratio=True),
 ]

@@ -7,10 +7,9 @@ import numpy as np
 import xarray as xr
 
 from course_utils import fit_many, halving, models, tabular
-from course_utils.claims import Claim
+from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.claims.tuning import settled
 
-A_POINT = 0.01   # for every claim here: the least accuracy that should count
 EARLY = 2        # epochs after which a leader may be declared, of 12
 TRIALS = 36
 BUDGET = 16      # full trainings; all searches are counted in epochs
@@ -143,12 +142,12 @@ def gained_by_all(runs):
 
 
 CLAIMS = [
-    Claim("sc-early", "You see early which run will win.", "common slip", "13",
+    Claim("sc-early", "You see early which run will win.", SLIP, "13",
           f"accuracy, with other seeds, of the leader after {EARLY} of {tabular.EPOCHS} epochs minus that of the "
           "winner at the end",
           leaders, kept_early, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.043),
     Claim("sc-halving", "Stopping bad trials early finds better hyperparameters at the same cost.",
-          "Lisha Li and others, Hyperband: a novel bandit-based approach to hyperparameter optimization (2018)", "13",
+          "Li et al., Hyperband: a novel bandit-based approach to hyperparameter optimization (2018)", "13",
           f"accuracy, with other seeds, gained over full trainings, {BUDGET * tabular.EPOCHS} epochs each",
           pruned, gained_by_halving, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.045),
     Claim("sc-everything", "Combine all techniques for the best result.", "common advice", "13",

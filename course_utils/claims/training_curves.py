@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from course_utils import fit_many, models
-from course_utils.claims import Claim
+from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.claims.tuning import TUNING_SEEDS
 
 # Nine ways to train one network. A decay is no part of the loss, so that all nine losses mean the same.
@@ -123,16 +123,16 @@ def _measured(runs):
 
 BENGIO = "Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
 CLAIMS = [
-    Claim("tc-lower-loss", "A lower training loss is a better model.", "common slip", "02",
+    Claim("tc-lower-loss", "A lower training loss is a better model.", SLIP, "02",
           "of all pairs of settings agree: lower training loss, higher validation accuracy",
           lower_losses, agreeing_pairs, threshold=0.9, neutral=0.5, detect=0.05, pilot_sd=0.047),
-    Claim("tc-lowest-loss", "Choose the setting with the lowest training loss.", "common slip", "02",
+    Claim("tc-lowest-loss", "Choose the setting with the lowest training loss.", SLIP, "02",
           "accuracy gained over the best setting, 30 % wrong labels",
-          lower_losses, chosen_by_loss, threshold=-0.01, neutral=None, detect=0.03, pilot_sd=0.026),
+          lower_losses, chosen_by_loss, threshold=-A_POINT, neutral=None, detect=0.03, pilot_sd=0.026),
     Claim("tc-learning-rate", "The learning rate is the most important hyperparameter.", BENGIO, "02",
           "accuracy that a bad learning rate costs more than the costliest other change",
-          all_hyperparameters, rate_against_others, threshold=0.01, neutral=None, detect=0.1, pilot_sd=0.07),
+          all_hyperparameters, rate_against_others, threshold=A_POINT, neutral=None, detect=0.1, pilot_sd=0.07),
     Claim("tc-tune-again", "Whatever you change, tune the learning rate again.", "common advice", "02",
           "accuracy regained by tuning the rate again, mean over seven changes",
-          all_hyperparameters, regained, threshold=0.01, neutral=0.0, detect=0.03, pilot_sd=0.03),
+          all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, detect=0.03, pilot_sd=0.03),
 ]

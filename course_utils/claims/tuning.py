@@ -35,6 +35,26 @@ def at_best(knob, runs, *, score=None, seeds=TUNING_SEEDS):
     return runs.sel(seed=~tuning).sel({knob: best})
 
 
+def scores_at_best_rate(scores, seeds):
+    """Scores at the best learning rate: of the measuring seeds, and the mean of the tuning seeds.
+
+    Parameters
+    ----------
+    scores : xarray.DataArray, dims (..., learning_rate, seed)
+        Accuracies, of the tuning seeds too.
+    seeds : sequence of int
+        The tuning seeds.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``val_accuracy``, dims (..., seed), and ``tuned``, dims (...).
+    """
+    best = at_best("learning_rate", scores, score=scores, seeds=seeds).reset_coords(drop=True)
+    tuned = scores.sel(seed=list(seeds)).mean("seed").max("learning_rate")
+    return xr.Dataset({"val_accuracy": best, "tuned": tuned})
+
+
 def settled(runs, *, share=0.2):
     """Validation accuracy, averaged over the last part of the training: SGD keeps jumping about.
 
