@@ -193,6 +193,37 @@ def choice(chosen, right, wrong, *, name, kind, lacking, false):
         expect(letter in chosen, lacking, hint)
 
 
+def classifier(model, x):
+    """Judge whether a model takes images of 64 pixels, such as `x`, and returns ten probabilities for each."""
+    import keras
+
+    expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
+    expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
+           "begin with keras.Input((64,))")
+    out = np.array(model(x, training=False))
+    expect(out.shape == (len(x), 10), "the model does not return 10 numbers for an image",
+           "end with a Dense layer of 10 units")
+    expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
+           "give the last layer the activation softmax")
+
+
+def dimensions(runs, wanted):
+    """Judge whether `runs` is what `fit_many` returns, with the dimensions that are wanted and no others."""
+    import xarray as xr
+
+    expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
+           "write runs = fit_many(build_model, digits, …)")
+    missing = sorted(wanted - set(runs.val_accuracy.dims))
+    expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
+    extra = sorted(set(runs.val_accuracy.dims) - wanted)
+    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
+
+
+def label_of(x):
+    """Labels that tell which samples they belong to; the first number of a sample is its place."""
+    return (7 * np.asarray(x)[:, 0]).astype("int32") % 10
+
+
 def blame(error):
     """An error inside an answer in one line: what, and in which of the learner's lines."""
     said = next(iter(str(error).splitlines()), "")

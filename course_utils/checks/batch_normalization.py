@@ -5,7 +5,19 @@ Those of its questions about networks that are trained already are in `pretraine
 
 import numpy as np
 
-from course_utils.checks import array, arrays, call, check, choice, close, expect, expect_close, objections
+from course_utils.checks import (
+    array,
+    arrays,
+    call,
+    check,
+    choice,
+    classifier,
+    close,
+    dimensions,
+    expect,
+    expect_close,
+    objections,
+)
 
 ENOUGH = 0.9        # validation accuracy from which a network counts as trained
 
@@ -219,19 +231,10 @@ def left_in_keras(momentum, steps):
 
 @check("2.8", "the network has batch normalization where it belongs, and trains")
 def network(build_model, rng):
-    import keras
-
     plain, normalized = call(build_model, {"batch_norm": False}), call(build_model, {"batch_norm": True})
     x = rng.normal(0, 1, (40, 64)).astype("float32")
     for model in (plain, normalized):
-        expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
-        expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
-               "begin with keras.Input((64,))")
-        out = np.array(model(x))
-        expect(out.shape == (40, 10), "the model does not return 10 numbers for an image",
-               "end with a Dense layer of 10 units")
-        expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
-               "give the last layer the activation softmax")
+        classifier(model, x)
     _place_of_batch_norm(plain, normalized)
     for model in (plain, normalized):
         middle, ends = _logits(model, (x[:20] + x[20:]) / 2), (_logits(model, x[:20]) + _logits(model, x[20:])) / 2
@@ -328,15 +331,7 @@ def made_up_runs(rates, accuracies, seeds=3, epochs=4):
 
 @check("2.10", "the sweep shows where either network stops training")
 def sweep(runs, rng):
-    import xarray as xr
-
-    expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
-           "write runs = fit_many(build_model, digits, …)")
-    wanted = {"learning_rate", "batch_norm", "seed", "epoch"}
-    missing = sorted(wanted - set(runs.val_accuracy.dims))
-    expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
-    extra = sorted(set(runs.val_accuracy.dims) - wanted)
-    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
+    dimensions(runs, {"learning_rate", "batch_norm", "seed", "epoch"})
     expect({bool(value) for value in runs.batch_norm.values} == {False, True}, "only one of the networks was trained",
            "the grid needs batch_norm=[False, True]")
     expect(runs.sizes["seed"] >= 3, "there are fewer than three seeds", "one or two runs may be luck")

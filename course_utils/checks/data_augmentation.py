@@ -16,6 +16,7 @@ from course_utils.checks import (
     expect,
     expect_close,
     intervals,
+    label_of,
     objections,
 )
 
@@ -137,7 +138,7 @@ def mix(mixup, rng):
                  "the partner gets what the image leaves, 1 − share")
     expect(shares.min() > -1e-6, "a share is negative", "draw it with rng.beta(alpha, alpha)")
     expect(((shares > 1e-6).sum(1) <= 2).all(), "three images are mixed into one", "mix an image with one partner")
-    expect(not close(labels, y), "no label is mixed", "a mixture of two digits is labelled with both")
+    expect(not close(labels, y), "no label is mixed", "a mixture of two digits is labeled with both")
     expect_close(labels.sum(1), 1, "the labels of an image do not add up to 1",
                  "mix them with share and 1 − share, as the images")
     partners = np.where(np.eye(12), 0, shares) > 1e-6
@@ -147,7 +148,7 @@ def mix(mixup, rng):
                "the label has the share of the partner",
                "share belongs to the image and to its own label, 1 − share to both of the partner")
         expect(not np.isin(parts, (0, 1)).all(), "a mixture has the label of one class",
-               "leave the labels shares: a mixture of two digits is labelled with both")
+               "leave the labels shares: a mixture of two digits is labeled with both")
         expect(((parts > 1e-6) == (shares > 1e-6)).all(), "the label comes from another partner than the image",
                "draw the partners once, and use them for both")
         expect(False, "image and label have different shares", "draw the shares once, and use them for both")
@@ -409,7 +410,7 @@ def leak(honest_split, scores, too_high, rng):
 
 def _split(honest_split, copies, rng):
     originals = np.stack([np.arange(40), np.zeros(40), rng.random(40)], axis=1).astype("float32")
-    labels = _label(originals)
+    labels = label_of(originals)
 
     def augment(images, generator):
         images = np.array(images)
@@ -429,7 +430,7 @@ def _split(honest_split, copies, rng):
             expect(x.ndim == 2 and x.shape[1] == 3 and y.shape == (len(x),),
                    f"images and labels of {part} have shapes {x.shape} and {y.shape}",
                    "return x_train, y_train, x_val, y_val, in this order")
-            expect((_label(x) == y).all(), f"a label in {part} belongs to another image",
+            expect((label_of(x) == y).all(), f"a label in {part} belongs to another image",
                    "choose images and labels by the same numbers, and repeat the labels as the images are stacked")
         return x_train, x_val
 
@@ -464,11 +465,6 @@ def _split(honest_split, copies, rng):
            "draw at random who validates: rng.permutation(len(x))")
 
 
-def _label(x):
-    """A label that tells which image it belongs to."""
-    return (7 * np.asarray(x)[:, 0]).astype("int32") % 10
-
-
 def _differences(value, right, order, unpaired=None):
     """Judge means and intervals of differences, one for each split; `order` says what is subtracted from what."""
     found = intervals(value, right["mean"].shape)
@@ -493,7 +489,7 @@ MISSING = {
 SOUND = {
     "b": "gray levels in both x_val are those of untouched digits, multiples of 1/16",
     "c": "look for an image that is in x_train and in x_val of one arm; there is none",
-    "f": "training accuracy is measured on rotated images, and those are harder",
+    "f": "training accuracy is measured on turned images, and those are harder",
     "h": "both arms take as many steps; that the images differ from step to step is the very idea",
 }
 

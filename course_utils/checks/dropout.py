@@ -11,7 +11,9 @@ from course_utils.checks import (
     arrays,
     call,
     check,
+    classifier,
     close,
+    dimensions,
     expect,
     expect_close,
     intervals,
@@ -142,7 +144,7 @@ def network(build_model, rng):
     x, rate = rng.uniform(0, 1, (100, 64)).astype("float32"), 0.25
     model, plain = call(build_model, {"dropout": rate}), call(build_model, {"dropout": 0.0})
     for one in (model, plain):
-        _classifier(one, x)
+        classifier(one, x)
     expect(close(model(x), model(x, training=False), 1e-6), "the answers at inference are random",
            "let Keras say when it is training; give a Dropout layer no training=True of its own")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
@@ -162,19 +164,6 @@ def network(build_model, rng):
         _dropped(seen[place], _relu(before, seen[place - 1]), rate, place)
     expect(close(plain(x, training=True), plain(x, training=False)), "with dropout=0 the network still drops units",
            "the rate of every Dropout layer is the argument dropout")
-
-
-def _classifier(model, x):
-    import keras
-
-    expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
-    expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
-           "begin with keras.Input((64,))")
-    out = np.array(model(x, training=False))
-    expect(out.shape == (len(x), 10), "the model does not return 10 numbers for an image",
-           "end with a Dense layer of 10 units")
-    expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
-           "give the last layer the activation softmax")
 
 
 def _inside(model, dense, x, training):
@@ -294,7 +283,7 @@ def _rotation(rotation_auroc, rng):
         value = call(rotation_auroc, {"uncertainty": asked, "x": x, "rng": np.random.default_rng(generator)},
                      changes=["rng"])
         numbers = [float(number) for number in arrays(value, {"auroc": (), "low": (), "high": ()})]
-        expect(asked.rotations & {1, 3}, "the uncertainty of rotated images is never asked for",
+        expect(asked.rotations & {1, 3}, "the uncertainty of turned images is never asked for",
                "turn each image with np.rot90, and ask uncertainty for all of them")
         return np.array(numbers)
 
@@ -304,10 +293,10 @@ def _rotation(rotation_auroc, rng):
         wins = (rotated[:, None] > upright).astype(float)
         auroc, low, high = found(upright, rotated, place)
         right = wins.mean()
-        expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from rotated ones",
-               "the rotated ones are the class 1")
+        expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from turned ones",
+               "the turned ones are the class 1")
         expect(abs(auroc - right) < 0.02, "the AUROC is another one",
-               "how often is the rotated image the more uncertain one? roc_auc_score takes labels first, then scores")
+               "how often is the turned image the more uncertain one? roc_auc_score takes labels first, then scores")
         expect(low <= high, "low is above high", "return auroc, low, high")
         expect(high - low > 1e-6, "the interval has no width", "draw with replacement, and as many as there are")
         expect(low < right < high, "the AUROC does not lie in its interval",
@@ -329,7 +318,7 @@ def _rotation(rotation_auroc, rng):
     rotated = upright + rng.normal(0.5, 0.3, 40)
     _, low, high = found(upright, rotated, 9)
     expect(high - low < 1.4 * _width((rotated[:, None] > upright).astype(float), rng),
-           "an image and its rotated twin are drawn apart",
+           "an image and its turned twin are drawn apart",
            "draw the numbers of images once for each resample, and take both of a pair: that is sharper")
 
 
@@ -359,7 +348,7 @@ class Uncertainty:
         expect(images.ndim == 2 and images.shape[1] == 64, f"uncertainty is asked of an array of shape {images.shape}",
                "a network takes images as rows: reshape(-1, 64)")
         found = [self.known.get(image.tobytes()) for image in images]
-        expect(None not in found, "uncertainty is asked of images that are neither upright nor rotated",
+        expect(None not in found, "uncertainty is asked of images that are neither upright nor turned",
                "x.reshape(-1, 8, 8) are images; the plane in which they turn is axes=(1, 2)")
         self.rotations |= {turns for turns, _ in found}
         expect(2 not in self.rotations, "images are turned by 180°",
@@ -459,15 +448,7 @@ def made_up_runs(rng):
 
 
 def _experiment(runs, tuning):
-    import xarray as xr
-
-    expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
-           "write runs = fit_many(build_model, digits, …)")
-    wanted = {"learning_rate", "label_noise", "dropout", "seed", "epoch"}
-    missing = sorted(wanted - set(runs.val_accuracy.dims))
-    expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
-    extra = sorted(set(runs.val_accuracy.dims) - wanted)
-    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
+    dimensions(runs, {"learning_rate", "label_noise", "dropout", "seed", "epoch"})
     expect(runs.sizes["dropout"] == 2 and float(runs.dropout.min()) == 0, "the arms are not dropout 0 and another rate",
            "compare one rate with none: dropout=[0.0, 0.2]")
     noise = runs.label_noise.values

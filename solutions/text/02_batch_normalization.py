@@ -243,7 +243,7 @@ print(f"{'':19}  inference mode  training mode")
 for name, (x, y) in images.items():
     print(f"{name:10} images: {accuracy(shown, x, y, False):14.2f}"
           f"{accuracy(shown, x, y, True):15.2f}")
-print(-(-len(digits.x_train) // 256), "batches in an epoch")
+print(int(np.ceil(len(digits.x_train) / 256)), "batches in an epoch")
 
 # %% [markdown]
 # Which of these sentences are true of this run?
@@ -297,7 +297,10 @@ checks.cold(explanation, warm_up)
 # Now for the run above, with one percent as the share that you would put up with:
 
 # %%
-print("left, needed:", warm_up(0.99, 30, 0.01))
+answer = warm_up(0.99, 30, 0.01)
+if answer is not None:
+    left, needed = answer
+    print(f"left: {left:.2f}, needed: {needed:.3f}")
 
 # %% [markdown]
 # ## 2.7 Mend it without training
@@ -680,7 +683,7 @@ flaws = {
     "g",  # one network, one data set, and a sentence about all of them
 }
 # c: the common seed pairs the runs, and pairs need fewer seeds.
-# d: two trainable numbers for a unit that has hundreds of weights.
+# d: two trainable numbers for a unit that has 64 weights or more.
 # f: accuracy on data seen in training also rewards learning by heart.
 # h: no transformation of the axis changes which curve is on top.
 # END SOLUTION

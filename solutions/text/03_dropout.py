@@ -159,8 +159,9 @@ checks.network(build_model)
 # An uncertainty is worth something if it notices that an image is odd. Turn each
 # digit by 90°. Of all pairs of an upright and a turned image, also of different digits,
 # the share in which the turned one is the more uncertain (a tie counts half) is called
-# **AUROC**: 1 if always, 0.5 if it knows nothing. `sklearn.metrics.roc_auc_score` computes it. Turn images of
-# shape (N, 8, 8) with `np.rot90`, and mind its argument `axes`.
+# **AUROC**: 1 if always, 0.5 if it knows nothing. `sklearn.metrics.roc_auc_score`
+# computes it. Turn images of shape (N, 8, 8) with `np.rot90`, and mind its argument
+# `axes`.
 #
 # Other images would give another AUROC, so give its **interval** by a bootstrap: draw
 # N image *numbers* with replacement, and compute the AUROC of these images and their
@@ -274,10 +275,11 @@ for seed in range(3 if answered else 0):
 #
 # Write it as `dropout_gain`. Then run `fit_many` with your network for some twenty
 # epochs: two values of `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or
-# more; three learning rates or more, about 0.1; the seeds of `tuning` and ten others. (`dropout` and `label_noise` are
-# knobs of `fit_many` itself; all these networks share one compiled program.) Last, say
-# where dropout helps: list in `helps` the shares of wrong labels at which the *whole*
-# interval lies above 0, like `helps = [0.3]`. An empty list is an answer too.
+# more; three learning rates or more, about 0.1; the seeds of `tuning` and ten others.
+# (`dropout` and `label_noise` are knobs of `fit_many` itself; all these networks share
+# one compiled program.) Last, say where dropout helps: list in `helps` the shares of
+# wrong labels at which the *whole* interval lies above 0, like `helps = [0.3]`. An
+# empty list is an answer too.
 #
 # Predict first: on which of your label noises will it help, and by how many points?
 # The check looks at all three answers together.

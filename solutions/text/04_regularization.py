@@ -10,8 +10,8 @@
 #   test set that is opened once;
 # - **referee** a figure that compares two networks.
 #
-# It takes about an hour and a half, and goes with lecture 10. Replace each `...` by
-# your answer and run the check below it. A check prints one line:
+# It takes about 90 minutes and builds on lecture 10. Replace each `...` by your
+# answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
 # - `✗` a property is violated, and here is a hint;
@@ -70,8 +70,8 @@ _ = plots.curves(runs.sel(l2=0), "accuracy",
 # \lambda_2 \sum_i w_i^2 \quad\text{for } \texttt{L2}(\lambda_2).$$
 #
 # Mind that there is no ½, and that these are sums, not means. Write the gradient of
-# each with respect to the weights. At $w_i = 0$ the absolute value has no slope; take 0 there, so
-# that a weight that is exactly 0 stays where it is.
+# each with respect to the weights. At $w_i = 0$ the absolute value has no slope; take
+# 0 there, so that a weight that is exactly 0 stays where it is.
 
 # %% question="4.1"
 import numpy as np

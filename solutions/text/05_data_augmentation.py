@@ -9,8 +9,8 @@
 # - **find** a leak, **repair** it, and **measure** what it was worth;
 # - **referee** a comparison of two networks.
 #
-# It takes about an hour and a half, and goes with lecture 11. Replace each `...` by
-# your answer and run the check below it. A check prints one line:
+# It takes about 90 minutes and builds on lecture 11. Replace each `...` by your
+# answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
 # - `✗` a property is violated, and here is a hint;
@@ -232,8 +232,8 @@ print(*datasets.TEXTURES, sep=", ")
 # %% [markdown]
 # The networks will have 200 training images. They are judged on validation images as
 # they are, and on the same images **shifted** by up to two pixels, which is what a
-# camera that is not mounted well would make of them. In training images digits and
-# glyphs stand in the middle, or nearly so.
+# camera that is not mounted well would make of them. In training images digits stand
+# in the middle, glyphs within about a pixel of it.
 #
 # **Choose** what happens to training images, for each data set with some of these
 # knobs of `fit_many`:

@@ -9,8 +9,8 @@
 # - **measure** how lucky your own winner was;
 # - **improve** a network, **report** it honestly, and **referee** others who did not.
 #
-# It takes about an hour and a half, and goes with lectures 12 and 13. Replace each
-# `...` by your answer and run the check below it. A check prints one line:
+# It takes about 90 minutes and builds on lectures 12 and 13. Replace each `...` by
+# your answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
 # - `✗` a property is violated, and here is a hint;
@@ -528,8 +528,9 @@ def listed(accuracy):
 # 3. **Compare**: mine minus baseline, seed by seed, with its 95 % interval. The claim
 #    is `"better"` if all of the interval lies above 0, `"worse"` if all of it lies
 #    below, and `"undecided"` otherwise. (Better by how much, the interval says.)
-# 4. **Train** the network that you would ship (if undecided, the simpler one) with `model.compile` and `model.fit`, and
-#    **save** it to a `.keras` file in a temporary folder.
+# 4. **Train** the network that you would ship (if undecided, the simpler one) with
+#    `model.compile` and `model.fit`, and **save** it to a `.keras` file in a temporary
+#    folder.
 # 5. In the next cell: **load** the file, **open** the test set with `task.open_test()`,
 #    once, and score the loaded network on it.
 #
@@ -700,8 +701,8 @@ checks.referee(flaws, honest)
 # %% [markdown]
 # The honest number costs no new training. The comparison does: choose on validation
 # images, from a wider range, with as many trials for the baseline, and several seeds for
-# what both have chosen. (We looked at thirty such searches before we took this one. In most of the
-# others the promise was broken too, and in most of them by less.)
+# what both have chosen. (We looked at thirty such searches before we took this one. In
+# most of the others the promise was broken too, and in most of them by less.)
 #
 # ## Done?
 #
@@ -714,6 +715,6 @@ progress()
 
 # %% [markdown]
 # **To go on.** In the last line of `ladder` replace `1, 12, 3` by `1, 12, 2`, and then by
-# `3, 12, 3`: what is gained, and what does it cost? And add an ablation to your report: leave out the
-# parts of your improvement one at a time, each tuned anew, and see which of them you
-# need.
+# `3, 12, 3`: what is gained, and what does it cost? And add an ablation to your
+# report: leave out the parts of your improvement one at a time, each tuned anew, and
+# see which of them you need.

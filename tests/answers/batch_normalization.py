@@ -5,6 +5,7 @@ import xarray as xr
 
 from course_utils import models
 from course_utils.checks import batch_normalization as bn
+from tests.answers import spread
 
 # 2.1
 
@@ -272,10 +273,6 @@ def warm_up_step_by_step(momentum, steps, share):
     return [left, np.exp(np.log(share) / steps)]
 
 
-def cold(answers):
-    bn.cold(*answers)
-
-
 WARM_UPS = [(TRUE, warm_up), ("bdeg", warm_up_step_by_step)]
 NOT_WARM_UPS = {
     **{name: ((chosen, warm_up), message) for name, (chosen, message) in {
@@ -451,7 +448,7 @@ NOT_FLAWS = {
 
 ALL = [("2.1", bn.forward, FORWARD, NOT_FORWARD), ("2.2", bn.running_statistics, RUNNING, NOT_RUNNING),
        ("2.3", bn.inference, INFERENCE, NOT_INFERENCE), ("2.4", bn.backward, BACKWARD, NOT_BACKWARD),
-       ("2.5", bn.images, IMAGES, NOT_IMAGES), ("2.6", cold, WARM_UPS, NOT_WARM_UPS),
+       ("2.5", bn.images, IMAGES, NOT_IMAGES), ("2.6", spread(bn.cold), WARM_UPS, NOT_WARM_UPS),
        ("2.8", bn.network, NETWORKS, NOT_NETWORKS), ("2.9", bn.largest, LARGEST, NOT_LARGEST),
        ("2.10", bn.sweep, SWEEPS, NOT_SWEEPS), ("2.13", bn.referee, FLAWS, NOT_FLAWS)]
 # Of those that do not ask for one function.

@@ -6,6 +6,7 @@ import xarray as xr
 
 from course_utils import stats
 from course_utils.checks import data_augmentation as au
+from tests.answers import blank, spread
 
 # 5.1
 
@@ -52,17 +53,17 @@ def shift_by_scipy(images, most, rng):
     return np.array([move(image, rng.integers(-most, most, 2, endpoint=True), order=0, cval=0) for image in images])
 
 
-def wrong_shift(drawn=lambda most, rng, n: rng.integers(-most, most + 1, (n, 2)), move=au._moved, finish=lambda x: x):
-    """A shift with one mistake."""
-    def answer(images, most, rng):
-        return finish(np.array([move(image, down, right) for image, (down, right) in zip(
-            images, drawn(most, rng, len(images)), strict=True)], images.dtype))
-
-    return answer
-
-
 def _each(most, rng, n):
     return rng.integers(-most, most + 1, (n, 2))
+
+
+def wrong_shift(drawn=_each, move=au._moved):
+    """A shift with one mistake."""
+    def answer(images, most, rng):
+        return np.array([move(image, down, right) for image, (down, right) in zip(
+            images, drawn(most, rng, len(images)), strict=True)], images.dtype)
+
+    return answer
 
 
 def _clipped(image, down, right):
@@ -359,10 +360,6 @@ def choose(swapped=SWAPPED, gained=(0.5, 0.4, 0.3), knobs=None, scatter=0.01, **
     return choices, swapped, trained(choices, gained, scatter, knobs)
 
 
-def defended(answers):
-    au.defended(*answers)
-
-
 CHOICES = [choose(), choose(SWAPPED | {"digits half turn": [6, 9], "glyphs left-right": "bdpq", "textures": []},
                             digits={"placement": 1.0}, glyphs={"shift": 1, "rotation": 10.0, "mixup": 0.2},
                             textures={"rotation": 180.0}),
@@ -485,10 +482,6 @@ def by_hand(scores=SCORES):
     return difference.mean(1), interval.low, interval.high
 
 
-def leak(answers):
-    au.leak(*answers)
-
-
 LEAKS = [(split, SCORES, TOO_HIGH), (split_by_sklearn, SCORES, by_hand()),
          (split_image_by_image, SCORES, {name: TOO_HIGH[name] for name in ("mean", "low", "high")})]
 NOT_LEAKS = {
@@ -522,7 +515,7 @@ NOT_LEAKS = {
         "leaky alone": (TOO_HIGH.sel(split="leaky"), "mean has shape ()"),
         "the mean only": (TOO_HIGH["mean"], "return mean, low, high"),
         "lacks the ends": ({"mean": TOO_HIGH["mean"]}, "the difference lacks low and high"),
-        "half the width": (np.array(by_hand()) @ np.eye(2) * 0.5 + 0.5 * by_hand()[0], "not that of the paired"),
+        "half the width": (0.5 * np.array(by_hand()) + 0.5 * by_hand()[0], "not that of the paired"),
     }.items()},
 }
 
@@ -542,17 +535,13 @@ SAME = stats.paired_difference(RERUN, "augment_probability", between=(0.0, 1.0))
 THEIRS = RERUN[1, 1] - RERUN[0, 0]
 
 
-def referee(answers):
-    au.referee(*answers)
-
-
 FLAWS = [({"a", "d", "e", "g"}, SAME, RERUN), ("adeg", [SAME["mean"], SAME.low.values, SAME["high"]], RERUN),
          (["G", "E", "D", "A"], {name: SAME[name] for name in ("mean", "low", "high")}, RERUN)]
 NOT_FLAWS = {
     **{name: ((flaws, SAME, RERUN), message) for name, (flaws, message) in {
         "all": (set("abcdefgh"), "gray levels in both"),
         "copies": (set("acdeg"), "look for an image that is in x_train and in x_val"),
-        "training accuracy": (set("adefg"), "training accuracy is measured on rotated images"),
+        "training accuracy": (set("adefg"), "training accuracy is measured on turned images"),
         "steps": (set("adegh"), "both arms take as many steps"),
         "split let pass": (set("deg"), "compare x_train of the one arm"),
         "runs let pass": (set("aeg"), "over what do these runs scatter"),
@@ -573,16 +562,10 @@ NOT_FLAWS = {
 }
 
 ALL = [("5.1", au.shift, SHIFTS, NOT_SHIFTS), ("5.2", au.mix, MIXES, NOT_MIXES), ("5.3", au.model, MODELS, NOT_MODELS),
-       ("5.4", defended, CHOICES, NOT_CHOICES), ("5.5", leak, LEAKS, NOT_LEAKS),
-       ("5.6", referee, FLAWS, NOT_FLAWS)]
-
-
-def _blank(*arguments):
-    ...
-
-
+       ("5.4", spread(au.defended), CHOICES, NOT_CHOICES), ("5.5", spread(au.leak), LEAKS, NOT_LEAKS),
+       ("5.6", spread(au.referee), FLAWS, NOT_FLAWS)]
 # Those that ask for more than one function, or for none.
 UNANSWERED = {"5.4": [(..., ..., ...), (FITTING | {"glyphs": ...}, SWAPPED, trained(FITTING)),
                       (FITTING, SWAPPED | {"textures": ...}, trained(FITTING))],
-              "5.5": [(_blank, ..., ...), (_blank, SCORES, TOO_HIGH), (split, SCORES, ...)],
+              "5.5": [(blank, ..., ...), (blank, SCORES, TOO_HIGH), (split, SCORES, ...)],
               "5.6": [(..., ..., RERUN), (set(), SAME, RERUN), (set("adeg"), ..., RERUN)]}

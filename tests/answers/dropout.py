@@ -5,6 +5,7 @@ import xarray as xr
 
 from course_utils import stats
 from course_utils.checks import dropout as do
+from tests.answers import blank, spread
 
 # 3.1
 
@@ -52,7 +53,7 @@ def _exactly_in_each_row(x, rate, rng):
     return rng.permuted(np.tile(np.arange(x.shape[1]) >= rate * x.shape[1], (len(x), 1)), axis=1)
 
 
-def _in_pairs(x, rate, rng):
+def _in_threes(x, rate, rng):
     """Neighbors share their fate."""
     return np.repeat(rng.random((len(x), x.shape[1] // 3)) >= rate, 3, axis=1)
 
@@ -81,7 +82,7 @@ NOT_DROPOUTS = {
                       "a sample is dropped as a whole"),
     "exact number": (wrong_dropout(mask=_exactly), "always the same number of units is dropped"),
     "exact number in each sample": (wrong_dropout(mask=_exactly_in_each_row), "always the same number of units"),
-    "neighbors together": (wrong_dropout(mask=_in_pairs), "units are not dropped independently"),
+    "neighbors together": (wrong_dropout(mask=_in_threes), "units are not dropped independently"),
     "the smallest": (wrong_dropout(mask=lambda x, r, g: x >= np.quantile(x, r)), "every call has the same mask"),
     "a generator of its own": (wrong_dropout(mask=lambda x, r, g: np.random.default_rng(0).random(x.shape) >= r),
                                "every call has the same mask"),
@@ -330,10 +331,6 @@ def _error_of_the_mean(uncertainty, x, rng):
     return auroc, auroc - (high - low) / 2 / 600**0.5, auroc + (high - low) / 2 / 600**0.5
 
 
-def monte_carlo(answers):
-    do.monte_carlo(*answers)
-
-
 MONTE_CARLOS = [(mc_dropout, rotation_auroc), (mc_dropout_in_one_call, auroc_by_pairs),
                 (mc_dropout_from_a_seed, auroc_by_standard_error)]
 NOT_MONTE_CARLOS = {
@@ -361,13 +358,13 @@ NOT_MONTE_CARLOS = {
         "no function": (3, "not a function")}.items()},
     **{name: ((mc_dropout_in_one_call, answer), message) for name, (answer, message) in {
         "wrong axes": (wrong_rotation(lambda x: np.rot90(x.reshape(-1, 8, 8)).reshape(-1, 64)),
-                       "neither upright nor rotated"),
+                       "neither upright nor turned"),
         "images upside down": (wrong_rotation(lambda x: x[:, ::-1]), "images are turned by 180°"),
         "mirrored": (wrong_rotation(lambda x: x.reshape(-1, 8, 8)[..., ::-1].reshape(-1, 64)), "neither upright nor"),
         "not flat": (wrong_rotation(lambda x: np.rot90(x.reshape(-1, 8, 8), axes=(1, 2))), "a network takes images as"),
-        "not rotated": (wrong_rotation(lambda x: x), "rotated images is never asked for"),
+        "not rotated": (wrong_rotation(lambda x: x), "turned images is never asked for"),
         "classes swapped": (wrong_rotation(finish=lambda a, low, high: (1 - a, 1 - high, 1 - low)),
-                            "telling upright images from rotated ones"),
+                            "telling upright images from turned ones"),
         "ends swapped": (wrong_rotation(finish=lambda a, low, high: (a, high, low)), "low is above high"),
         "middle first": (wrong_rotation(finish=lambda a, low, high: (low, a, high)), "the AUROC is another one"),
         "without replacement": (wrong_rotation(draw=lambda rng, n: rng.permutation(n)), "draw with replacement"),
@@ -433,10 +430,6 @@ def sweep(gained=(-0.02, 0.0, 0.03), noise=(0.0, 0.2, 0.4), rates=(0.03, 0.1, 0.
         "learning_rate": list(rates), "label_noise": list(noise), "dropout": list(dropout), "seed": all_seeds})
 
 
-def gain(answers):
-    do.gain(*answers)
-
-
 SWEEP = sweep()
 GAINS = [(dropout_gain, SWEEP, TUNING, [0.4]), (dropout_gain_in_loops, SWEEP, TUNING, {0.4}),
          (dropout_gain_as_it_comes, SWEEP, TUNING, SWEEP.label_noise[2:]),
@@ -497,15 +490,10 @@ NOT_FLAWS = {
 }
 
 ALL = [("3.1", do.forward, DROPOUTS, NOT_DROPOUTS), ("3.2", do.backward, BACKWARDS, NOT_BACKWARDS),
-       ("3.3", do.network, NETWORKS, NOT_NETWORKS), ("3.4", monte_carlo, MONTE_CARLOS, NOT_MONTE_CARLOS),
-       ("3.5", gain, GAINS, NOT_GAINS), ("3.6", do.referee, FLAWS, NOT_FLAWS)]
-
-
-def _blank(*arguments):
-    ...
-
-
+       ("3.3", do.network, NETWORKS, NOT_NETWORKS),
+       ("3.4", spread(do.monte_carlo), MONTE_CARLOS, NOT_MONTE_CARLOS),
+       ("3.5", spread(do.gain), GAINS, NOT_GAINS), ("3.6", do.referee, FLAWS, NOT_FLAWS)]
 # Those that ask for more than one function, or for none.
-UNANSWERED = {"3.4": [(..., ...), (_blank, _blank), (mc_dropout, _blank)],
-              "3.5": [(_blank, ..., TUNING, ...), (dropout_gain, SWEEP, TUNING, ...), (_blank, SWEEP, TUNING, [0.4])],
+UNANSWERED = {"3.4": [(..., ...), (blank, blank), (mc_dropout, blank)],
+              "3.5": [(blank, ..., TUNING, ...), (dropout_gain, SWEEP, TUNING, ...), (blank, SWEEP, TUNING, [0.4])],
               "3.6": [..., set()]}

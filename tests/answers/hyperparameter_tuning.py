@@ -11,6 +11,7 @@ import xarray as xr
 
 from course_utils import stats
 from course_utils.checks import hyperparameter_tuning as ht
+from tests.answers import blank, spread
 
 # 6.1
 
@@ -167,7 +168,7 @@ NOT_SEARCHES = {
     "one call too many": (wrong_search(finish=lambda objective, best, highest, last: (best, objective(best))),
                           "with n_trials = 30 the objective is called 31 times"),
     "one trial too few": (wrong_search(count=lambda trials: trials - 1), "the objective is called 29 times"),
-    "twice each": (wrong_search(better=lambda score, best: score > best, count=lambda trials: 2 * trials),
+    "twice each": (wrong_search(count=lambda trials: 2 * trials),
                    "the objective is called 60 times"),
     "a generator for each trial": (wrong_search(again=np.random.default_rng), "all trials are the same"),
     "no seed": (wrong_search(generator=lambda seed: np.random.default_rng()), "the same seed gives another search"),
@@ -352,10 +353,6 @@ ENDS = {"learning_rate": ("worse", "worse"), "l2": ("flat", "worse"), "dropout":
 FLAT = ENDS | {"l2": ("flat", "flat"), "dropout": ("flat", "flat")}
 
 
-def defended(answers):
-    ht.defended(*answers)
-
-
 SPACES = [
     (SPACE, ENDS),
     ({"learning_rate": ("log", 0.012, 0.9), "l2": ("log", 1e-5, 0.03), "dropout": ("uniform", 0, 0.6)}, ENDS),
@@ -396,10 +393,6 @@ NOT_SPACES = {
 
 STUDIES = ht.studies()
 DIFFERENCE = stats.paired_difference(STUDIES["momentum"], "momentum", between=(0.8, 0.9))
-
-
-def isolation(answers):
-    ht.isolation(*answers)
 
 
 def _momentum():
@@ -484,20 +477,15 @@ def curse_of_scores(validation, test):
     return gap, gap + low - mean, gap + high - mean
 
 
-@functools.cache
-def searched(count=24):
+def searched():
     """Scores as a learner's searches give them."""
     rng = np.random.default_rng(3)
-    true = rng.uniform(0.6, 0.88, (count, 40))
+    true = rng.uniform(0.6, 0.88, (24, 40))
     return true + rng.normal(0, 0.05, true.shape), true + rng.normal(0, 0.015, true.shape)
 
 
 VALIDATION, TEST = searched()
 GAP, HONEST = curse(VALIDATION, TEST), TEST[0, VALIDATION[0].argmax()]
-
-
-def cursed(answers):
-    ht.curse(*answers)
 
 
 CURSES = [(curse, VALIDATION, TEST, GAP, HONEST),
@@ -663,10 +651,6 @@ CHOICE = int(np.argmax(SENT.theirs.values))
 TRUE = float(SENT.fresh[CHOICE])
 
 
-def referee(answers):
-    ht.referee(*answers)
-
-
 FLAWS = [({"a", "c", "d", "f"}, TRUE), ("acdf", SENT.fresh[CHOICE]), (["F", "D", "C", "A"], np.float64(TRUE))]
 NOT_FLAWS = {
     **{name: ((flaws, TRUE), message) for name, (flaws, message) in {
@@ -693,19 +677,13 @@ NOT_FLAWS = {
 }
 
 ALL = [("6.1", ht.search, SEARCHES, NOT_SEARCHES), ("6.2", ht.halving, HALVINGS, NOT_HALVINGS),
-       ("6.3", defended, SPACES, NOT_SPACES), ("6.4", isolation, CONCLUSIONS, NOT_CONCLUSIONS),
-       ("6.5", cursed, CURSES, NOT_CURSES), ("6.6", reported, REPORTS, NOT_REPORTS),
-       ("6.7", referee, FLAWS, NOT_FLAWS)]
-
-
-def _blank(*arguments):
-    ...
-
-
+       ("6.3", spread(ht.defended), SPACES, NOT_SPACES), ("6.4", spread(ht.isolation), CONCLUSIONS, NOT_CONCLUSIONS),
+       ("6.5", spread(ht.curse), CURSES, NOT_CURSES), ("6.6", reported, REPORTS, NOT_REPORTS),
+       ("6.7", spread(ht.referee), FLAWS, NOT_FLAWS)]
 # Those that ask for more than one function, or for none.
 UNANSWERED = {"6.3": [(..., ...), (SPACE, ...), (SPACE | {"l2": ...}, ENDS), (SPACE, ENDS | {"l2": ...})],
               "6.4": [(..., ...), (set(), DIFFERENCE), (set("aceg"), ...)],
-              "6.5": [(_blank, ..., ..., ..., ...), (_blank, VALIDATION, TEST, GAP, HONEST),
+              "6.5": [(blank, ..., ..., ..., ...), (blank, VALIDATION, TEST, GAP, HONEST),
                       (curse, VALIDATION, TEST, GAP, ...)],
               "6.6": [..., lambda: (report()()[0] | {"claim": ...}, 1)],
               "6.7": [(..., ...), (set(), TRUE), (set("acdf"), ...)]}

@@ -173,26 +173,26 @@ def fine_tune_in_its_own_model(base, x, y):
     return model
 
 
-def wrong_tuning(*, momentum=0.9, freeze=True, unfreeze=True, again=True, after="", epochs=(4, 2), model=None):
-    """A fine-tuning with one mistake."""
+def wrong_tuning(*, momentum=0.9, freeze=None, unfreeze=True, again=True, re_estimate=False, model=None):
+    """A fine-tuning with one mistake; `freeze` the normalizations "before" or "after" the base is unfrozen."""
     def answer(base, x, y):
         base.trainable = False
         network = head(base, momentum, training=False)
-        train(network, x, y, 0.01, epochs[0])
-        if freeze:
+        train(network, x, y, 0.01, 4)
+        if freeze == "before":
             for norm in pn.normalizations(base):
                 norm.trainable = False
         if unfreeze:
             base.trainable = True
-        if freeze == "last":
+        if freeze == "after":
             for norm in pn.normalizations(base):
                 norm.trainable = False
         if again:
-            train(network, x, y, 0.001, epochs[1])
+            train(network, x, y, 0.001, 2)
         else:
             network.optimizer.learning_rate = 0.001
-            network.fit(x, y, batch_size=8, epochs=epochs[1], verbose=0)
-        if after:
+            network.fit(x, y, batch_size=8, epochs=2, verbose=0)
+        if re_estimate:
             for norm in pn.normalizations(network):
                 norm.momentum = 0.0
             network(x, training=True)
@@ -203,16 +203,15 @@ def wrong_tuning(*, momentum=0.9, freeze=True, unfreeze=True, again=True, after=
 
 FINE_TUNINGS = [fine_tune, fine_tune_in_its_own_model]
 NOT_FINE_TUNINGS = {
-    "as found": (wrong_tuning(momentum=0.99, freeze=False, again=False),
-                 "the second phase has not trained the kernels"),
-    "frozen for ever": (wrong_tuning(freeze="last", unfreeze=False), "the second phase has not trained the kernels"),
-    "training=False alone": (wrong_tuning(freeze=False), "running statistics of the base have moved"),
-    "unfrozen again": (wrong_tuning(freeze=True), "running statistics of the base have moved"),
-    "all re-estimated": (wrong_tuning(freeze=False, momentum=0.99, after="all"),
+    "as found": (wrong_tuning(momentum=0.99, again=False), "the second phase has not trained the kernels"),
+    "frozen for ever": (wrong_tuning(freeze="after", unfreeze=False), "the second phase has not trained the kernels"),
+    "training=False alone": (wrong_tuning(), "running statistics of the base have moved"),
+    "unfrozen again": (wrong_tuning(freeze="before"), "running statistics of the base have moved"),
+    "all re-estimated": (wrong_tuning(momentum=0.99, re_estimate=True),
                          "running statistics of the base have moved"),
-    "default momentum": (wrong_tuning(freeze="last", momentum=0.99), "question 2.6 says which momentum suits them"),
+    "default momentum": (wrong_tuning(freeze="after", momentum=0.99), "question 2.6 says which momentum suits them"),
     "not trained": (lambda base, x, y: head(base), "the second phase has not trained the kernels"),
-    "history": (wrong_tuning(freeze="last", model=3), "no Keras model"),
+    "history": (wrong_tuning(freeze="after", model=3), "no Keras model"),
 }
 
 # 2.12
