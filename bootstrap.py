@@ -95,8 +95,8 @@ def without_warnings(errors):
 def problem_with_install(errors):
     """One sentence for what pip wrote to its standard error."""
     if "No space left" in errors or "Errno 28" in errors:
-        return ("The disk filled up while installing: make room (4 GB, here and where TMPDIR "
-                "points) and run the same command again.")
+        return (f"The disk filled up while installing: make room ({ROOM / 1e9:.0f} GB, here and where "
+                "TMPDIR points) and run the same command again.")
     # pip warns of a failed connection and tries again: that counts only if it found nothing at all.
     fatal = errors if "(from versions: none)" in errors else without_warnings(errors)
     signs = [sign for sign in OFFLINE if sign in fatal]
@@ -107,7 +107,7 @@ def problem_with_install(errors):
 
 
 def fingerprint():
-    """What .venv hangs on, in two halves: the Python and the folder; the packages."""
+    """What .venv depends on, in two halves: the Python and the folder; the packages."""
     made, installed = hashlib.sha256(os.fsencode(sys.version + HOME)), hashlib.sha256()
     for name in ("requirements.lock", "pyproject.toml"):
         with open(os.path.join(HOME, name), "rb") as file:
@@ -196,7 +196,8 @@ def main():
     try:
         return set_up()
     except KeyboardInterrupt:
-        return "\nStopped before the course was set up: run the same command again to finish."
+        sys.stderr.write("\n")  # behind the terminal's ^C
+        return "Stopped before the course was set up: run the same command again to finish."
     except OSError as error:
         return f"Set-up failed ({error}): mend that and run the same command again."
 

@@ -30,7 +30,7 @@ html_additional_pages = {"index": "index.html"}
 html_static_path = ["static", str(MATHJAX / "tex-svg-full.js")]
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"defer": "defer"})]
-html_theme_options = {   # the blues of the figures
+html_theme_options = {   # the blue of the figures, and a lighter one for dark pages
     "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
     "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
 }

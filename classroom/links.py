@@ -61,9 +61,8 @@ def links(address, hub=None, branch="main"):
 
 
 if __name__ == "__main__":
-    hubs = [word for word in sys.argv[2:]]
     try:
-        for place, link in links(sys.argv[1] if sys.argv[1:] else origin(), *hubs).items():
+        for place, link in links(sys.argv[1] if sys.argv[1:] else origin(), *sys.argv[2:3]).items():
             print(f"{place}:\n{link}\n")
     except ValueError as error:
         sys.exit(str(error))

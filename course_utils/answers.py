@@ -68,8 +68,7 @@ def meant(name, paths):
     ValueError
         There is none, or none that can be told.
     """
-    found = [path for path in paths
-             if path.stem.startswith(name) or (name.isdigit() and path.stem.split("_")[0] == name.zfill(2))]
+    found = build.named(paths, name)
     if len(found) != 1:
         there = ", ".join(path.stem for path in paths) or "none"
         raise ValueError(f"{'No exercise begins' if not found else 'Several exercises begin'} with {name}; "

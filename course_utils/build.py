@@ -42,6 +42,12 @@ def solutions():
     return twins(HOME / "solutions" / "text")
 
 
+def named(paths, name):
+    """The paths that are meant by ``7``, ``07`` or the beginning of a name; without suffix and folder."""
+    numbered = [path for path in paths if name.isdigit() and path.stem.split("_")[0] == name.zfill(2)]
+    return numbered or [path for path in paths if path.stem.startswith(name)]   # 1 is 01, not 10 to 13
+
+
 def notebook_of(twin):
     """Where the notebook of a text twin stands."""
     return twin.parents[1] / f"{twin.stem}.ipynb"
@@ -310,8 +316,9 @@ def syllabus(lectures="", exercises=None):
                                                                    r"[Ee]xercise (\d\d)"))
         if minutes:   # the welcome page is no lecture
             exercise = found[1] if found else ""
+            took = [f"{one[twin.stem]:.0f}" for one in times if twin.stem in one]
             rows.append([f"[{twin.stem[:2]}]({lectures}{twin.stem}.ipynb)", title(twin), f"{minutes[1]} min",
-                         " to ".join(f"{took[twin.stem]:.0f} s" for took in times if twin.stem in took),
+                         f"{' to '.join(took)} s" if took else "",
                          f"[{exercise}]({exercises}{names[exercise]})" if exercise and exercises else exercise])
     return measured.markdown(["", "lecture", "takes you", "runs in", "exercise"], rows)
 

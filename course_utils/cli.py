@@ -6,11 +6,13 @@ import sys
 
 def main(arguments=None):
     """Run one subcommand; the exit status is 0 when all went well."""
+    from course_utils.sandbox import Limits
+
     parser = argparse.ArgumentParser(prog="course", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("build", help="execute text twins and write their notebooks")
-    command.add_argument("names", nargs="*", help="how the names begin, e.g. 07 (default: all)")
+    command.add_argument("names", nargs="*", help="numbers, or how the names begin, e.g. 7 (default: all)")
     command.set_defaults(run=build)
 
     command = commands.add_parser("check", help="judge the answers in your exercises")
@@ -21,9 +23,12 @@ def main(arguments=None):
     command.add_argument("submissions", help="a folder with notebooks, or one notebook; it is only read")
     command.add_argument("--out", default="grades.csv", help="the table to write (default: grades.csv)")
     command.add_argument("--jobs", type=_positive(int), help="submissions at the same time (default: one a core)")
-    command.add_argument("--timeout", type=_positive(float), help="seconds for one submission (default: 600)")
-    command.add_argument("--cell-timeout", type=_positive(float), help="seconds for one cell (default: 120)")
-    command.add_argument("--memory", type=_positive(float), help="GB of memory for one process (default: 4)")
+    command.add_argument("--timeout", type=_positive(float),
+                         help=f"seconds for one submission (default: {Limits.seconds:g})")
+    command.add_argument("--cell-timeout", type=_positive(float),
+                         help=f"seconds for one cell (default: {Limits.cell_seconds:g})")
+    command.add_argument("--memory", type=_positive(float),
+                         help=f"GB of memory for one process (default: {Limits.memory / (1 << 30):g})")
     command.set_defaults(run=grade)
 
     command = commands.add_parser("reset", help="restore a pristine exercise; yours is moved to a dated backup")
@@ -35,7 +40,7 @@ def main(arguments=None):
     command.set_defaults(run=claims)
 
     command = commands.add_parser("present", help="show a lecture to a class, step by step, with your notes")
-    command.add_argument("names", nargs="*", help="how its name begins, e.g. 07 (default: choose in the browser)")
+    command.add_argument("names", nargs="*", help="number, or how the name begins (default: choose in the browser)")
     _of_a_server(command)
     command.set_defaults(run=present)
 
@@ -49,30 +54,33 @@ def main(arguments=None):
 
 
 def build(options):
-    """``course build [07 …]``"""
+    """``course build [7 …]``"""
     from course_utils import build as room
 
     try:
         chosen = _chosen(room.twins() + room.solutions(), options.names)
+        lectures, solutions = ([twin for twin in twins if twin in chosen] for twins in (room.twins(), room.solutions()))
+        room.quote_all()
+        for twin in lectures:
+            print(f"{twin.stem} …", end=" ", flush=True)
+            room.build(twin)
+            print("built")
+        for twin in solutions:
+            print(f"solution and exercise {twin.stem} …", end=" ", flush=True)
+            left = room.build_solution(twin)
+            print(f"built, but {left.parent.name}/{left.name} was left as it is: somebody changed it" if left
+                  else "built")
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    lectures, solutions = ([twin for twin in twins if twin in chosen] for twins in (room.twins(), room.solutions()))
-    room.quote_all()
-    for twin in lectures:
-        print(f"{twin.stem} …", end=" ", flush=True)
-        room.build(twin)
-        print("built")
-    for twin in solutions:
-        print(f"solution and exercise {twin.stem} …", end=" ", flush=True)
-        left = room.build_solution(twin)
-        print(f"built, but {left.parent.name}/{left.name} was left as it is: somebody changed it" if left else "built")
     return 0
 
 
 def _chosen(twins, names):
-    """The text twins whose names begin so; all of them without names."""
-    chosen = [twin for twin in twins if not names or any(twin.stem.startswith(name) for name in names)]
+    """The text twins of these numbers, or whose names begin so; all of them without names."""
+    from course_utils.build import named
+
+    chosen = [twin for twin in twins if not names or any(twin in named(twins, name) for name in names)]
     if not chosen:
         raise ValueError(f"No text twin begins with {' or '.join(names)}; there are "
                          f"{', '.join(twin.stem for twin in twins)}.")
@@ -152,7 +160,8 @@ def reset(options):
     try:
         for name in options.names:
             backup = exercise.reset(name)
-            print(f"{name} is as it was at first." + (f" Yours is now {backup}" if backup else ""))
+            restored = exercise.pristine(name).stem
+            print(f"{restored} is as it was at first." + (f" Yours is now {backup}" if backup else ""))
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
@@ -160,7 +169,7 @@ def reset(options):
 
 
 def present(options):
-    """``course present [07 …]``"""
+    """``course present [7 …]``"""
     from course_utils import build, present
 
     try:
@@ -200,7 +209,11 @@ def claims(options):
 
     from course_utils import claims as room
 
-    chosen = [room.get(key) for key in options.keys] if options.keys else room.everything()
+    try:
+        chosen = [room.get(key) for key in options.keys] if options.keys else room.everything()
+    except KeyError as error:
+        print(error.args[0], file=sys.stderr)
+        return 1
     tried = room.retry(chosen)
     found = room.results() | tried   # read after the trials: another run may have written meanwhile
     ordered = {claim.key: found[claim.key] for claim in room.everything() if claim.key in found}

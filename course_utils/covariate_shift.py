@@ -102,5 +102,5 @@ def matching_shift(data, seeds, *, learning_rate=0.2, steps=33):
     training = {"steps": steps, "learning_rate": learning_rate}
     plain = stacked.drift(data, seeds, **training).mean()
     return next(shift for shift in itertools.count(0.25, 0.25)
-                if stacked.drift(data, seeds, normalized=True, shift=shift, stretch=STRETCH, jitter=JITTER,
+                if stacked.drift(data, seeds, batch_norm=True, shift=shift, stretch=STRETCH, jitter=JITTER,
                                  **training).mean() >= plain)

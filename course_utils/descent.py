@@ -54,14 +54,14 @@ def excess_loss(x, y):
     return excess
 
 
-def descend(x, y, *, rate, steps):
+def descend(x, y, *, learning_rate, steps):
     """Weights along gradient descent from zero.
 
     Parameters
     ----------
     x : array (samples, features)
     y : array (samples,)
-    rate : float
+    learning_rate : float
     steps : int
 
     Returns
@@ -72,18 +72,18 @@ def descend(x, y, *, rate, steps):
     found, directions = np.linalg.eigh(x.T @ x / len(x))
     best = best_weights(x, y)
     with np.errstate(over="ignore", invalid="ignore"):
-        shrunk = (1 - rate * found) ** np.arange(steps + 1)[:, None]
+        shrunk = (1 - learning_rate * found) ** np.arange(steps + 1)[:, None]
         return best - shrunk * (directions.T @ best) @ directions.T
 
 
-def steps_needed(x, y, *, rate=None, share=0.01, most=10**12):
+def steps_needed(x, y, *, learning_rate=None, share=0.01, most=10**12):
     """Steps of gradient descent from zero until the excess loss is a share of what it was.
 
     Parameters
     ----------
     x : array (samples, features)
     y : array (samples,)
-    rate : float, optional
+    learning_rate : float, optional
         `balanced_rate` otherwise.
     share : float in (0, 1)
     most : int
@@ -96,12 +96,12 @@ def steps_needed(x, y, *, rate=None, share=0.01, most=10**12):
         the loss after any number of steps has a formula.
     """
     found, directions = np.linalg.eigh(x.T @ x / len(x))
-    rate = balanced_rate(x) if rate is None else rate
-    if rate * found[-1] >= 2:
+    learning_rate = balanced_rate(x) if learning_rate is None else learning_rate
+    if learning_rate * found[-1] >= 2:
         return None
     parts = found * (directions.T @ best_weights(x, y)) ** 2
     with np.errstate(divide="ignore"):
-        slowness = 2 * np.log(np.abs(1 - rate * found))
+        slowness = 2 * np.log(np.abs(1 - learning_rate * found))
 
     def arrived(step):
         with np.errstate(invalid="ignore"):

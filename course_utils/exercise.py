@@ -27,7 +27,9 @@ def hint(number):
     number : str
         Of the question, e.g. ``"2.3"``.
     """
-    number = str(number)   # 2.1 is accepted, too
+    if not isinstance(number, str):   # of a number, 2.10 would be 2.1
+        print('Write the number of the question in quotes, as in hint("2.10").')
+        return
     found = hints().get(number)
     if not found:
         print(f"There is no question {number}; there are {', '.join(hints())}.")
@@ -162,6 +164,17 @@ class Progress:
         self._said.value = f"<p>{lines}</p>"
 
 
+def pristine(name):
+    """Path of the pristine exercise that is meant by ``2``, ``02`` or the beginning of its name.
+
+    Raises
+    ------
+    ValueError
+        There is none, or none that can be told.
+    """
+    return answers.meant(name, sorted(checks.PRISTINE.glob("*.ipynb")))
+
+
 def reset(name, home=build.HOME):
     """Restore a pristine exercise, after moving the learner's copy to a dated backup.
 
@@ -181,8 +194,8 @@ def reset(name, home=build.HOME):
     ValueError
         There is no such exercise, or none that can be told.
     """
-    pristine = answers.meant(name, sorted(checks.PRISTINE.glob("*.ipynb")))
-    target = home / "exercises" / pristine.name
+    source = pristine(name)
+    target = home / "exercises" / source.name
     backup = None
     if target.exists():
         now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
@@ -192,7 +205,7 @@ def reset(name, home=build.HOME):
             raise ValueError(f"There is a backup of this very second, {backup.name}; run the command again.")
         shutil.move(target, backup)
     target.parent.mkdir(exist_ok=True)
-    shutil.copyfile(pristine, target)
+    shutil.copyfile(source, target)
     return backup
 
 

@@ -45,7 +45,7 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
     ----------
     model : keras.Model
         The structure and which of its layers are trainable; its own weights are not used. Without
-        dropout and weight penalties, which it would not apply.
+        dropout, noise and penalties.
     weights : list of arrays (networks, ...)
     data : Split
     learning_rate : float or sequence of float
@@ -53,7 +53,7 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
     steps, batch_size : int
         Without steps the networks are only validated.
     evaluate_every : int, at most 64, that divides `steps`
-        Steps between two validations; by default one twentieth of all.
+        Steps between two validations; by default the largest number that is at most one twentieth of all.
     train_size : int, optional
         Use only so many samples, others for every seed; all otherwise.
     seeds : sequence of int, optional
@@ -68,10 +68,16 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
     Raises
     ------
     ValueError
-        `evaluate_every` is too large or does not divide `steps`, or there are fewer samples than in a batch.
+        The model has dropout, noise or a penalty; `evaluate_every` is too large or does not divide
+        `steps`; or there are fewer samples than in a batch.
     """
-    evaluate_every = evaluate_every or max(1, steps // 20)
-    if steps % evaluate_every or not 0 < evaluate_every <= MOST:
+    from course_utils.engine import layers
+
+    if layers.random(model) or layers.penalized(model):
+        raise ValueError("fine_tune trains without dropout, noise and penalties, and this model has some; take it "
+                         "without them, or train it with model.fit.")
+    evaluate_every = _a_twentieth(steps) if evaluate_every is None else evaluate_every
+    if not 0 < evaluate_every <= MOST or steps % evaluate_every:
         raise ValueError(f"evaluate_every is {evaluate_every}; expected a divisor of steps, {steps}, "
                          f"of at most {MOST}.")
     size = train_size or len(data.x_train)
@@ -104,6 +110,12 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
                        {"learning_rate": np.atleast_1d(learning_rate), "seed": list(seeds),
                         "step": range(0, steps + 1, evaluate_every)})
     return (found, after) if np.ndim(learning_rate) else (found.isel(learning_rate=0), [values[0] for values in after])
+
+
+def _a_twentieth(steps):
+    """The largest divisor of some steps that is at most a twentieth of them, and at most `MOST`; 1 of few steps."""
+    largest = min(MOST, max(1, steps // 20))
+    return next(every for every in range(largest, 0, -1) if steps % every == 0)
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,8 +1,8 @@
 """What was measured with a clock, committed, and quoted by README and notebooks.
 
 Times belong to the machine; ratios of two times taken side by side travel better. So there are two files:
-``measured.json`` holds ratios, from `make bench`; ``costs.json`` says what the course asks of one machine, whose
-cores it names: seconds and megabytes, from `make bench-notebooks` and `make bench-kernel`.
+``measured.json`` holds ratios, from `make bench` and `make bench-search`; ``costs.json`` says what the course asks of
+one machine, whose cores it names: seconds and megabytes, from `make bench-notebooks` and `make bench-kernel`.
 """
 
 import json
@@ -46,7 +46,8 @@ def ratio(name):
     """
     found = results()
     if name not in found:
-        raise KeyError(f"There is no measurement {name!r}; there are {', '.join(found) or 'none'}: run `make bench`.")
+        raise KeyError(f"There is no measurement {name!r}; there are {', '.join(found) or 'none'}: run `make bench`, "
+                       "or for searches `make bench-search`.")
     row = found[name]
     return f"{row['work']}: {row['ratio']:g}× {row['what']} {row['against']}"
 

@@ -96,6 +96,7 @@ def fit(errors, *, over="seed", resamples=200):
                          f"sizes and 2 runs, not {errors.sizes['train_size']} and {errors.sizes[over]}.")
     if not np.isfinite(errors).all():
         raise ValueError("Some errors are no numbers; drop the runs that were not trained.")
+    errors = errors.sortby("train_size")   # the first and the last of them have a meaning below
     runs = errors.transpose(over, "train_size").values
     sizes = errors.train_size.values.astype(float)
     deviation = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))

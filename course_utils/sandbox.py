@@ -136,8 +136,8 @@ def _fails(words):
     return (done.stderr.strip().splitlines() or ["it fails"])[-1] if done.returncode else ""
 
 
-def _unprivileged(user=None):
-    """The words that give up root, and every way back to it."""
+def _unprivileged(user):
+    """The words that give up root, if there is a user to become, and every way back to it."""
     ids = ["--reuid", str(user), "--regid", str(user), "--clear-groups"] if user else []
     return ["setpriv", *ids, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
 

@@ -18,7 +18,7 @@ ACTIVATIONS = {   # the function, and its slope by what comes out of it
     "sigmoid": (lambda z: 1 / (1 + np.exp(-np.clip(z, -500, 500))), lambda a: a * (1 - a))}
 
 
-def start(data, seeds, *, depth=3, width=64, scale=1.0, normalized=False):
+def start(data, seeds, *, depth=3, width=64, initial_scale=1.0, batch_norm=False):
     """Initial weights of one network for each seed: He's for the hidden layers, zero biases.
 
     Parameters
@@ -28,9 +28,9 @@ def start(data, seeds, *, depth=3, width=64, scale=1.0, normalized=False):
     seeds : sequence of int
     depth, width : int
         Hidden layers; units in each.
-    scale : float
+    initial_scale : float
         Multiplies the kernels of the hidden layers.
-    normalized : bool
+    batch_norm : bool
         With batch norm before each activation.
 
     Returns
@@ -38,16 +38,16 @@ def start(data, seeds, *, depth=3, width=64, scale=1.0, normalized=False):
     dict of lists of arrays, one for each layer
         ``kernel`` (seeds, inputs, units) and ``shift`` (seeds, 1, units; a bias, or the β of batch
         norm), of the softmax layer too; ``gamma`` (seeds, 1, units), of the hidden layers, empty
-        unless `normalized`.
+        unless `batch_norm`.
     """
     sizes = [data.x_train.shape[1], *[width] * depth, data.classes]
-    stretch = [scale * 2**0.5] * depth + [1.0]
+    stretch = [initial_scale * 2**0.5] * depth + [1.0]
     drawn = [[np.random.default_rng([seed, layer]).normal(0, spread / before**0.5, (before, after))
               for layer, (before, after, spread) in enumerate(zip(sizes[:-1], sizes[1:], stretch, strict=True))]
              for seed in seeds]
     return {"kernel": [np.stack(same) for same in zip(*drawn, strict=True)],
             "shift": [np.zeros((len(drawn), 1, size)) for size in sizes[1:]],
-            "gamma": [np.ones((len(drawn), 1, width))] * depth * normalized}
+            "gamma": [np.ones((len(drawn), 1, width))] * depth * batch_norm}
 
 
 def gradients(weights, x, y, *, activation="relu", moved=None):
@@ -202,8 +202,8 @@ def drift(data, seeds, *, steps, learning_rate, shift=0.0, stretch=1.0, jitter=0
     Returns
     -------
     xarray.DataArray, dims (step, layer, seed)
-        Change of a unit's mean over the batch, in its standard deviations (before the step), and
-        averaged over the units that vary.
+        Change of a unit's mean over the batch, in its standard deviations (before the step), averaged
+        over the units. To each standard deviation 1/1000 of their mean is added, so that none is 0.
     """
     weights, found = start(data, seeds, **network), []
     rngs = [np.random.default_rng([seed, 7]) for seed in seeds]

@@ -1,7 +1,8 @@
 """How sure may we be? Intervals over seeds, differences between arms, seeds needed.
 
-All functions take an `xarray.DataArray` with one score per run, in the score's own unit
-(accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and ``high``.
+Those of intervals and differences take an `xarray.DataArray` with one score per run, in the
+score's own unit (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and
+``high``. `seeds_needed`, `wrong_sign` and `level_each` take and return numbers.
 """
 
 import bisect
@@ -28,6 +29,8 @@ def interval(scores, *, over="seed", level=0.95):
 
     Raises
     ------
+    TypeError
+        `scores` is no DataArray.
     ValueError
         No such dimension, fewer than two runs, or a score that is NaN.
 
@@ -56,6 +59,8 @@ def paired_difference(scores, arm, *, between, over="seed", level=0.95):
 
     Raises
     ------
+    TypeError
+        `scores` is no DataArray.
     ValueError
         An arm that is not there, fewer than two pairs, or a seed that one arm lacks.
 
@@ -79,7 +84,7 @@ def unpaired_difference(scores, arm, *, between, over="seed", level=0.95):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As in `paired_difference`.
 
     Source: Welch's t for unequal variances, as `scipy.stats.ttest_ind(..., equal_var=False)`.
@@ -107,6 +112,15 @@ def resampled_interval(scores, *, test_share, over="seed", level=0.95):
         Share of the data that each split scores on; the rest it trains on.
     over, level
         As in `interval`.
+
+    Returns
+    -------
+    xarray.Dataset with ``mean``, ``low``, ``high`` over the remaining dims.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `interval`, or `test_share` is no share between 0 and 1.
 
     Source: Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning
     52, the corrected resampled t-test.
@@ -136,6 +150,11 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
     Returns
     -------
     int, at least 2.
+
+    Raises
+    ------
+    ValueError
+        `effect` or `sd` is not above 0, or it would take over 100 000 seeds.
 
     Source: power of Student's t test, `scipy.stats.nct` (Cohen 1988, chapter 2).
     """
@@ -170,6 +189,11 @@ def wrong_sign(effect, sd, *, seeds=1):
     -------
     float or array, at most 0.5.
 
+    Raises
+    ------
+    ValueError
+        `sd` is not above 0, or `seeds` is below 1.
+
     Source: normal differences, `scipy.stats.norm`; the type S error of Gelman & Tuerlinckx
     (2000), here without a test before it.
     """
@@ -192,6 +216,11 @@ def level_each(comparisons, *, level=0.95):
     -------
     float, for the argument ``level`` of `interval` and its like.
 
+    Raises
+    ------
+    ValueError
+        `comparisons` is below 1.
+
     Source: Bonferroni's inequality (Dunn 1961, Journal of the American Statistical
     Association 56).
     """
@@ -200,14 +229,14 @@ def level_each(comparisons, *, level=0.95):
     return 1 - (1 - level) / comparisons
 
 
-def _labelled(scores):
+def _labeled(scores):
     if not isinstance(scores, xr.DataArray):
         raise TypeError(f"scores is a {type(scores).__name__}; expected an xarray.DataArray, whose dimensions have "
                         "names, such as runs.val_accuracy from fit_many.")
 
 
 def _arms(scores, arm, between):
-    _labelled(scores)
+    _labeled(scores)
     for value in between:
         if arm not in scores.dims or value not in scores[arm].values:
             raise ValueError(f"There is no {arm}={value!r} in these scores; between= takes two values of "
@@ -216,12 +245,12 @@ def _arms(scores, arm, between):
 
 
 def _count(scores, over):
-    _labelled(scores)
+    _labeled(scores)
     if over not in scores.dims:
         raise ValueError(f"These scores have no dimension {over!r}, only {', '.join(map(str, scores.dims))}; "
                          "name the dimension of the repeats with over=.")
     if scores.sizes[over] < 2:
-        raise ValueError(f"An interval needs at least two runs along {over!r}; this is one.")
+        raise ValueError(f"An interval needs at least two runs along {over!r}, not {scores.sizes[over]}.")
     if scores.isnull().any():
         raise ValueError("Some scores are NaN; an interval needs one number from every run (give runs that "
                          "never arrived the largest time, and say so).")

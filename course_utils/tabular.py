@@ -1,4 +1,4 @@
-"""A tabular benchmark: several thousand small trainings, looked up instead of trained.
+"""A tabular benchmark: some twenty thousand small trainings, looked up instead of trained.
 
 A search that is judged honestly is repeated many times, and trains the same networks again and
 again. Here they were trained once, at every point of a dense grid and with several seeds, and
@@ -198,8 +198,19 @@ class Objective:
     ----------
     asked : list of dict
         The configurations, call by call.
+    tried : list of (tuple of int, int)
+        Where each of them was looked up: its place along the axes of the table, and the number of a seed.
     scores : list of float
         What the calls returned.
+    hits : bool array (width, learning_rate, l2, dropout, seed, image)
+        Those of `table`.
+    validation, test : int arrays
+        The images that choose, and all others.
+
+    Raises
+    ------
+    ValueError
+        `validation` leaves no image on one side; of a call: a knob is missing or unknown.
     """
 
     def __init__(self, seed, *, validation=100, task="digits"):

@@ -8,7 +8,7 @@ from course_utils.datasets.vectors import digits
 SIDE = 12   # of glyphs and textures, in pixels
 
 # A glyph is a letter on a square from -1 to 1, x to the right and y down: its bowl or arch is a
-# list of points, its stem one stroke. All but the first of these are mirror images.
+# list of points, its stem one stroke. d, p and q are mirror images of b, and n of u.
 _TURN = np.linspace(0, 2 * np.pi, 9)
 _BOWL = np.stack([0.6 * np.sin(_TURN), 0.4 + 0.6 * np.cos(_TURN)], 1)
 _B = [np.array([[-0.6, -1.0], [-0.6, 1.0]]), _BOWL]

@@ -36,7 +36,7 @@ def augmented(x, *, seed=0, step=0, **knobs):
     for knob, value in knobs.items():
         if knob not in KNOBS:
             raise ValueError(f"{knob!r} is no augmentation; expected some of {', '.join(KNOBS)}.")
-        grid.check(knob, value)
+        grid.check(knob, value, f"{knob} is")
     x = np.asarray(x)
     strengths = {knob: tf.constant(values[0], x.dtype) for knob, values in numbers([knobs], knobs).items()}
     draws = transformations.stream(tf.constant(noise.run_key(seed)), tf.constant(step))

@@ -55,8 +55,9 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     batch_size : int
         If the grid has none.
     optimizer : str or keras.optimizers.Optimizer
-        If the grid has none: SGD, RMSprop, Adam or AdamW, with any of their arguments, also a
-        learning-rate schedule. In a grid an optimizer goes by its `name`.
+        If the grid has none: SGD, RMSprop, Adam or AdamW, with their arguments, also a
+        learning-rate schedule, but without clipping, averaging of the weights, loss scaling and
+        gradient accumulation. In a grid an optimizer goes by its `name`.
     evaluate_every : int, optional
         Validate after so many steps, instead of after each epoch.
     batch_statistics : bool
@@ -81,7 +82,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         ``step`` with `evaluate_every`. Variables ``loss`` and ``accuracy`` (averages over
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
         inference mode), and ``diverged``: from here on a loss was not finite. A diverged
-        network still has an accuracy, that of its last answers. NaN where a cancelled
+        network still has an accuracy, that of its last answers. NaN where a canceled
         training did not get. Like Keras's, both losses contain the penalties of the model and
         of the grid, and ``penalty`` says how much of ``val_loss`` that is, where there are any.
         With `predict` also ``probability`` along ``point`` and ``class``.
@@ -94,7 +95,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     TypeError, ValueError
         Something about the grid, the data or the model, in one sentence.
     NotImplementedError
-        An optimizer or a constraint that cannot be trained this way.
+        An optimizer, one of its settings, or a constraint that cannot be trained this way.
 
     Notes
     -----
@@ -108,7 +109,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     - ``rotation``: most degrees, either way, about the center
     - ``zoom``: magnified by 1 - zoom to 1 + zoom, about the center
     - ``placement``: content (what is not 0) is moved, and never cut off; 1 to anywhere in the
-      image, 0.5 half as far towards each edge
+      image, 0.5 half as far toward each edge
     - ``shift``: most pixels, whole ones, in each direction
     - ``cutout``: side, in pixels, of a square of zeros with its center anywhere (DeVries & Taylor
       2017)

@@ -126,8 +126,11 @@ def _columns(grid):
     return {knob: [row[knob] for row in rows] for knob in rows[0]}
 
 
-def check(knob, value):
-    """Refuse a number that no training could use, before anything is compiled."""
+def check(knob, value, said=None):
+    """Refuse a number that no training could use, before anything is compiled.
+
+    `said` begins the sentence, such as "shift is"; without it the number comes from the grid.
+    """
     rules = {
         "learning_rate": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
         "seed": (lambda v: _is(numbers.Integral, v) and v >= 0, "a whole number from 0 up"),
@@ -150,7 +153,7 @@ def check(knob, value):
         "batch_size": (lambda v: _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
     }
     if knob in rules and not rules[knob][0](value):
-        raise ValueError(f"grid[{knob!r}] holds {value!r}; expected {rules[knob][1]}.")
+        raise ValueError(f"{said or f'grid[{knob!r}] holds'} {value!r}; expected {rules[knob][1]}.")
 
 
 def _is(kind, value):

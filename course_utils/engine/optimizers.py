@@ -32,8 +32,8 @@ def get(optimizer):
                          "optimizer such as keras.optimizers.SGD(momentum=0.9).") from None
     if type(optimizer) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
-        raise NotImplementedError(f"fit_many cannot train with {type(optimizer).__name__}; it knows {known}. "
-                                  "Train this model with model.fit.")
+        raise NotImplementedError(f"fit_many cannot train with {type(optimizer).__name__}; it knows {known}: take one "
+                                  "of these, or train this model with model.fit.")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise NotImplementedError("fit_many builds models of its own, so exclude_from_weight_decay(var_list=…) means "
                                   "nothing to it; give var_names, such as ['bias', 'gamma', 'beta'].")

@@ -84,8 +84,8 @@ def run(objective, space, *, n_trials, direction="maximize", sampler="tpe", prun
         raise TypeError(f'ray is {ray!r}; expected "auto", "local" or an address such as "10.0.0.1:6379".')
     reports = _takes_report(objective)
     pruner = _check_pruner(pruner, reports, batch)
-    samplers = strategies.sampler(sampler, space, seed, n_trials)
     grid = spaces.grid(space, n_trials) if sampler == "grid" else None
+    samplers = strategies.sampler(sampler, space, seed, grid)
     remote = workers is not None or ray is not None
     packed = trials.Objective(objective)
     if remote:

@@ -1,6 +1,6 @@
 """Where trials run: here, on several processes, on a Ray cluster, all as `concurrent.futures.Executor`.
 
-A future that a lost worker can no longer fulfil raises `concurrent.futures.BrokenExecutor`; the
+A future that a lost worker can no longer fulfill raises `concurrent.futures.BrokenExecutor`; the
 executor itself goes on. Beside the standard interface each one has `slots()`, how many calls it
 runs at once, and `where`, a function that names the place it is called at.
 """

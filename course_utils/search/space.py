@@ -83,7 +83,7 @@ def grid(space, n_trials):
     dict name → list of values
         All values of every `choice`; of each range equally many, or one more for the ranges
         named first, equally far apart on its scale, both ends included (of one value alone, the
-        middle). Whole numbers never more often than there are.
+        middle). A range of whole numbers gets no more points than it has numbers.
     """
     counts = dict.fromkeys(space, 1)
     points = {name: _points(distribution, 1) for name, distribution in space.items()}

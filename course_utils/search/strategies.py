@@ -5,8 +5,6 @@ import warnings
 import numpy as np
 import optuna
 
-from course_utils.search import space as spaces
-
 PRUNERS = {
     "median": optuna.pruners.MedianPruner,
     "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
@@ -33,20 +31,20 @@ class _QMC(optuna.samplers.QMCSampler):
         return self.space
 
 
-def sampler(name, space, seed, n_trials):
-    """How the configuration of each trial is found.
+def sampler(name, space, seed, grid):
+    """How the configuration of each trial is found; "grid" walks through `grid`, as `space.grid` gives it.
 
     Returns
     -------
     callable number → optuna.samplers.BaseSampler
         The sampler that draws the configuration of the trial of that number. What is random
-        hangs on the seed and the number alone, so that a resumed search goes on as if it had
+        depends on the seed and the number alone, so that a resumed search goes on as if it had
         never stopped; one sampler for all trials would draw its first ones again.
     """
     if isinstance(name, optuna.samplers.BaseSampler):
         return lambda number: name
     if name == "grid":
-        one = _Grid(spaces.grid(space, n_trials), seed=seed)
+        one = _Grid(grid, seed=seed)
     elif name == "qmc":
         one = _QMC(space, seed)
     elif name in SAMPLERS:

@@ -41,8 +41,8 @@ def create(storage, direction, pruner, space, grid):
         raise ValueError(f"The storage {storage} holds a search of another space ({_names(held.get('space'))}): use "
                          "another storage.")
     elif held.get("grid") != wanted["grid"]:
-        raise ValueError(f"The storage {storage} holds a search over another grid, or without one; a grid hangs on "
-                         "n_trials: use the same n_trials and sampler, or another storage.")
+        raise ValueError(f"The storage {storage} holds a search over another grid, or without one; a grid depends "
+                         "on n_trials: use the same n_trials and sampler, or another storage.")
     return study
 
 
