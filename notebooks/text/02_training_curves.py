@@ -215,7 +215,7 @@ print(f"lowest loss at a rate of {lowest:.2f}; "
 # Left of the fall the rate is too low to matter, right of the dotted line it is
 # too high to be of use. A common rule begins with a tenth of the rate at the
 # lowest point. It is a start, not the optimum: the test cannot know how long you
-# will train.
+# will train, and it ran on smaller batches than the trainings here, which take 32.
 
 # %% [markdown]
 # **Underfitting.** A network with one layer of three units. Look at the gap between
@@ -294,9 +294,10 @@ _ = plots.against(unshuffled.val_accuracy, "epoch", by="shuffle", ax=right,
                   title="… the validation accuracy lags")
 
 # %% [markdown]
-# Each batch holds one or two classes, and the network learns to answer with those:
-# the loss on such a batch is soon low. What it knew of the other classes is
-# overwritten. `model.fit` shuffles arrays by default; a `tf.data.Dataset` or a
+# Each batch holds one or two classes, and the network learns to answer with those.
+# What it knew of the other classes is overwritten. So the training loss falls, though
+# later than with shuffled images, and the validation accuracy, over all classes, stays
+# far behind. `model.fit` shuffles arrays by default; a `tf.data.Dataset` or a
 # generator only if you say so.
 #
 # **Inputs not scaled.** Pixels from 0 to 255 instead of 0 to 1.
@@ -314,16 +315,17 @@ _ = plots.against(inputs, "epoch", by="inputs",
 # The first step was too large by far, and after it nothing moves any more. Mended by
 # dividing by 255. Lecture 04 is about this.
 #
-# **Dead units.** Why does nothing move? Look inside. A ReLU unit that gives zero
-# for *every* training image has no gradient and never comes back. Count them, in
-# each hidden layer, after two epochs at a rate that is far too high and at a
-# moderate one.
+# **Dead units.** Why does nothing move? Look inside. Where a ReLU unit gives zero
+# for *every* training image, its own weights get no gradient: by itself it does not
+# come back. Count them, in each hidden layer, after two epochs at a rate that is far
+# too high and at a moderate one.
 
 # %% [markdown] tags=["instructor"]
 # **Ask** before the numbers come: which loss does a network have that gives
 # every class the same probability? The logarithm of the number of classes. A
 # loss that stands there is worth remembering for life. “Train longer” is the
-# wrong remedy: a dead unit has no gradient and does not come back.
+# wrong remedy: the weights of a dead unit get no gradient, so by itself it does
+# not come back.
 
 # %%
 for rate in (1.0, 0.1):
@@ -344,7 +346,8 @@ for rate in (1.0, 0.1):
 # the loss stands at $\ln 10 \approx 2.3$, the loss of guessing. **A loss that
 # stands at $\ln$(number of classes) is the symptom.** Mended by a lower rate,
 # scaled inputs, He initialization, or an activation that does not die
-# (`leaky_relu`). A dead unit does not come back, so begin anew.
+# (`leaky_relu`). No gradient gets through a dead layer to those below it either, so
+# nothing will revive it: begin anew.
 
 # %% [markdown]
 # **Cold batch-norm statistics.** With Keras's default momentum, and with one that
@@ -408,7 +411,7 @@ _ = ax.set_ylabel("accuracy")
 # | training and validation both poor, no gap | underfitting | larger network, train longer, weaker penalty |
 # | validation gets worse while training still improves | overfitting | more data, a regularizer, stop early |
 # | validation as good as training, to the end | perhaps a leak | split first, then copy, augment, scale |
-# | training improves, validation stays near chance | not shuffled | shuffle |
+# | training loss falls, validation stays far behind from the start | not shuffled | shuffle |
 # | at chance from the first epoch, nothing moves | inputs not scaled | scale them |
 # | loss stands at $\ln$(classes) | dead units | lower rate, scaling, He, `leaky_relu`; begin anew |
 # | validation lags in the first epochs, with batch norm | cold running averages | lower momentum, or wait |

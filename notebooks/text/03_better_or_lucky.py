@@ -143,7 +143,8 @@ for name, variance in {"another seed, the same split": same_split,
 #
 # You train A and B with $n$ seeds each. If run $i$ of A and run $i$ of B have
 # something in common, subtract first: $d_i = b_i - a_i$. With their mean $\bar d$,
-# their standard deviation $s_d$, and Student's $t$ at 97.5 %,
+# their standard deviation $s_d$, and Student's $t$ at 97.5 % ($s_a$ and $s_b$: the
+# standard deviations of the runs of A and of B; $\nu$: Welch's degrees of freedom),
 #
 # $$\text{paired:}\quad \bar d \pm t_{n-1}\,\frac{s_d}{\sqrt n}, \qquad
 # \text{unpaired:}\quad \bar b - \bar a \pm t_\nu
@@ -229,8 +230,9 @@ _ = plots.intervals(
 # *Holds*: all of the interval lies beyond the threshold. *Holds in part*: all of
 # it lies between no effect and the threshold. *Does not hold*: all of it lies below
 # the threshold, and it reaches down to “no effect” or lies on the harmful side (some
-# claims know no “in part”; then below is below). *Undecided*: it straddles the threshold. That is a finding too. It
-# says that you need more seeds, not that there is nothing.
+# claims know no “in part”; then below is below). *Undecided*: it straddles the
+# threshold. That is a finding too. It says that you need more seeds, not that there
+# is nothing.
 
 # %% [markdown]
 # ## The lab
@@ -414,8 +416,8 @@ for effect in (2.0, 1.0, 0.4):
 
 # %% [markdown]
 # By the formula half the effect costs four times the seeds; where they are few,
-# Student's t asks for some more. If the last line is
-# more than you can pay, say so, and claim nothing about 0.4 points.
+# Student's t asks for some more. If the last line is more than you can pay, say so,
+# and claim nothing about 0.4 points.
 
 # %% [markdown]
 # ## What goes wrong

@@ -25,6 +25,8 @@
 # will find the grain, and what is around it.
 #
 # ## Predict first
+#
+# Commit yourself before you run anything.
 
 # %%
 from course_utils import quiz
@@ -186,7 +188,7 @@ _ = plots.images(pictures, title="Only per-image scaling undoes the veil")
 # The scalings by column were made for images like the upper one, and send the lower
 # one somewhere else: pixels at the edge, which hardly ever vary, shine brightest.
 # Per-image scaling knows nothing of other images. It needs no training data, and it
-# cannot be wrong about a new camera.
+# cannot be wrong about a new camera's contrast and brightness.
 #
 # ## The lab
 #
@@ -324,6 +326,9 @@ _ = plots.intervals(effects, neutral=1, threshold=slows.threshold,
                     title="Standardizing saves steps, most in unequal units")
 
 # %% [markdown]
+# In unequal units it saves most. But both intervals lie left of “no effect”: on digits
+# standardizing speeds training up even where all features share a unit.
+#
 # ## Trial 3: min–max, or standardization?
 
 # %%
@@ -360,16 +365,19 @@ _ = plots.intervals(
 # %% [markdown] tags=["instructor"]
 # **Ask** for the row that does not belong, and then for the reason. “The
 # extremes” is the wrong one: there are no misread values here. Compare the two
-# rows of the same tones: only the place of the zero differs. What all inputs
-# have in common drowns what tells them apart.
+# rows of the same tones: the zero is elsewhere, and the range is twice as wide,
+# for which the tuned learning rate makes up. What all inputs have in common
+# drowns what tells them apart.
 
 # %% [markdown]
 # On clean digits the two are close; this is where the claim comes from. On tones
 # min–max to 0 … 1 hardly learns, and to −1 … 1 it does at least as well as
 # standardization. So it was not the extremes, it was the *mean*: all 64 inputs sat
 # around one half, and what they had in common drowned what tells them apart. Moving
-# the zero to the middle of the range was enough. The two scalings differ twice, then:
-# in what an extreme value does to them, and in where they put the zero.
+# the zero to the middle of the range was enough. (The range is twice as wide, too; but
+# each row has the learning rate that is best for it, and that makes up for a factor.)
+# The two scalings differ twice, then: in what an extreme value does to them, and in
+# where they put the zero.
 #
 # ## Hidden layers drift too
 #
@@ -521,8 +529,7 @@ for verdict in verdicts:
 # take the statistics from the training data; and put them into the model.
 #
 # **Where to go next.** Lecture 05 takes the step inside, to the hidden layers, and
-# builds batch normalization from scratch. Exercise 02 belongs to this lecture and the
-# next ones.
+# builds batch normalization from scratch. Exercise 02 begins after that one.
 #
 # **References.**
 #

@@ -107,8 +107,8 @@ print("equal to batch_norm:", np.allclose(z_hat, ours))
 # **γ and β** let the layer choose another scale and another place, because mean
 # 0 and variance 1 may not be what the next layer needs. They can even undo the
 # normalization: with $\gamma = \sqrt{\sigma^2 + \varepsilon}$ and $\beta = \mu$
-# the layer returns what it was given. So it takes nothing away that the network
-# could not learn to put back.
+# the layer returns what it was given. So for one batch, and at inference for all of
+# them, it takes nothing away that the network could not learn to put back.
 #
 # **The bias $b$** before the layer, on the other hand, does nothing at all. It
 # moves a whole column; the mean moves with it and is subtracted.
@@ -389,13 +389,14 @@ verdicts[1]
 
 # %% [markdown] tags=["instructor"]
 # **Point at** the cross where all units began. The units of the first layer
-# went in all directions, those of the second together and then apart. Then be
+# went both ways from it, those of the second together and then apart. Then be
 # honest with the next figure: using a pair for each unit hardly shows in the
 # accuracy. It is counting that refutes the claim.
 
 # %% [markdown]
-# The units of the first layer went in all directions, and one pair says next to
-# nothing about them. Those of the second went together, and then apart.
+# In this network the units of the first layer went both ways from the start, and one
+# pair says next to nothing about them. Those of the second went together, and then
+# apart.
 #
 # Does it matter, though? That is another question, so it gets another number.
 # Put the mean γ and the mean β of each layer in the place of the units' own; or
@@ -418,9 +419,9 @@ _ = plots.intervals(gained, neutral=0, xlabel="validation accuracy gained",
 # Training with one pair costs nothing on digits and something on tones; whether
 # for want of numbers, or because one number that collects the gradients of all
 # units takes larger steps, these runs do not say. So do not expect accuracy to
-# correct anybody who believes in one pair per layer. Counting does. And that is
-# *here*: there are networks of which nothing but γ and β is trained, and which
-# learn all the same (Frankle, Schwab & Morcos 2021).
+# correct anybody who believes in one pair per layer. Counting does. That is so in
+# these networks; in others nothing but γ and β is trained, and they learn all the
+# same (Frankle, Schwab & Morcos 2021).
 #
 # ## What goes wrong
 #

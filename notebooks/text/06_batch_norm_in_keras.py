@@ -229,10 +229,10 @@ verdicts[0]
 # %% [markdown]
 # Each bar is a seed. Whoever trains once can report either side. (The ledger at the
 # end has a second task, where it is not the same.) The place matters for other
-# reasons. Behind a *sigmoid*, at a high learning rate, the network of lecture 07
-# fell behind; and only directly behind a `Dense` layer does it make
-# the bias redundant. Which is why you should write `use_bias=False` there, and
-# must not write it in the example above:
+# reasons. Put behind a *sigmoid*, it makes a network fall behind at a high learning
+# rate, as lecture 07 will show; and only directly behind a `Dense` layer does it make
+# the bias redundant. Which is why you should write `use_bias=False` there, and must
+# not write it in the example above:
 
 # %% tags=["nbval-check-output"]
 x = digits.x_train[:64]
@@ -252,7 +252,9 @@ for name, activation in cases.items():
 # A trap first. An epoch with batches of 2 has sixteen times as many updates as one
 # with 32; who compares epochs compares budgets. Here all arms take the *same
 # number of updates*. And smaller batches mean noisier gradients for any network,
-# so the one without normalization tells how much that alone costs.
+# so the one without normalization tells how much that alone costs. A third network
+# has layer normalization, which takes mean and variance over the units of each sample
+# (a table below has more of that kind).
 
 # %%
 quiz.ask("06", "two")
@@ -455,8 +457,9 @@ for name, served in {"as in training": x, "darker": x / 3}.items():
 
 # %% [markdown]
 # With the statistics of a mixed batch of dark images, the same weights answer
-# well. Is training mode the cure, then? The last column says no: let the batch be
-# all zeros, then all ones, and the layer subtracts what tells the classes apart.
+# well. Is training mode the cure, then? The last column says no: let one batch hold
+# images of the digit 0 only, the next one of the digit 1, and the layer subtracts what
+# tells the classes apart.
 # Mended by treating serving images exactly as training images, or by estimating
 # the averages anew: lecture 08.
 #
@@ -509,9 +512,10 @@ print(f"accuracy gained by decay 0.1: {gain['mean']:+.3f} "
       f"[{gain['low']:+.3f}, {gain['high']:+.3f}]")
 
 # %% [markdown]
-# The learning rate was constant, and yet the effective one grew. Weight decay on
-# normalized layers is a schedule of the learning rate; tune the two together. (The
-# softmax layer, γ and β are decayed too. For them nothing cancels it.)
+# The learning rate was constant, and yet the effective one grew; and here the
+# strongest decay cost accuracy. Weight decay on normalized layers is a schedule of the
+# learning rate; tune the two together. (The softmax layer, γ and β are decayed too.
+# For them nothing cancels it.)
 #
 # **“Our images do not fit into memory, so the batch is 2.”** For a convolution that
 # is less bad than for a `Dense` layer: its features are averaged over pixels too.

@@ -10,8 +10,8 @@
 #   interval of the difference;
 # - **recognize** the three ways in which a figure about batch norm misleads.
 #
-# You need about 50 minutes. You should be able to build and fit a small network
-# in Keras. Nothing is downloaded.
+# You need about 50 minutes. It builds on lectures 03 (intervals of a difference)
+# and 05 (the layer itself). Nothing is downloaded.
 
 # %% [markdown]
 # ## The claims
@@ -57,7 +57,9 @@ quiz.ask("07", "rates")
 #
 # $\mu_d$ and $\sigma_d^2$ belong to *this batch*; $\gamma_d$ and $\beta_d$ are
 # learned. At inference there may be no batch, so Keras keeps running averages of
-# $\mu$ and $\sigma^2$ and uses those. Remember that: one of today's traps is there.
+# $\mu$ and $\sigma^2$ and uses those. Its argument `momentum` is the share of the old
+# average that stays when a new batch comes in. Remember that: one of today's traps
+# is there.
 #
 # The data first. `Split` holds training and validation images, and a test set
 # that we leave closed.
@@ -165,11 +167,12 @@ _ = plots.against(rates.val_accuracy.isel(epoch=-1), "learning_rate",
 
 # %%
 wider = claims.get("bn-wider-range")
-verdicts = [higher.judge(rates), wider.judge(rates)]
-verdicts[0]
+verdicts = [higher.judge(rates)]
+verdicts[-1]
 
 # %%
-verdicts[1]
+verdicts.append(wider.judge(rates))
+verdicts[-1]
 
 # %% [markdown]
 # ## Trial 2: ten times faster
@@ -346,6 +349,7 @@ _ = plots.intervals(
     threshold=few.threshold, neutral=0,
     xlabel="validation accuracy gained by batch norm",
     title="No protection against overfitting here")
+print(*verdicts[-2:], sep="\n")
 
 # %% [markdown]
 # And the generalization gap, training minus validation accuracy:
@@ -355,7 +359,7 @@ for name, runs in {"64 images": few_images,
                    "30 % wrong labels": wrong_labels}.items():
     gap = (runs.accuracy - runs.val_accuracy).isel(epoch=-1)
     more = stats.paired_difference(gap, "batch_norm",
-                                         between=(False, True))
+                                   between=(False, True))
     print(f"{name}: the gap grows by {more['mean']:+.3f} "
           f"[{more['low']:+.3f}, {more['high']:+.3f}] with batch norm")
 
@@ -482,7 +486,7 @@ print(f"validation              {warm.val_accuracy:.2f}")
 # %%
 final = rates.val_accuracy.isel(epoch=-1)
 gain = stats.paired_difference(final, "batch_norm",
-                                     between=(False, True))
+                               between=(False, True))
 for rate in (0.01, 0.1, 1.0):
     at = gain.sel(learning_rate=rate, method="nearest")
     print(f"rate {rate:4}: {at['mean']:+.3f} "

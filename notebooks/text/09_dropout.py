@@ -94,9 +94,10 @@ for rate in (0.2, 0.5, 0.8):
 #
 # ### The gradient passes through the same mask
 #
-# The mask is a constant factor. So is its gradient: what was dropped learns
-# nothing from this sample. Compare with differences of the loss, once through the
-# mask that was drawn in the forward pass and once through a new one:
+# The mask is a constant factor, so the gradient is multiplied by the same mask:
+# what was dropped learns nothing from this sample. Compare with differences of the
+# loss, once through the mask that was drawn in the forward pass and once through a
+# new one:
 
 # %% tags=["nbval-check-output"]
 def dropout_backward(dout, mask):
@@ -285,7 +286,7 @@ _ = plots.intervals(
     xlabel="accuracy gained by dropout, each arm at its best rates",
     title="With plenty of right labels there is nothing to gain")
 verdicts = [prevents.judge(runs)]
-verdicts[0]
+verdicts[-1]
 
 # %% [markdown] tags=["instructor"]
 # **The figure not to skip.** Three rows, the three answers of the first
@@ -310,7 +311,7 @@ verdicts[0]
 
 # %%
 verdicts.append(half.judge(runs))
-verdicts[1]
+verdicts[-1]
 
 # %% [markdown]
 # And in a narrow network? The same trial with 16 units instead of 64, labels wrong.
@@ -352,7 +353,7 @@ ax = plots.against(race.val_accuracy.sel(step=slice(0, 330)), "step",
                    labels={0.0: "without dropout", 0.5: "rate 0.5"})
 _ = ax.axhline(trials.GOAL, color="0.4", linewidth=1, marker="")
 verdicts.append(slows.judge(race))
-verdicts[2]
+verdicts[-1]
 
 # %% [markdown]
 # This one holds, and on tones it takes even more steps. Each step trains half a
@@ -402,7 +403,7 @@ _ = plots.intervals(
     xlabel="accuracy gained by dropout",
     title="On digits the two get along")
 verdicts.append(beside.judge(normalized))
-verdicts[3]
+verdicts[-1]
 
 # %% [markdown] tags=["instructor"]
 # **Point at** the two lower rows before the upper ones: with wrong labels

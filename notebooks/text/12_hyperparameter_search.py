@@ -113,7 +113,7 @@ for ax, (title, part) in zip(axes, maps.items(), strict=True):
         "width", "dropout")
     part.plot.pcolormesh(x=x, y=y, ax=ax, xscale="log", cmap="viridis",
                          yscale="log" if y == "l2" else "linear")
-    ax.set(title=title, xlabel=plots.name(x), ylabel=y)
+    ax.set(title=title, xlabel=plots.name(x), ylabel={"l2": "L2"}.get(y, y))
     ax.grid(visible=False)
 axes[1].set_xscale("log", base=2)
 
@@ -139,9 +139,9 @@ for good in (0.8, 0.85, 0.88):
 # - **Grid**: the same few values on every axis, all combinations.
 # - **Random**: each trial drawn from the whole space (Bergstra & Bengio 2012).
 # - **Quasi-random**: points that keep out of each other's way (Sobol).
-# - **TPE**: after some random trials, estimate where good trials lie and where bad
-#   ones do, and try what is likely among the good and unlikely among the bad ones.
-#   One kind of *Bayesian optimization*.
+# - **TPE** (tree-structured Parzen estimator): after some random trials, estimate where
+#   good trials lie and where bad ones do, and try what is likely among the good and
+#   unlikely among the bad ones. One kind of *Bayesian optimization*.
 #
 # In Optuna you write a function of a `trial`, and it asks for values. `log=True`
 # says that a factor of ten counts the same everywhere:
@@ -264,11 +264,11 @@ ax = plots.intervals(
 
 # %%
 verdicts = [random.judge(found)]
-verdicts[0]
+verdicts[-1]
 
 # %%
 verdicts.append(bayes.judge(found))
-verdicts[1]
+verdicts[-1]
 
 # %% [markdown]
 # Dozens of repetitions, and neither is settled; whatever the difference is, it is small.
@@ -289,7 +289,7 @@ for budget, counts in {16: dict.fromkeys(tabular.SPACE, 2), 36: trials.EVEN,
         arms.again, "arm", between=("grid", "random"))
 ax = plots.intervals(by_budget, neutral=0, threshold=random.threshold,
                      xlabel="test accuracy gained by random over grid search",
-                     title="Hardly a point, at any of these budgets")
+                     title="No clear lead at any of these budgets")
 ax.locator_params(axis="x", nbins=6)
 
 # %% [markdown]
@@ -327,7 +327,7 @@ quiz.ask("12", "best")
 keeps = claims.get("hs-what-you-get")
 winners = keeps.trial(datasets.digits, range(keeps.seeds))
 verdicts.append(keeps.judge(winners))
-verdicts[2]
+verdicts[-1]
 
 # %% [markdown]
 # The *winner's curse*. Each score is truth plus luck, and the highest has been chosen
@@ -433,7 +433,7 @@ _ = plots.intervals(
 at_once = claims.get("hs-at-once")
 schemes = at_once.trial(datasets.digits, range(at_once.seeds))
 verdicts.append(at_once.judge(schemes))
-verdicts[3]
+verdicts[-1]
 
 # %%
 ax = plots.axes()
@@ -472,7 +472,8 @@ heights = np.array([(column - column.min()) / (column.max() - column.min())
 ax = plots.axes()
 ax.plot(heights[:, :-10:3], color="0.8", linewidth=0.6, linestyle="-", marker="")
 ax.plot(heights[:, -10:], color="C1", linestyle="-", marker="")
-_ = ax.set(xticks=range(4), xticklabels=[*map(plots.name, ranges)],
+names = [plots.name(knob).replace("l2", "L2") for knob in ranges]
+_ = ax.set(xticks=range(4), xticklabels=names,
            yticks=[0, 1], yticklabels=["lowest", "highest"],
            title="The best ten: wide, a middling rate, not too much L2")
 

@@ -471,8 +471,8 @@ print("kept at 0.8, so at 0.2:", np.greater_equal(masks[0], masks[2]).all())
 # if the networks are larger), and each core of your computer takes the next block.
 # Ten, because one program then
 # does for a grid of any size (the last block is filled up), because ten small
-# networks fit the fast memory next to a core, and because a larger stack saved
-# nothing more when we tried. (A graphics card gets more at a time.) How long do
+# networks fit the fast memory next to a core, and because a larger stack saves
+# nothing more. (A graphics card gets more at a time.) How long do
 # ten take, compared with one? And twenty?
 
 # %% tags=["live-only"]
