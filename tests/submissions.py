@@ -98,7 +98,6 @@ def colab(book):
 
 
 def vs_code(book):
-    book["nbformat_minor"] = 2
     without_ids(book)
     book["nbformat_minor"] = 2
     book["metadata"] |= {"kernelspec": {"display_name": ".venv", "language": "python", "name": "python3"},

@@ -41,8 +41,10 @@ def test_every_figure_of_a_notebook_says_what_it_shows(path):
     for cell in nbformat.read(path, 4).cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                text = output.metadata["image/png"]["alt"]
-                assert is_a_finding(text) or text.count(" ") > 15, text   # the sentence of a lab may be one
+                alt, words = output.metadata.get("image/png", {}).get("alt", ""), output.data["text/plain"]
+                assert alt, f"A figure has no words; run `course build {path.stem[:2]}`."
+                assert is_a_finding(alt) or alt.count(" ") > 15, alt   # the sentence of a lab may be one
+                assert words == f"Figure: {alt}" or (words.startswith("labs.") and words.partition("\n")[2] == alt)
 
 
 def test_names_of_axes_are_no_finding():

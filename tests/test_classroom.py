@@ -408,17 +408,6 @@ def test_the_devcontainer_sets_the_course_up_as_everywhere():
     assert all(set(port) <= {"label", "onAutoForward", "protocol"} for port in container["portsAttributes"].values())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="repo2docker runs on Linux and macOS")
-def test_binder_installs_the_lock_after_it_has_the_files():
-    command = [pathlib.Path(sys.executable).with_name("jupyter-repo2docker"), "--no-build", "--debug", "."]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    dockerfile = done.stdout + done.stderr
-    copied = re.search(r"^COPY .* src/ \$\{REPO_DIR\}", dockerfile, re.MULTILINE)
-    installed = dockerfile.index('env update -p ${NB_PYTHON_PREFIX} --file "environment.yml"')
-    assert copied.start() < installed   # environment.yml names the lock and the folder itself
-    assert not [name for name in ("binder", ".binder") if (ROOT / name).exists()]   # they would replace environment.yml
-
-
 # The load test
 
 
@@ -440,3 +429,12 @@ def test_no_kernel_was_killed_under_load():
     assert not any(row["killed"] for row in rows)
     crash = rows[-1]["crash"]
     assert (crash["fallen"], crash["alive"]) == (2, crash["others"])
+
+
+@pytest.mark.parametrize("more", [[], ["https://hub.example.org"], ["https://hub.example.org", "x", "y"]])
+def test_links_as_a_script_takes_an_address_and_a_hub_and_no_more(more):
+    command = [sys.executable, ROOT / "classroom" / "links.py", "https://github.com/NAME/course", *more]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wanted = links.links("https://github.com/NAME/course", *more[:1])
+    assert done.stdout == "".join(f"{place}:\n{link}\n\n" for place, link in wanted.items())

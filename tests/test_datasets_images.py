@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from course_utils import datasets
 from course_utils.datasets import images
+from tests.sentences import refused
 
 MIRRORS = {"left-right": (-1, 1), "top-bottom": (1, -1)}
 TWINS = {"left-right": {"b": "d", "d": "b", "p": "q", "q": "p"},
@@ -45,7 +46,7 @@ def test_digits_at_random_reach_every_edge_and_centered_ones_none(digits):
     ({"size": 7}, "size is 7; expected a whole number of pixels from 8 up"),
     ({"size": 12.0}, "size is 12.0; expected"), ({"placement": "left"}, "write 'random' or 'center'")], ids=str)
 def test_a_canvas_that_cannot_be_is_one_sentence(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         datasets.canvas_digits(**arguments)
 
 

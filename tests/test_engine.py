@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from course_utils import fit_many, models
 from course_utils.engine import blocks, draws, program, starts
 from tests.by_keras import expect_equal, train
+from tests.sentences import refused
 
 
 def by_keras(split, *, batch_norm=False, learning_rate=0.1, **options):
@@ -146,7 +147,7 @@ def test_it_predicts_samples_as_keras_does(small):
 @pytest.mark.parametrize("points", [np.zeros((3, 7)), np.zeros((0, 6)), np.zeros(6), np.full((2, 6), np.nan),
                                     [["a"] * 6]], ids=str)
 def test_samples_that_cannot_be_predicted_are_one_sentence(small, points):
-    with pytest.raises(ValueError, match="predict"):
+    with refused(ValueError, match="predict"):
         fit_many(models.mlp, small, {"learning_rate": 0.1}, epochs=1, predict=points)
 
 
@@ -217,9 +218,8 @@ def wide(width=3):
     (wide, {"width": 5}, "data have 3 classes; give its last layer 3 units"),
 ])
 def test_mistakes_in_the_grid_are_one_sentence(small, build, grid, message):
-    with pytest.raises(ValueError, match=message) as caught:
+    with refused(ValueError, match=message):
         fit_many(build, small, grid, epochs=1)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_grid_that_is_no_dict(small):
@@ -236,7 +236,7 @@ def test_a_grid_that_is_no_dict(small):
     ({"x_val": np.zeros((0, 6)), "y_val": np.zeros(0, int)}, "at least one"),
 ])
 def test_mistakes_in_the_data_are_one_sentence(small, change, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         fit_many(models.mlp, small.replace(**change), {}, epochs=1)
 
 
@@ -252,7 +252,7 @@ def test_data_that_are_no_split():
     ({"epochs": 1, "dtype": "float16"}, "dtype is 'float16'; expected 'float32' or 'float64'"),
 ])
 def test_mistakes_in_the_budget_are_one_sentence(small, arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         fit_many(models.mlp, small, {}, **arguments)
 
 
@@ -262,7 +262,7 @@ def test_steps_of_different_batch_sizes_cannot_share_an_axis(small):
 
 
 def test_a_model_for_other_data_is_one_sentence(digits):
-    with pytest.raises(ValueError, match=r"pass input_shape=\(64,\)"):
+    with refused(ValueError, match=r"pass input_shape=\(64,\)"):
         fit_many(wide, digits, {}, epochs=1)
 
 
@@ -280,7 +280,7 @@ def test_configurations_are_the_runs_of_a_grid(small):
         np.testing.assert_allclose(one.val_loss, every.val_loss.sel(row), rtol=1e-9)
 
 
-def test_the_same_configuration_twice_is_trained_twice(small):
+def test_the_same_configuration_twice_gives_the_same_twice(small):
     runs = fit_many(models.mlp, small, {"configuration": [{"learning_rate": 0.1}] * 2, "width": 4}, epochs=1)
     assert runs.val_loss[0] == runs.val_loss[1]
 
@@ -295,6 +295,5 @@ def test_the_same_configuration_twice_is_trained_twice(small):
     ({"configuration": [{"dropout": 0.1}, {"dropout": 1.5}]}, ValueError, "holds 1.5; expected a rate"),
 ])
 def test_mistakes_in_configurations_are_one_sentence(small, grid, kind, message):
-    with pytest.raises(kind, match=message) as raised:
+    with refused(kind, match=message):
         fit_many(models.mlp, small, grid, epochs=1)
-    assert "\n" not in str(raised.value)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import early_stopping, fit_many
+from tests.sentences import refused
 
 
 class Scripted(keras.Model):
@@ -67,5 +68,5 @@ def test_each_run_stops_on_its_own(small):
     ({"patience": 1, "monitor": "val_f1"}, "has no 'val_f1' by epoch or step"),
     ({"patience": -1}, "expected two numbers from 0 up"), ({"patience": 1, "min_delta": -0.1}, "from 0 up")])
 def test_mistakes_are_one_sentence(options, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         early_stopping(curves([0.1, 0.2], "val_loss"), **options)

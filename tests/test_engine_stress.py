@@ -56,7 +56,7 @@ def test_the_pool_holds_diverged_and_calm_runs(everything):
     assert not everything.diverged.sel(learning_rate=[0.01, 0.1]).any()
 
 
-def test_cancelling_a_part_keeps_what_was_finished(small, monkeypatch):
+def test_canceling_a_part_keeps_what_was_finished(small, monkeypatch):
     monkeypatch.setattr(blocks, "ON_CPU", 2)
     seen = []
 

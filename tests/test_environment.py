@@ -5,6 +5,7 @@ import importlib.metadata
 import pytest
 
 from course_utils import environment
+from tests.sentences import is_one_sentence
 
 
 def test_here_all_is_well(capsys):
@@ -48,7 +49,9 @@ def test_a_training_that_fails_is_one_sentence(monkeypatch):
         raise RuntimeError("no such device")
 
     monkeypatch.setattr(course_utils, "fit_many", fail, raising=False)
-    assert environment.problem_with_training().startswith("Training failed (RuntimeError: no such device)")
+    said = environment.problem_with_training()
+    assert said.startswith("Training failed (RuntimeError: no such device)")
+    assert is_one_sentence(said), said
 
 
 def test_the_slider_answers():

@@ -203,3 +203,16 @@ def test_the_pristine_exercises_are_those_of_the_solutions():
     for twin in build.solutions():
         stored = json.loads((checks.PRISTINE / f"{twin.stem}.ipynb").read_text(encoding="utf-8"))
         assert stored == json.loads(nbformat.writes(build.exercise(twin)))
+
+
+@pytest.mark.parametrize("number", [2.10, 2, None])
+def test_a_question_without_quotes_is_one_sentence_and_no_hint(number, capsys, at_work):
+    exercise.hint(number)
+    assert capsys.readouterr().out == 'Write the number of the question in quotes, as in hint("2.10").\n'
+    assert not exercise._revealed
+
+
+def test_the_command_says_which_exercise_was_reset(monkeypatch, capsys):
+    monkeypatch.setattr(exercise, "reset", lambda name: None)
+    assert cli.main(["reset", "2"]) == 0
+    assert capsys.readouterr().out == "02_batch_normalization is as it was at first.\n"

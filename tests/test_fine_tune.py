@@ -3,10 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from course_utils import models
 from course_utils.engine import draws
-from course_utils.fine_tune import each, fine_tune, stack
+from course_utils.fine_tune import MOST, _a_twentieth, each, fine_tune, stack
+from tests.sentences import refused
 
 
 def networks(seeds, **arguments):
@@ -76,5 +79,29 @@ def test_stacking_and_taking_apart_again():
     ({"steps": 2, "train_size": 8}, "A batch of 32 is more than 8 samples; choose a smaller one")])
 def test_wrong_arguments_are_one_sentence(digits, arguments, message):
     [model] = networks([0])
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         fine_tune(model, stack([model]), digits, learning_rate=0.1, **arguments)
+
+
+@pytest.mark.parametrize("build", [
+    lambda: networks([0], dropout=0.5)[0], lambda: networks([0], l2=0.01)[0],
+    lambda: keras.Sequential([keras.Input((64,)), keras.layers.GaussianNoise(0.1), keras.layers.Dense(10)])],
+    ids=["dropout", "penalty", "noise"])
+def test_what_it_would_not_apply_is_one_sentence(digits, build):
+    model = build()
+    with refused(ValueError, match="without dropout, noise and penalties, and this model has some"):
+        fine_tune(model, stack([model]), digits, learning_rate=0.1, steps=2)
+
+
+@given(st.integers(0, 5000))
+def test_the_default_between_two_validations_is_the_largest_that_is_accepted(steps):
+    chosen, most = _a_twentieth(steps), min(MOST, max(1, steps // 20))
+    assert 1 <= chosen <= most
+    assert steps % chosen == 0
+    assert all(steps % every for every in range(chosen + 1, most + 1))
+
+
+def test_any_number_of_steps_has_a_default(digits):
+    [model] = networks([0])
+    runs, _ = fine_tune(model, stack([model]), digits, learning_rate=0.1, steps=45)
+    assert runs.step.values.tolist() == list(range(46))

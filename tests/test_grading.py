@@ -286,7 +286,9 @@ def test_without_namespaces_root_ends_all_processes_of_the_submissions_user():
     started = subprocess.Popen(["setpriv", "--reuid", str(user), "--clear-groups", "sleep", "3141"], env={
         "PATH": os.environ["PATH"]}, start_new_session=True)
     other = subprocess.Popen(["sleep", "3142"])
-    time.sleep(0.5)
+    end = time.monotonic() + 30
+    while psutil.Process(started.pid).uids().real != user and time.monotonic() < end:
+        time.sleep(0.01)
     ended = subprocess.Popen(["true"], start_new_session=True)
     sandbox._end(ended, sandbox.Fence([], True, "It lacks much."), "mark", user)
     assert started.wait(timeout=10) == -signal.SIGKILL
@@ -319,6 +321,7 @@ def test_interrupted_it_ends_what_it_started_and_continues_when_rerun(kill, keys
     end = time.monotonic() + 300
     while not noted.exists() and time.monotonic() < end:
         time.sleep(0.1)
+    assert noted.exists()
     time.sleep(1)   # now it is busy with the slow one
     running.send_signal(kill)
     _, said = running.communicate(timeout=120)

@@ -7,11 +7,10 @@ import pytest
 import xarray as xr
 
 from course_utils import labs
-from tests.lab_states import closed, pairs
+from tests.lab_states import PNG, closed, pairs
 
 LAB = labs.batch_norm_modes
 module = sys.modules[LAB.__module__]
-PNG = b"\x89PNG"
 
 
 def results(steps, *, taken=None):

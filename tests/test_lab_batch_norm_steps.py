@@ -8,11 +8,10 @@ from scipy import stats
 
 from course_utils import labs
 from course_utils.labs import controls
-from tests.lab_states import closed, pairs
+from tests.lab_states import PNG, closed, pairs
 
 LAB = labs.batch_norm_steps
 module = sys.modules[LAB.__module__]
-PNG = b"\x89PNG"
 
 
 def render(**state):

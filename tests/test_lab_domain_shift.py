@@ -9,11 +9,10 @@ import xarray as xr
 from course_utils import datasets, labs
 from course_utils.claims.pretrained_networks import halves, shifted, trained_on_half, with_norms
 from course_utils.fine_tune import each
-from tests.lab_states import closed, pairs
+from tests.lab_states import PNG, closed, pairs
 
 LAB = labs.domain_shift
 module = sys.modules[LAB.__module__]
-PNG = b"\x89PNG"
 
 
 def results(steps, arms=4):
@@ -44,18 +43,13 @@ def test_a_partial_result_can_be_drawn():
     assert LAB.done(results(60, arms=2)) == 0.5
 
 
-@pytest.fixture(scope="module")
-def trained():
-    return trained_on_half(datasets.digits, module.SEEDS)
-
-
 def final(state, seen=None):
     runs = closed(LAB).compute(LAB.checked(state),
                                lambda partial: seen is not None and seen.append(partial.sizes["arm"]))
     return runs.isel(step=-1).mean("seed")
 
 
-def test_it_trains_for_real(trained):
+def test_it_trains_for_real():
     """What the lecture tells: contrast is cured without labels, eight images are too few, noise needs training."""
     seen = []
     darker = final({"contrast": 0.3, "noise": 0.0}, seen)
@@ -69,18 +63,18 @@ def test_it_trains_for_real(trained):
     assert abs(noisy.sel(arm="re-estimated") - noisy.sel(arm="unchanged")) < 0.05
 
 
-def test_a_picture_is_a_pure_function_of_the_state(trained):
+def test_a_picture_is_a_pure_function_of_the_state():
     state = LAB.checked({"steps": 20})
     assert closed(LAB).render(state) == closed(LAB).render(state)
 
 
-def test_it_stops_when_told(trained):
+def test_it_stops_when_told():
     runs = closed(LAB).compute(LAB.checked({"steps": 20}), lambda partial: partial.sizes["arm"] == 2)
     assert runs.sizes["arm"] == 2
 
 
-def test_re_estimated_statistics_are_those_of_the_new_images(trained):
-    model, weights = trained
+def test_re_estimated_statistics_are_those_of_the_new_images():
+    model, weights = trained_on_half(datasets.digits, module.SEEDS)
     x = shifted(halves(datasets.digits())[1], contrast=0.4, noise=0.1).x_train
     chosen = np.random.default_rng(2).permutation(x)[:64]
     for number, network in enumerate(each(with_norms(model), module.re_estimated(model, weights, x, 64))):

@@ -8,11 +8,10 @@ import pytest
 import xarray as xr
 
 from course_utils import labs
-from tests.lab_states import closed, pairs
+from tests.lab_states import PNG, closed, pairs
 
 LAB = labs.penalties
 module = sys.modules[LAB.__module__]
-PNG = b"\x89PNG"
 
 
 def results(steps=module.STEPS):
@@ -32,7 +31,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_told():
         assert picture.startswith(PNG)
         assert sentence.startswith(module.called(state["kind"], state["strength"]))
         assert "without the brake 70.0% [70.0%, 70.0%], with the brake 80.0% [80.0%, 80.0%]" in sentence
-        assert "gained by the brake +10.0% [+10.0%, +10.0%]" in sentence
+        assert "gained by the brake +10.0 [+10.0, +10.0] points." in sentence
         assert "25% are within 0.001 of zero with the brake, 0% without" in sentence
 
 

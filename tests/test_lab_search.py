@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from course_utils import labs, stats, tabular
 from course_utils.claims import hyperparameter_search as trials
-from tests.lab_states import closed, pairs
+from tests.lab_states import PNG, closed, opens, pairs
+from tests.sentences import refused
 
 LAB = labs.search
 module = sys.modules[LAB.__module__]
-PNG = b"\x89PNG"
 
 
 def computed(changes=(), report=lambda partial: False):
@@ -56,8 +56,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_called(few):
         assert ("test set is closed" in sentence) != state["open_test"]
         assert (f"on the {720 - state['images']} test images" in sentence) == state["open_test"]
         assert "nan" not in sentence
-        line = closed(LAB).call(LAB.checked(state))
-        assert eval(line.replace("labs.search", "dict")).items() <= state.items()
+        assert opens(closed(LAB).call(LAB.checked(state))) == LAB.checked(state)
 
 
 @pytest.mark.parametrize("change", [
@@ -202,7 +201,7 @@ def test_a_search_that_finds_nothing_is_on_the_picture():
     ({"trials": 10}, "trials is 10; expected one of 9, 16, 36, 64"), ({"sampler": "tpe"}, "expected one of 'grid', "),
     ({"open_test": 1}, "expected True or False"), ({"seed": 4}, "has no control 'seed'; it has sampler, trials, ")])
 def test_a_wrong_state_is_one_sentence(state, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         labs.search(**state)
 
 

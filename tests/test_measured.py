@@ -36,19 +36,20 @@ def test_every_notebook_has_its_time_and_every_lecture_its_line():
     rows = build.syllabus("notebooks/", "exercises/").splitlines()[2:]
     assert len(rows) == len(everything) - 1   # the welcome page is none
     for row in rows:
-        assert re.fullmatch(r"\| \[..\]\(\S+\) \| [^|]+ \| \d+ min \| \d+ s to \d+ s \| .*\|", row)
+        assert re.fullmatch(r"\| \[..\]\(\S+\) \| [^|]+ \| \d+ min \| \d+ to \d+ s \| .*\|", row)
         for place in re.findall(r"\]\(([^)]+)\)", row):
             assert (build.HOME / place).exists()
     assert sum("exercises/" in row for row in rows) == 13
 
 
 def test_the_costs_say_what_is_over_its_limit(monkeypatch):
-    found = {"cores": 2, "seconds": {"00_a": 20.0, "01_b": 66.0}, "slower": {"00_a": 90.0}, "import": {"package": 0.002, "labs": 1.5},
-             "megabytes": {"own": 427, "shared": 435}}
+    found = {"cores": 2, "seconds": {"00_a": 20.0, "01_b": 66.0}, "slower": {"00_a": 90.0},
+             "import": {"package": 0.002, "labs": 1.5}, "megabytes": {"own": 427, "shared": 435}}
     monkeypatch.setattr(measured, "costs", lambda: found)
     table = measured.cost_table()
     assert "| the slowest notebook (01), from top to bottom | 66 s | 60 s, missed by 10 % |" in table
-    assert "| the slowest notebook (00), from top to bottom, on a slower machine | 90 s | 60 s, missed by 50 % |" in table
+    assert ("| the slowest notebook (00), from top to bottom, on a slower machine | 90 s | 60 s, missed by 50 % |"
+            in table)
     assert "| `import course_utils` | 0.002 s | 0.5 s |" in table
     assert "| memory of a kernel with a lab open | 427 MB | 700 MB |" in table
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from course_utils import models
+from tests.sentences import refused
 
 
 def kinds(**arguments):
@@ -41,7 +42,7 @@ def test_l2_and_momentum_reach_their_layers():
 
 
 def test_a_wrong_position_is_one_sentence():
-    with pytest.raises(ValueError, match="norm_position is 'behind'; write 'before' or 'after'"):
+    with refused(ValueError, match="norm_position is 'behind'; write 'before' or 'after'"):
         models.mlp(norm_position="behind")
 
 
@@ -98,7 +99,7 @@ def test_a_normalized_convolution_has_no_bias_and_a_plain_one_has():
     ({"filters": (4, 4, 4, 4)}, "at most 3: each pooling halves an image of 8×8 pixels"),
 ], ids=str)
 def test_a_cnn_that_cannot_be_is_one_sentence(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         models.cnn(**arguments)
 
 
@@ -123,7 +124,7 @@ def test_pretrained_loads_a_file_of_weights(digits, tmp_path):
 
 def test_weights_that_cannot_be_downloaded_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    with pytest.raises(ConnectionError, match="The weights of small could not be downloaded: .* or weights=None"):
+    with refused(ConnectionError, match="The weights of small could not be downloaded: .* or weights=None"):
         models.pretrained(small)
 
 

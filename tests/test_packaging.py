@@ -1,6 +1,7 @@
 """The course can be set up: its lists of packages agree, and bootstrap.py keeps its word."""
 
 import ast
+import importlib.metadata
 import importlib.util
 import itertools
 import json
@@ -16,6 +17,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from tests.sentences import is_one_sentence
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,10 +49,6 @@ def load(folder):
 
 bootstrap = load(ROOT)
 MINORS = range(bootstrap.OLDEST[1], bootstrap.NEWEST[1] + 1)
-
-
-def is_one_sentence(text):
-    return text.endswith(".") and ". " not in text and "\n" not in text.strip()
 
 
 # The lists of packages
@@ -110,13 +110,17 @@ def test_environment_yml_installs_the_lock_and_the_course():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="repo2docker runs on Linux and macOS")
-def test_repo2docker_accepts_the_folder():
+def test_binder_takes_our_python_and_installs_the_lock_after_it_has_the_files():
     command = [Path(sys.executable).with_name("jupyter-repo2docker"), "--no-build", "--debug", "."]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     python = next(name for name in ENVIRONMENT["dependencies"] if name.startswith("python"))
-    assert f"Building conda environment for {python}" in done.stdout + done.stderr
-    assert '--file "environment.yml"' in done.stdout + done.stderr
+    dockerfile = done.stdout + done.stderr
+    assert f"Building conda environment for {python}" in dockerfile
+    copied = re.search(r"^COPY .* src/ \$\{REPO_DIR\}", dockerfile, re.MULTILINE)
+    installed = dockerfile.index('env update -p ${NB_PYTHON_PREFIX} --file "environment.yml"')
+    assert copied.start() < installed   # environment.yml names the lock and the folder itself
+    assert not [name for name in ("binder", ".binder") if (ROOT / name).exists()]   # they would replace environment.yml
 
 
 def test_everyone_names_the_same_pythons():
@@ -400,3 +404,17 @@ def test_a_terminal_shows_how_far_pip_is(machine, capsys, monkeypatch):
     assert f"1 of {len(LOCK) - 1} packages" in shown  # one is for another system
     assert shown.index(f"1 of {len(LOCK) - 1} packages") < shown.index("installing ...")
     assert shown[-1] == "The course is set up."
+
+
+def test_what_the_course_imports_it_declares():
+    project = PROJECT["project"]
+    declared = {Requirement(line).name for line in [*project["dependencies"], *project["optional-dependencies"]["ray"]]}
+    modules = {name.split(".")[0] for folder in ("course_utils", "classroom") for path in (ROOT / folder).rglob("*.py")
+               for node in ast.walk(ast.parse(path.read_text("utf-8")))
+               for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
+                            [node.module] if isinstance(node, ast.ImportFrom) and node.module else [])}
+    of = importlib.metadata.packages_distributions()
+    foreign = modules - sys.stdlib_module_names - {"course_utils"}
+    assert {"numpy", "mistune", "PIL"} <= foreign
+    assert [name for name in sorted(foreign)
+            if not {canonicalize_name(one) for one in of.get(name, [name])} & declared] == []

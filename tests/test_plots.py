@@ -49,7 +49,18 @@ def test_intervals_take_datasets_and_verdicts():
     ax = plots.intervals(effects, threshold=1.5, neutral=0.0)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
     assert ax.containers[1].lines[0].get_xdata() == [0.5]
-    assert [line.get_xdata()[0] for line in ax.lines[-2:]] != []
+    assert [line.get_xdata()[0] for line in ax.lines[-2:]] == [0.0, 1.5]
+
+
+def test_curves_leave_diverged_runs_out_and_count_them():
+    loss = np.array([[3.0, 1.0], [2.0, 1.0], [np.nan, np.nan]])
+    runs = xr.Dataset({"loss": (("seed", "epoch"), loss), "val_loss": (("seed", "epoch"), loss + 1),
+                       "diverged": (("seed", "epoch"), np.isnan(loss))}, {"seed": range(3), "epoch": [1, 2]})
+    ax = plots.curves(runs, title="A finding")
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[2.5, 1.0], [3.5, 2.0]]
+    assert [text.get_text() for text in ax.get_legend().texts] == ["training (1 of 3 runs diverged)", "validation"]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("epoch", "loss", "")
+    assert ax.get_title(loc="left") == "A finding"
 
 
 def test_labels_stand_above_rows_that_have_their_own():

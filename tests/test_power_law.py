@@ -1,5 +1,7 @@
 """A power law is found where there is one, and its interval holds what will be measured."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import power_law
+from tests.sentences import refused
 
 SIZES = np.array([32.0, 64, 128, 256, 512, 1024])
 
@@ -29,14 +32,14 @@ def test_it_finds_the_law_that_made_the_errors(scale, rate, floor):
     assert law.rate == pytest.approx(rate, abs=0.05)
 
 
-def test_the_interval_holds_the_held_out_size_about_as_often_as_it_says():
+def test_the_interval_holds_the_held_out_size_at_least_about_as_often_as_it_says():
     hits = 0
     for seed in range(60):
         errors = curves(2.0, 0.6, 0.02, spread=0.1, seed=seed)
         law = power_law.fit(errors.sel(train_size=slice(256)), resamples=40)
         said = law.predict([1024]).isel(train_size=0)
         hits += bool(said.low <= errors.sel(train_size=1024).mean() <= said.high)
-    assert 50 <= hits <= 60   # of 60; a 95 % interval, from ten runs and forty resamples
+    assert hits >= 50   # of 60; a 95 % interval, from ten runs and forty resamples
 
 
 def test_the_order_of_dimensions_and_of_runs_does_not_matter():
@@ -57,5 +60,14 @@ def test_a_flat_curve_is_all_floor():
     (curves(1, 1, 0).rename(seed="split"), "expected train_size and seed"),
     (curves(1, 1, 0).where(curves(1, 1, 0).seed > 0), "Some errors are no numbers")])
 def test_what_cannot_be_fitted_is_one_sentence(errors, message):
-    with pytest.raises(ValueError, match=message):
+    with refused(ValueError, match=message):
         power_law.fit(errors)
+
+
+@pytest.mark.parametrize("order", [[5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3]])
+def test_the_order_of_sizes_does_not_matter(order):
+    errors = curves(2.0, 0.6, 0.02, spread=0.1)
+    law, again = (power_law.fit(errors.isel(train_size=places), resamples=5) for places in (slice(None), order))
+    assert again == dataclasses.replace(law, resampled=again.resampled, fitted=again.fitted)
+    np.testing.assert_array_equal(again.resampled, law.resampled)
+    np.testing.assert_array_equal(again.fitted, SIZES)

@@ -7,6 +7,8 @@ import nbformat
 import pytest
 
 from course_utils import build, cli, present
+from course_utils.present import pages
+from tests.sentences import is_one_sentence, refused
 
 PLAIN = textwrap.dedent('''\
     # %% [markdown]
@@ -65,7 +67,7 @@ def test_each_note_names_the_cell_it_follows(twins):
 def test_a_note_that_is_code_or_follows_nothing_is_one_sentence(tmp_path, text):
     twin = tmp_path / "07_test.py"
     twin.write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match="^07_test.py: an instructor's note is a markdown cell"):
+    with refused(ValueError, match="^07_test.py: an instructor's note is a markdown cell"):
         build.notes(twin)
 
 
@@ -107,17 +109,29 @@ def test_each_lecture_can_be_prepared(tmp_path, monkeypatch):
 
 
 def test_a_notebook_that_is_not_in_step_is_one_sentence(twins, tmp_path, capsys):
-    with pytest.raises(ValueError, match="07_test.ipynb is missing; run `course build 07`"):
+    with refused(ValueError, match="07_test.ipynb is missing; run `course build 07`"):
         present.prepare([twins[0]], tmp_path / "new")
     assert cli.main(["present", "77"]) == 1
-    assert capsys.readouterr().err.startswith("No text twin begins with 77; there are ")
+    said = capsys.readouterr().err.removesuffix("\n")
+    assert said.startswith("No text twin begins with 77; there are ")
+    assert is_one_sentence(said), said
 
 
 def test_a_lab_that_is_not_there_is_one_sentence(capsys):
     assert cli.main(["voila", "nothing"]) == 1
-    assert capsys.readouterr().err.startswith("There is no lab 'nothing'; there are ")
+    said = capsys.readouterr().err.removesuffix("\n")
+    assert said.startswith("There is no lab 'nothing'; there are ")
+    assert is_one_sentence(said), said
 
 
 def test_our_javascript_stays_small():
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in present.STAGE.glob("*.js"))
     assert lines <= 150
+
+
+def test_without_voila_one_sentence_names_the_lock(monkeypatch, capsys):
+    monkeypatch.setattr(pages, "installed", lambda: False)
+    assert cli.main(["voila", "seeds"]) == 1
+    said = capsys.readouterr().err.removesuffix("\n")
+    assert is_one_sentence(said), said
+    assert "`pip install -r requirements-present.lock`" in said

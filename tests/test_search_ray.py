@@ -8,6 +8,7 @@ import pytest
 
 from course_utils import search
 from tests.ray_cluster import require_ray, two_nodes
+from tests.sentences import refused
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,9 +50,6 @@ def test_a_search_survives_the_death_of_a_node(cluster, tmp_path):
     found = search.run(objective, {"x": search.uniform(-5, 5)}, n_trials=N_TRIALS, sampler="random",
                        ray=cluster.address)
     killer.join(timeout=60)
-    print()
-    for number, trial in found.trials.iterrows():
-        print(f"trial {number:2}: {trial.state}, node {trial.node}, attempt {trial.attempt}")
     assert found.trials.state.tolist() == ["COMPLETE"] * N_TRIALS
     assert found.trials.x.nunique() == N_TRIALS
     assert found.trials.attempt.tolist().count(2) == 1
@@ -88,7 +86,7 @@ def test_failures_dying_workers_and_intermediate_scores(cluster, tmp_path):
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:wrong"])
 def test_an_address_without_a_cluster_is_one_sentence(address):
     require_ray()
-    with pytest.raises(ConnectionError, match=f"^There is no Ray cluster at '{address}' .*: start one with .*\\.$"):
+    with refused(ConnectionError, match=f"^There is no Ray cluster at '{address}' .*: start one with .*\\.$"):
         search.run(lambda params: 0, {"x": search.uniform(0, 1)}, n_trials=1, ray=address)
 
 
@@ -113,6 +111,6 @@ def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch):
         raise Exception("The current node timed out during startup. This could happen because of this or that.")
 
     monkeypatch.setattr(ray, "init", fails)
-    with pytest.raises(ConnectionError, match="^Ray did not start on this machine .* try again when the machine is "
-                                              "less busy.$"), search.local_ray():
+    with refused(ConnectionError, match="^Ray did not start on this machine .* try again when the machine is less "
+                                      "busy.$"), search.local_ray():
         pass

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from course_utils import stats
+from tests.sentences import refused
 
 
 def scores(*columns, arm=("plain", "new")):
@@ -155,9 +156,8 @@ def test_fewer_seeds_would_not_do():
     (lambda: stats.seeds_needed(1e-6, 1), "too small to be measured"),
 ])
 def test_mistakes_are_one_sentence(call, message):
-    with pytest.raises(ValueError, match=message) as caught:
+    with refused(ValueError, match=message):
         call()
-    assert "\n" not in str(caught.value)
 
 
 def test_a_seed_that_one_arm_lacks_is_refused():
@@ -168,5 +168,11 @@ def test_a_seed_that_one_arm_lacks_is_refused():
 @pytest.mark.parametrize("function", [stats.interval, lambda scores: stats.paired_difference(
     scores, "arm", between=(0, 1))], ids=["interval", "paired_difference"])
 def test_a_plain_array_is_refused_in_one_sentence(function):
-    with pytest.raises(TypeError, match="scores is a ndarray; expected an xarray.DataArray, whose dimensions"):
+    with refused(TypeError, match="scores is a ndarray; expected an xarray.DataArray, whose dimensions"):
         function(np.zeros((2, 5)))
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_too_few_runs_are_counted(runs):
+    with refused(ValueError, match=f"at least two runs along 'seed', not {runs}"):
+        stats.interval(xr.DataArray(np.zeros(runs), dims="seed"))
