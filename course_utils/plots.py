@@ -17,7 +17,8 @@ plt.style.use(pathlib.Path(__file__).with_name("course.mplstyle"))
 # How values and axes are called in figures, where the name in the code is not what one would say.
 NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss", "accuracy": "training accuracy",
          "loss": "training loss", "learning_rate": "learning rate", "initial_scale": "initial-weight scale",
-         "label_noise": "share of wrong labels", "train_size": "training images", "step": "steps"}
+         "label_noise": "share of wrong labels", "train_size": "training images", "step": "steps",
+         "l1": "L1", "l2": "L2"}
 LOGARITHMIC = {"learning_rate", "initial_scale", "train_size"}
 VALUES = {"batch_norm": {False: "plain", True: "batch norm"},
           "norm_position": {"before": "before the activation", "after": "after the activation"},

@@ -409,8 +409,6 @@ quiz.ask("10", "pays")
 always = claims.get("wr-always")
 brakes = always.trial(datasets.digits, range(always.seeds))
 gained = brakes.val_accuracy - brakes.val_accuracy.sel(brake="none")
-rows = {brake: {"l1": "L1", "l2": "L2"}.get(brake, plots.name(brake))
-        for brake in brakes.brake.values[1:]}
 
 # %% [markdown]
 # In each panel look for the intervals that leave zero out, on either side.
@@ -423,9 +421,9 @@ for ax, (situation, title) in zip(axes, {
         "few images": "Few images: none is ahead",
         "clean": "Clean: none is ahead"}.items(), strict=True):
     effects = gained.sel(situation=situation)
-    plots.intervals({row: stats.interval(effects.sel(brake=brake))
-                     for brake, row in rows.items()}, ax=ax,
-                    xlabel="accuracy gained", title=title)
+    plots.intervals({plots.name(brake): stats.interval(effects.sel(
+        brake=brake)) for brake in brakes.brake.values[1:]}, ax=ax,
+        xlabel="accuracy gained", title=title)
     ax.axvline(0, color="0.4", linewidth=1, linestyle="-", marker="")
     ax.set_xlim(-0.04, 0.07)
     ax.tick_params(labelleft=ax is axes[0])

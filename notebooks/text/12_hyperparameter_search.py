@@ -113,7 +113,7 @@ for ax, (title, part) in zip(axes, maps.items(), strict=True):
         "width", "dropout")
     part.plot.pcolormesh(x=x, y=y, ax=ax, xscale="log", cmap="viridis",
                          yscale="log" if y == "l2" else "linear")
-    ax.set(title=title, xlabel=plots.name(x), ylabel={"l2": "L2"}.get(y, y))
+    ax.set(title=title, xlabel=plots.name(x), ylabel=plots.name(y))
     ax.grid(visible=False)
 axes[1].set_xscale("log", base=2)
 
@@ -472,8 +472,7 @@ heights = np.array([(column - column.min()) / (column.max() - column.min())
 ax = plots.axes()
 ax.plot(heights[:, :-10:3], color="0.8", linewidth=0.6, linestyle="-", marker="")
 ax.plot(heights[:, -10:], color="C1", linestyle="-", marker="")
-names = [plots.name(knob).replace("l2", "L2") for knob in ranges]
-_ = ax.set(xticks=range(4), xticklabels=names,
+_ = ax.set(xticks=range(4), xticklabels=[*map(plots.name, ranges)],
            yticks=[0, 1], yticklabels=["lowest", "highest"],
            title="The best ten: wide, a middling rate, not too much L2")
 
