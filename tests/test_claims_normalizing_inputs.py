@@ -20,7 +20,8 @@ def test_units_and_slips_belong_to_the_seed(digits):
 
 
 @pytest.mark.parametrize(("scaler", "width"), [
-    (claims.MIN_MAX, lambda x: x.max(0).max()), (claims.STANDARDIZED, lambda x: x.std(0).max())], ids=["min–max", "standardized"])
+    (claims.MIN_MAX, lambda x: x.max(0).max()), (claims.STANDARDIZED, lambda x: x.std(0).max())],
+    ids=["min–max", "standardized"])
 def test_claims_scale_by_what_the_training_samples_say(scaler, width, digits):
     data = claims.scaled(claims.unequal(lambda seed: digits, slips=0.01), scaler)(1)
     assert width(data.x_train) == pytest.approx(1, rel=1e-3)
