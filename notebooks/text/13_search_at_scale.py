@@ -281,7 +281,7 @@ plain.head(3).map("{:.2g}".format)
 
 # %% [markdown]
 # 130 trainings, and you hardly had to wait. How much faster that is than one
-# `model.fit` after the other was measured once, side by side. Before you look: what
+# `model.fit` after the other was measured, side by side. Before you look: what
 # would you expect of two processes on two cores?
 
 # %%

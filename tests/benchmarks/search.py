@@ -1,8 +1,8 @@
 """How fast is a search? `make bench-search` writes ratios into course_utils/measured.json.
 
 The same twelve small networks are trained by `model.fit` one after the other, on two processes and
-on the two nodes of a local Ray cluster, and by `fit_many` in one call. Starting the processes counts,
-starting the cluster does not. What a search adds to a trial is measured with an objective that does
+on the two nodes of a local Ray cluster, and by `fit_many` in one call. Starting the processes and
+compiling count, starting the cluster does not. What a search adds to a trial is measured with an objective that does
 nothing; how far that lets more nodes help is predicted from it. The median of three rounds counts;
 `make bench-search ARGS=1` makes one.
 """
@@ -11,6 +11,7 @@ import statistics
 import sys
 
 from course_utils import datasets, fit_many, measured, models, search
+from course_utils.engine import blocks
 from tests.benchmarks import engine
 from tests.ray_cluster import two_nodes
 
@@ -42,6 +43,7 @@ def by_fit_many(digits):
     """An objective that trains them all at once."""
     def objective(configurations):
         grid = {"learning_rate": [params["learning_rate"] for params in configurations]}
+        blocks.forget_programs()   # each round compiles
         runs = fit_many(models.mlp, digits, grid, epochs=EPOCHS, batch_size=engine.BATCH)
         return runs.val_accuracy.isel(epoch=-1).values
     return objective
@@ -97,7 +99,7 @@ def main(repeats=REPEATS):
     rows = {f"search_{name}": engine.row(f"{MLPS}, {what}", "as fast as", f"model.fit {HERE}", [
         here / there for here, there in zip(took[HERE], took[arm], strict=True)])
         for name, arm, what in [("processes", PROCESSES, PROCESSES), ("ray", RAY, RAY),
-                                ("fit_many", FIT_MANY, "by fit_many in one call")]}
+                                ("fit_many", FIT_MANY, "by fit_many in one call, compiling included")]}
     for name, arm in [("here", HERE), ("ray", RAY)]:
         rows[f"search_overhead_{name}"] = engine.row(
             f"what a search adds to a trial, {arm}", "as long as", "the trial of model.fit itself",
