@@ -10,7 +10,7 @@ from course_utils.claims import tuning
 
 def test_a_trial_pairs_its_arms_and_tunes_on_other_seeds():
     runs = claims._at_best_rate(lambda seed: datasets.moons(0), range(3), {"depth": 1, "width": 4},
-                                    rates=[0.001, 0.5], epochs=3)
+                                rates=[0.001, 0.5], epochs=3)
     assert runs.seed.values.tolist() == [0, 1, 2]
     assert set(tuning.TUNING_SEEDS).isdisjoint(runs.seed.values)
     assert (runs.learning_rate == 0.5).all()   # the other one learns next to nothing

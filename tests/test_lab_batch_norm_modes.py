@@ -115,6 +115,15 @@ def test_it_trains_for_real(digits, momentum):
         np.testing.assert_allclose(runs.running_mean, runs.batch_mean, rtol=1e-4)
 
 
+def test_a_fast_average_of_tiny_batches_chases_noise(digits):
+    def strays(batch_size):
+        """How far the running mean is from the truth in the last 100 of 200 steps."""
+        runs = module.train(digits, momentum=0.5, batch_size=batch_size, steps=200, learning_rate=0.1)
+        return float(((runs.running_mean - runs.true_mean)[100:] ** 2).mean() ** 0.5)
+
+    assert strays(2) > 2 * strays(32)   # four times as far, were batches the only difference
+
+
 def test_the_training_itself_does_not_depend_on_momentum(digits):
     low, high = (module.train(digits, momentum=momentum, batch_size=8, steps=10, learning_rate=0.1)
                  for momentum in (0.5, 0.99))

@@ -31,12 +31,12 @@ def test_the_readme_has_all_parts_and_each_says_something():
 
 def test_every_notebook_has_its_time_and_every_lecture_its_line():
     everything = [twin.stem for twin in build.twins()]
-    for where in ("seconds", "slower"):
-        assert list(measured.costs()[where]) == everything, "run `make bench-notebooks`"
+    assert list(measured.costs()["seconds"]) == everything, "run `make bench-notebooks`"
+    assert set(measured.costs()["slower"]) <= set(everything)   # who adds a lecture need not have two machines
     rows = build.syllabus("notebooks/", "exercises/").splitlines()[2:]
     assert len(rows) == len(everything) - 1   # the welcome page is none
     for row in rows:
-        assert re.fullmatch(r"\| \[..\]\(\S+\) \| [^|]+ \| \d+ min \| \d+ to \d+ s \| .*\|", row)
+        assert re.fullmatch(r"\| \[..\]\(\S+\) \| [^|]+ \| \d+ min \| \d+( to \d+)? s \| .*\|", row)
         for place in re.findall(r"\]\(([^)]+)\)", row):
             assert (build.HOME / place).exists()
     assert sum("exercises/" in row for row in rows) == 13

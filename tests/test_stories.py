@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from course_utils import labs
-from course_utils.labs import story
+from course_utils.labs import base, story
 from tests.lab_states import closed
 
 STEPS = [(name, step["button"]) for name, steps in story.told().items() for step in steps]
@@ -54,8 +54,8 @@ TRUE = {
         "Cold averages": lambda n, said: n("training mode", 1) > n("inference mode", 2),
         "400 steps later": lambda n, said: abs(n("training mode") - n("inference mode")) < 1,
         "A faster average": lambda n, said: n("inference mode") > n("training mode") - 2,
-        # One draw of a noisy average, which processors round differently.
-        "Batches of two": lambda n, said: abs(n("unit is") - n("images it is")) > 0.25,
+        # Where the noisy average ends is chance; tests/test_lab_batch_norm_modes.py looks at its way.
+        "Batches of two": lambda n, said: n("inference mode") < 60,
         "… and patience": lambda n, said: n("inference mode", 1) > n("training mode", 2) and n("inference mode") < 60,
     },
     "batch_norm": {
@@ -197,4 +197,4 @@ def test_a_wall_gets_a_sharp_picture():
     lab = labs.batch_norm_steps.story().lab
     assert lab.wait(30)
     with Image.open(io.BytesIO(lab._image.value)) as picture:
-        assert picture.width == 2 * round(4.4 * lab.panels * type(lab).dpi)
+        assert picture.width == 2 * round(4.4 * lab.panels * base.Lab.dpi)

@@ -26,8 +26,8 @@ class Story:
         import ipywidgets as widgets
 
         self.steps = told()[lab.__module__.rsplit(".", 1)[-1]]
-        self.lab = lab(**self.steps[0]["state"])
-        self.lab.dpi = 200   # a story is thrown on a wall
+        sharp = type(lab.__name__, (lab,), {"__module__": lab.__module__, "dpi": 200})   # for a wall
+        self.lab = sharp(**self.steps[0]["state"])
         self._buttons = [widgets.Button(layout={"width": "auto"}) for _ in self.steps]
         for button, step in zip(self._buttons, self.steps, strict=True):
             button.on_click(lambda _, step=step: self.lab.show(**step["state"]))

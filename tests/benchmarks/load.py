@@ -24,8 +24,8 @@ import psutil
 from tests.browser import jupyterlab
 from tests.learner import Kernel, hide_from_learners, started
 
-LEARNERS = (1, 4, 12, 36)   # 36 fill the 24 GB of the machine this was written on
-CHANGES = 8                # of the learning rate, by each learner
+LEARNERS = (1, 4, 12, 36)   # 36 fill the 24 GB of the machine that load.json is of
+CHANGES = 8               # of the learning rate, by each learner
 LOOKING = (4.0, 10.0)     # seconds for which a learner looks at the picture
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 RESULTS = pathlib.Path(__file__).with_name("load.json")

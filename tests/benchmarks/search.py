@@ -2,9 +2,9 @@
 
 The same twelve small networks are trained by `model.fit` one after the other, on two processes and
 on the two nodes of a local Ray cluster, and by `fit_many` in one call. Starting the processes and
-compiling count, starting the cluster does not. What a search adds to a trial is measured with an objective that does
-nothing; how far that lets more nodes help is predicted from it. The median of three rounds counts;
-`make bench-search ARGS=1` makes one.
+compiling count, starting the cluster does not. What a search adds to a trial is measured with an
+objective that does nothing; how far that lets more nodes help is predicted from it. The median of
+three rounds counts; `make bench-search ARGS=1` makes one.
 """
 
 import statistics
