@@ -20,7 +20,7 @@ def verdict(low, high, **changes):
 
 @pytest.mark.parametrize(("low", "high", "word"), [
     (2.1, 3, "holds"), (1.9, 3, "undecided"), (-5, 3, "undecided"), (0.1, 1.9, "holds in part"),
-    (-0.1, 1.9, "does not hold"), (-3, -1, "does not hold")])
+    (-0.1, 1.9, "does not hold"), (-3, 0, "does not hold"), (-3, -1, "reverses")])
 def test_the_verdict_follows_from_the_interval(low, high, word):
     assert verdict(low, high).word == word
 
@@ -84,8 +84,8 @@ def test_a_claim_shows_the_code_of_its_trial():
 
 def test_the_ledger_reads_the_same_as_html_and_as_markdown():
     ledger = claims.ledger([verdict(-3, -1)])
-    assert "| ✗ does not hold: −2.0 [−3.0, −1.0] | not yet |" in repr(ledger)
-    assert "<td style='text-align:left'>✗ does not hold: −2.0 [−3.0, −1.0]</td>" in ledger._repr_html_()
+    assert "| ⇄ reverses: −2.0 [−3.0, −1.0] | not yet |" in repr(ledger)
+    assert "<td style='text-align:left'>⇄ reverses: −2.0 [−3.0, −1.0]</td>" in ledger._repr_html_()
     assert len(claims.ledger().rows) == len(claims.everything())
 
 

@@ -25,6 +25,7 @@ TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 # Claims that nearly everybody has heard, for a first page; the first of them has its picture there.
 FAMOUS = ["bn-ten-times-faster", "bn-higher-rates", "bn-famous-picture", "bl-point-four", "da-flips", "hs-random"]
+WORDS = ["holds", "holds in part", "does not hold", "reverses", "undecided"]
 SLIP = "common slip"
 IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
 A_POINT = 0.01         # of accuracy: the least that should count
@@ -57,7 +58,7 @@ class Claim:
         The claim holds if the whole interval lies above it.
     neutral : float or None
         The effect if the technique did nothing: between it and the threshold the claim
-        holds in part. None where there is no such middle.
+        holds in part, and on its other side the claim reverses. None where there is no such middle.
     ratio : bool
         The effect is a factor; its mean and interval are geometric.
     second : str
@@ -128,12 +129,15 @@ class Verdict:
 
     @property
     def word(self):
-        """holds · holds in part · does not hold · undecided."""
+        """One of `WORDS`."""
+        neutral = self.claim.neutral
         if self.low >= self.claim.threshold:
             return "holds"
+        if neutral is not None and self.high < neutral:
+            return "reverses"
         if self.high >= self.claim.threshold:
             return "undecided"
-        if self.claim.neutral is not None and self.low > self.claim.neutral:
+        if neutral is not None and self.low > neutral:
             return "holds in part"
         return "does not hold"
 
@@ -256,7 +260,7 @@ def ledger(chosen=None):
 
 
 def summary():
-    """How many of all claims hold, by their re-trials.
+    """How many of all claims hold, by their re-trials; the course chose the claims, so these are no base rates.
 
     Returns
     -------
@@ -267,9 +271,8 @@ def summary():
         if claim.key in again:
             for count, task in zip(counts, ("digits", claim.second), strict=True):
                 count[again[claim.key][task]["verdict"]] += 1
-    words = ["holds", "holds in part", "does not hold", "undecided"]
     return Ledger([f"{counts[0].total()} claims", "on digits", "on a second task"],
-                  [[f"{_sign(word)} {word}", *(str(count[word]) for count in counts)] for word in words])
+                  [[f"{_sign(word)} {word}", *(str(count[word]) for count in counts)] for word in WORDS])
 
 
 def picture(key):
@@ -301,7 +304,7 @@ def _told(word, measured):
 
 
 def _sign(word):
-    return {"holds": "✓", "does not hold": "✗"}.get(word, "·")
+    return {"holds": "✓", "does not hold": "✗", "reverses": "⇄"}.get(word, "·")
 
 
 def _rounded(mean, low, high):
