@@ -15,7 +15,7 @@ setup:
 	@$(PYTHON) bootstrap.py
 
 lab: setup
-	@.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $(ARGS)
+	@.venv/bin/jupyter lab --allow-root --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb $(ARGS)
 
 # Two processes share the files of tests: tests/conftest.py. ARGS="-n 0" for one, e.g. for a debugger.
 test: setup lint      # everything: the package, the notebooks, the browser

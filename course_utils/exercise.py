@@ -3,6 +3,7 @@
 import collections
 import datetime
 import html
+import json
 import os
 import pathlib
 import shutil
@@ -16,10 +17,11 @@ from course_utils import accessible, answers, build, checks
 from course_utils.checks import record
 
 _revealed = collections.Counter()   # hints that were asked for in this session, by question
-SAVING = 5   # seconds in which JupyterLab should have saved a notebook
+SAVING = 5   # seconds in which JupyterLab should have begun to save a notebook
+WRITING = 60   # seconds in which all of it should be in the file
 
 
-def hint(number):
+def hint(number=None):
     """Print one more hint for a question, each more direct than the last.
 
     Parameters
@@ -145,6 +147,11 @@ class Progress:
     def _judge(self, before):
         try:
             saved = _wait_until(lambda: self.notebook.stat().st_mtime_ns != before, SAVING)
+            if not _is_whole(self.notebook):
+                self._say("Waiting for JupyterLab to finish saving …")
+                if not _wait_until(lambda: _is_whole(self.notebook), WRITING):
+                    raise ValueError("JupyterLab has not finished saving it; press Ctrl+S (Cmd+S on a Mac), "
+                                     "and then click the button again.")
             self._say("Running your notebook in a fresh kernel …")
             verdicts = answers.check(self.notebook, progress=lambda share: setattr(self._bar, "value", share))
             judged = [verdict for verdict in verdicts if verdict.is_check]
@@ -221,6 +228,17 @@ def _exercise_of(path):
         return answers.exercise_of(nbformat.read(path, 4), path)
     except Exception:   # no notebook, whatever it is called
         return None
+
+
+def _is_whole(path):
+    """Whether a file holds a whole notebook: while Jupyter writes it, only the beginning is there."""
+    try:
+        content = path.read_bytes()
+        json.loads(content)
+        time.sleep(0.05)
+        return path.read_bytes() == content
+    except (OSError, ValueError):
+        return False
 
 
 def _mark(noted, number):

@@ -1,6 +1,8 @@
 """Hints, progress, and a fresh start: what an exercise offers beside its checks."""
 
 import json
+import threading
+import time
 
 import nbformat
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from course_utils import answers, build, checks, cli, exercise
 from course_utils.checks import learning_curves as lc
 from course_utils.checks import record
+from tests.sentences import is_one_sentence
 
 
 @pytest.fixture
@@ -147,6 +150,45 @@ def test_the_button_says_when_nothing_was_saved(at_work, monkeypatch):
     assert "judged is the notebook as it was saved last" in pressed(saves=False)._said.value
 
 
+def written_in_halves(shown, said, pause):
+    """A lab that writes the notebook as Jupyter writes a large one, and a widget that notes what it says."""
+    def write():
+        content = shown.notebook.read_bytes()
+        with open(shown.notebook, "wb", buffering=0) as file:
+            file.write(content[:len(content) // 2])
+            time.sleep(pause)
+            file.write(content[len(content) // 2:])
+
+    shown._widget()
+    shown._lab = Lab(lambda command: threading.Thread(target=write).start())
+    shown._said.observe(lambda change: said.append(change["new"]), "value")
+
+
+def test_the_button_waits_while_the_notebook_is_being_written(at_work, monkeypatch):
+    def check(path, progress):
+        answers.read(path)
+        return [answers.Verdict("✓ 1.1 fine", True)]
+
+    monkeypatch.setattr(answers, "check", check)
+    shown, said = exercise.progress(), []
+    written_in_halves(shown, said, pause=0.5)
+    shown.check()
+    shown.thread.join(60)
+    assert "Waiting for JupyterLab to finish saving …" in said[1]
+    assert "1 of 1 checks passed." in said[-1]
+
+
+def test_a_notebook_that_is_never_whole_is_one_sentence(at_work, monkeypatch):
+    monkeypatch.setattr(exercise, "WRITING", 0.2)
+    shown, said = exercise.progress(), []
+    written_in_halves(shown, said, pause=2)
+    shown.check()
+    shown.thread.join(60)
+    sentence = said[-1].removeprefix("<p>").removesuffix("</p>")
+    assert is_one_sentence(sentence), sentence
+    assert "press Ctrl+S" in sentence
+
+
 def test_a_failing_judge_is_a_sentence(at_work, monkeypatch):
     monkeypatch.setattr(answers, "check", lambda path, progress: 1 / 0)
     assert "This notebook could not be judged: division by zero" in pressed()._said.value
@@ -210,6 +252,11 @@ def test_a_question_without_quotes_is_one_sentence_and_no_hint(number, capsys, a
     exercise.hint(number)
     assert capsys.readouterr().out == 'Write the number of the question in quotes, as in hint("2.10").\n'
     assert not exercise._revealed
+
+
+def test_a_hint_without_a_number_is_one_sentence(capsys, at_work):
+    exercise.hint()
+    assert capsys.readouterr().out == 'Write the number of the question in quotes, as in hint("2.10").\n'
 
 
 def test_the_command_says_which_exercise_was_reset(monkeypatch, capsys):

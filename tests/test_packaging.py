@@ -232,6 +232,19 @@ def test_make_without_a_python_says_so_in_one_sentence():
     assert all(line.startswith("make") for line in rest)
 
 
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="there is no make")
+def test_make_opens_jupyterlab_for_root_too():
+    """As in many a container."""
+    done = subprocess.run(["make", "--dry-run", "lab"], cwd=ROOT, capture_output=True, text=True)
+    assert "jupyter lab --allow-root " in done.stdout
+
+
+@pytest.mark.skipif(not (shutil.which("git") and (ROOT / ".git").exists()), reason="there is no repository")
+@pytest.mark.parametrize("name", ["grades.csv", "grades_totals.csv", "grades_reports/one.md"])
+def test_git_leaves_the_grades_of_a_class_alone(name):
+    assert subprocess.run(["git", "check-ignore", "--quiet", name], cwd=ROOT).returncode == 0
+
+
 # What bootstrap.py does
 
 

@@ -108,6 +108,16 @@ def test_each_lecture_can_be_prepared(tmp_path, monkeypatch):
         assert opened.endswith(".story()")
 
 
+def test_jupyter_can_append_its_token_to_the_address_of_a_lecture(twins, tmp_path):
+    plain, _ = twins
+    nbformat.write(build.read(plain), build.notebook_of(plain))
+    present.prepare([plain], tmp_path / "made")
+    for lecture in plain.stem, None:
+        command, _ = present.command(tmp_path / "made", lecture)
+        [page] = [word.split("=", 1)[1] for word in command if word.startswith("--LabApp.default_url=")]
+        assert (tmp_path / "made" / page.lstrip("/")).is_file(), f"{page} should be a path without ? or #"
+
+
 def test_a_notebook_that_is_not_in_step_is_one_sentence(twins, tmp_path, capsys):
     with refused(ValueError, match="07_test.ipynb is missing; run `course build 07`"):
         present.prepare([twins[0]], tmp_path / "new")

@@ -76,6 +76,7 @@ class Spy:
         return self
 
     def score(self, x, y):
+        expect(self.fitted, "the model has not been fitted", "call model.fit(…) before model.score(…)")
         x = np.asarray(x)
         self.matched &= np.array_equal(labels(x), np.asarray(y))
         given, known = {int(index) for index in x[:, 0]}, set(self.fitted[-1])

@@ -114,6 +114,7 @@ def prepare(twins, folder):
         nbformat.write(notebook, root / f"{twin.stem}.ipynb")
         titles[twin.stem] = told[0]["title"]
         (stage / f"{twin.stem}.json").write_text(json.dumps(told), encoding="utf-8")
+        shutil.copyfile(stage / "stage.html", stage / f"{twin.stem}.html")
     (stage / "lectures.json").write_text(json.dumps(titles), encoding="utf-8")
 
 
@@ -129,11 +130,12 @@ def command(folder, lecture=None, *, port=None, browser=True):
     browser : bool
         Whether to open one.
     """
-    page = f"/static/stage/stage.html?lecture={lecture}" if lecture else "/static/stage/index.html"
+    page = f"/static/stage/{lecture or 'index'}.html"   # a path and no more: Jupyter appends ?token=
     options = {"ServerApp.root_dir": folder / "root", "ServerApp.extra_static_paths": [str(folder / "static")],
                "LabApp.default_url": page, "LabApp.expose_app_in_browser": True,
                "LabApp.app_settings_dir": folder / "settings", "LabApp.user_settings_dir": folder / "user",
                "LabApp.workspaces_dir": folder / "workspaces", "ServerApp.answer_yes": True,
+               "ServerApp.allow_root": True,
                "ServerApp.open_browser": browser} | ({"ServerApp.port": port} if port else {})
     return ([sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())],
             os.environ | {"JUPYTER_DATA_DIR": str(folder / "data")} | build.QUIET)

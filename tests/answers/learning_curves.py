@@ -57,6 +57,10 @@ def wrong_curve(draw=None, *, one_model=False, mixed=False, score=None, leak=Fal
     return answer
 
 
+def curve_of_unfitted_models(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+    return [[make_model().score(x_train[:size], y_train[:size]), make_model().score(x_val, y_val)] for size in sizes]
+
+
 CURVES = [curve, curve_from_shuffled_copies, curve_growing]
 NOT_CURVES = {
     "first rows": (wrong_curve(lambda n, size, rng: np.arange(size)), "the first rows of the data"),
@@ -74,6 +78,8 @@ NOT_CURVES = {
     "training score on everything": (wrong_curve(score=("whole", "val")), "on all of x_train"),
     "no validation": (wrong_curve(score=("train", "train")), "not taken on the validation set"),
     "one column": (lambda *answers: curve(*answers)[:, 1], "it should be (3, 2)"),
+    "never fitted": (curve_of_unfitted_models,
+                     "the model has not been fitted: call model.fit(…) before model.score(…)"),
     "sizes forgotten": (lambda m, x, y, xv, yv, sizes, rng: curve(m, x, y, xv, yv, [10, 20, 30], rng),
                         "the sizes asked for"),
 }

@@ -1,6 +1,7 @@
 """A lecture on a projector: walked by keyboard, its lab live, the notes on a page that follows; labs as pages."""
 
 import contextlib
+import re
 import textwrap
 
 import nbformat
@@ -42,16 +43,18 @@ TWIN = textwrap.dedent('''\
 
     labs.batch_norm_steps()
     ''')
+READY = "() => document.querySelector('#place').textContent"
 SAID = """() => [...document.querySelector('iframe').contentDocument.querySelectorAll('.lab-status')]
     .map(place => place.innerText)"""
 
 
 @contextlib.contextmanager
-def served(command, environment, folder):
-    """Run a server on a port of its own; yields its address."""
+def served(command, environment, folder, path, answers=200):
+    """Run a server on a port of its own, until it answers at a path; yields its address."""
     [port] = free_ports()
     address = f"http://127.0.0.1:{port}"
-    with running([*command, f"--port={port}"], folder / "log", asks=f"{address}/nothing", answers=404, env=environment):
+    with running([*command, f"--port={port}"], folder / "log", asks=f"{address}/{path}", answers=answers,
+                 env=environment):
         yield address
 
 
@@ -64,7 +67,7 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory, chromium):
-    """The page of a small lecture, at its first step."""
+    """The page of a small lecture, at its first step, from the address that the server prints."""
     folder = tmp_path_factory.mktemp("present")
     twin = folder / "notebooks" / "text" / "07_small.py"
     twin.parent.mkdir(parents=True)
@@ -76,12 +79,13 @@ def stage(tmp_path_factory, chromium):
     made = folder / "made"
     present.prepare([twin], made)
     command, environment = present.command(made, twin.stem, browser=False)
-    with served([*command, "--allow-root", "--IdentityProvider.token="], environment, folder) as address:
+    with served(command, environment, folder, "static/stage/lectures.json") as address:
         page = chromium.new_context(viewport={"width": 1920, "height": 1080}).new_page()
         page.asked = []
         page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(f"{address}/static/stage/stage.html?lecture=07_small")
-        page.wait_for_function("() => document.querySelector('#place').textContent", timeout=120_000)
+        page.printed = re.search(rf"{address}/\S+", (folder / "log").read_text(encoding="utf-8"))[0]
+        page.goto(page.printed)
+        page.wait_for_function(READY, timeout=120_000)
         for said in ("A question?", "Look here.", "The lab"):   # JupyterLab draws text when it finds the time
             page.frame_locator("iframe").locator(".jp-RenderedMarkdown", has_text=said).wait_for(
                 state="attached", timeout=120_000)
@@ -166,6 +170,28 @@ def test_the_notes_follow_on_a_page_of_their_own(stage):
     notes.close()
 
 
+def test_a_second_tab_of_the_same_lecture_walks_on_its_own(stage):
+    stage.keyboard.press("Home")
+    second = stage.context.new_page()
+    second.goto(stage.printed)
+    second.wait_for_function(READY, timeout=60_000)
+    second.keyboard.press("ArrowRight")
+    assert place(second) == "2 / 6"
+    second.frame_locator("iframe").locator(".jp-RenderedMarkdown", has_text="Look here.").wait_for(timeout=60_000)
+    second.wait_for_function(f"() => ({SAID})().some(said => said.startsWith('Mean and variance of 256'))",
+                             timeout=120_000)
+    assert place(stage) == "1 / 6"
+    second.evaluate("""() => {
+        window.heard = [];
+        window.listener = new BroadcastChannel("present 07_small");
+        window.listener.onmessage = ({data}) => window.heard.push(data);
+    }""")
+    second.keyboard.press("ArrowRight")
+    second.wait_for_timeout(1000)
+    assert second.evaluate("window.heard") == [{"at": 2}], "the tabs answer one another"
+    second.close()
+
+
 def test_nothing_comes_from_another_host(stage):
     assert {url.split("/")[2].split(":")[0] for url in stage.asked if url.startswith("http")} == {"127.0.0.1"}
 
@@ -174,7 +200,7 @@ def test_a_lab_is_a_page_without_code(tmp_path, chromium):
     needed(pages.installed(), "Voila", "make present-packages")
     pages.prepare(["batch_norm_steps", "halving"], tmp_path)
     command, environment = pages.command(["batch_norm_steps", "halving"], tmp_path, browser=False)
-    with served([*command, "--Voila.ip=127.0.0.1"], environment, tmp_path) as address:
+    with served([*command, "--Voila.ip=127.0.0.1"], environment, tmp_path, "nothing", 404) as address:
         page, asked = chromium.new_page(), []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)

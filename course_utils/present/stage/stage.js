@@ -1,13 +1,14 @@
 // Shows a notebook in JupyterLab step by step; see present/__init__.py.
-const lecture = new URLSearchParams(location.search).get("lecture");
+const lecture = location.pathname.split("/").pop().replace(".html", "");
 const token = new URLSearchParams(location.search).get("token");
 const steps = await (await fetch(`${lecture}.json`)).json();
 const frame = document.querySelector("iframe"), help = document.querySelector("dialog");
 const others = new BroadcastChannel(`present ${lecture}`);   // the page with the notes
 document.title = steps[0].title;
 
-// JupyterLab, its notebook, all its cells.
-frame.src = `../../doc/tree/${lecture}.ipynb?reset${token ? `&token=${token}` : ""}`;
+// JupyterLab, its notebook, all its cells. Each tab has a workspace of its own: two tabs cannot share one.
+const workspace = Math.random().toString(36).slice(2);
+frame.src = `../../doc/workspaces/${workspace}/tree/${lecture}.ipynb?reset${token ? `&token=${token}` : ""}`;
 async function until(find) {
   for (;;) {
     const found = find();
@@ -95,7 +96,10 @@ function press(event) {
 }
 addEventListener("keydown", press, true);
 frame.contentWindow.addEventListener("keydown", press, true);
-others.onmessage = ({data}) => "go" in data ? show(at + data.go) : others.postMessage({at});
+others.onmessage = ({data}) => {   // from the notes; a second tab of this lecture says where it is, too
+  if ("go" in data) show(at + data.go);
+  if ("where" in data) others.postMessage({at});
+};
 addEventListener("resize", () => { fit(); scroll(); });
 fit();
 show(Number(location.hash.slice(1)) - 1);
