@@ -143,16 +143,18 @@ def kept(runs):
 CLAIMS = [
     Claim("hs-random", "Random search beats grid search.",
           "Bergstra & Bengio, Random search for hyper-parameter optimization (2012)", "12",
-          "test accuracy gained over an even grid, 36 trials each",
+          "test accuracy gained over an even grid, 36 trials each, drawn from one table",
           samplers, gained_by_random, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.03),
     Claim("hs-bayes", "Bayesian optimization beats random search.",
           "Turner et al., Bayesian optimization is superior to random search (2021)", "12",
-          "test accuracy gained by TPE over random search, 36 trials each",
+          "test accuracy gained by TPE (its first ten trials are random) over random search, 36 trials each, drawn "
+          "from one table",
           samplers, gained_by_tpe, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.024),
     Claim("hs-what-you-get", "The best validation score is what you get.", SLIP, "12",
-          "test minus validation accuracy of the best of 36 networks, 100 images choose",
+          "test minus validation accuracy of the best of 36 networks, 100 images choose, drawn from one table",
           winners, kept, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.032),
     Claim("hs-at-once", "Tune everything at once.", "common advice", "12",
-          "test accuracy gained over one knob after the other, 36 trials each, random search",
+          "test accuracy gained over one knob after the other, 36 trials each, random search, drawn from one "
+          "table",
           schemes, gained_at_once, threshold=A_POINT, neutral=0.0, detect=0.03, pilot_sd=0.087),
 ]

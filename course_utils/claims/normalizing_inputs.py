@@ -176,7 +176,7 @@ def _by_arm(tasks, scalers, seeds, **options):
 CLAIMS = [
     Claim("ni-unsuited", "Standardization is not suited to deep learning.", SLIP, "04",
           "accuracy lost by standardizing features as they come",
-          alone_or_standardized, lost_as_they_come, threshold=A_POINT, neutral=None, detect=A_POINT, pilot_sd=0.014),
+          alone_or_standardized, lost_as_they_come, threshold=A_POINT, neutral=0.0, detect=A_POINT, pilot_sd=0.014),
     Claim("ni-slows", "Normalizing the inputs slows training down.", SLIP, "04",
           "times as many steps to 80 % with standardized features, which come in one unit anyway",
           alone_or_standardized, steps_as_they_come, threshold=1.1, neutral=1.0, detect=0.155, pilot_sd=0.22,

@@ -161,7 +161,8 @@ CLAIMS = [
           inserted, lost_by_insertion, threshold=A_POINT, neutral=0.0, detect=0.005, pilot_sd=0.003),
     Claim("bnp-freeze", "When you train a network further, freeze its batch norm.",
           "common reading of Chollet, Transfer learning & fine-tuning (Keras guide)", "08",
-          "accuracy gained by freezing it in a new domain, batches of 4, each at its best rate",
+          "accuracy gained by freezing it in a new domain (half the contrast, some noise), batches of 4, each at its "
+          "best rate",
           frozen, lambda runs: gained_by_freezing(runs).sel(domain="new", drop=True),
           threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.028),
     # Of a clock: the verdict belongs to the machine it ran on, and the lecture stores none. The ledger

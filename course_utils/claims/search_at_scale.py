@@ -144,14 +144,15 @@ def gained_by_all(runs):
 CLAIMS = [
     Claim("sc-early", "You see early which run will win.", SLIP, "13",
           f"accuracy, with other seeds, of the leader after {EARLY} of {tabular.EPOCHS} epochs minus that of the "
-          "winner at the end",
+          "winner at the end, drawn from one table",
           leaders, kept_early, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.043),
     Claim("sc-halving", "Stopping bad trials early finds better hyperparameters at the same cost.",
           "Li et al., Hyperband: a novel bandit-based approach to hyperparameter optimization (2018)", "13",
-          f"accuracy, with other seeds, gained over full trainings, {BUDGET * tabular.EPOCHS} epochs each",
+          f"accuracy, with other seeds, gained over full trainings, {BUDGET * tabular.EPOCHS} epochs each, drawn from "
+          "one table",
           pruned, gained_by_halving, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.045),
     Claim("sc-everything", "Combine all techniques for the best result.", "common advice", "13",
-          "accuracy of all techniques together minus the best other combination",
+          "accuracy of all techniques together minus the best other combination, 405 steps each",
           ablation, gained_by_all, threshold=-A_POINT, neutral=None, detect=0.03, pilot_sd=0.026,
           second="canvas_digits"),
 ]

@@ -121,7 +121,7 @@ def _measured(runs):
     return runs.drop_sel(seed=list(TUNING_SEEDS))
 
 
-BENGIO = "Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
+BENGIO = "common reading of Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
 CLAIMS = [
     Claim("tc-lower-loss", "A lower training loss is a better model.", SLIP, "02",
           "of all pairs of settings agree: lower training loss, higher validation accuracy",
@@ -130,9 +130,9 @@ CLAIMS = [
           "accuracy gained over the best setting, 30 % wrong labels",
           lower_losses, chosen_by_loss, threshold=-A_POINT, neutral=None, detect=0.03, pilot_sd=0.026),
     Claim("tc-learning-rate", "The learning rate is the most important hyperparameter.", BENGIO, "02",
-          "accuracy that a bad learning rate costs more than the costliest other change",
+          "accuracy that a bad learning rate costs more than the costliest other change, after six epochs",
           all_hyperparameters, rate_against_others, threshold=A_POINT, neutral=None, detect=0.1, pilot_sd=0.07),
-    Claim("tc-tune-again", "Whatever you change, tune the learning rate again.", "common advice", "02",
-          "accuracy regained by tuning the rate again, mean over seven changes",
+    Claim("tc-tune-again", "After a change, tune the learning rate again.", "common advice", "02",
+          "accuracy regained by tuning the rate again, mean over seven changes, after six epochs",
           all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, detect=0.03, pilot_sd=0.03),
 ]

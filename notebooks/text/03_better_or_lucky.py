@@ -203,9 +203,10 @@ _ = plots.intervals(found, neutral=0, xlabel="points gained by width",
 #
 # ### The rule for verdicts
 #
-# A claim gets a threshold *before* anyone looks, a number of seeds, and then one
-# of four words. Here are invented intervals, judged by the rule of this course
-# for a claim that needs 0.95, where 0.5 would mean no effect at all:
+# A claim gets a threshold and a number of seeds *before* the seeds of its trial
+# are run, and then one of five words. Here are invented intervals, judged by the
+# rule of this course for a claim that needs 0.95, where 0.5 would mean no effect
+# at all:
 
 # %%
 claim = claims.get("bl-one-run")
@@ -229,19 +230,19 @@ _ = plots.intervals(
 # %% [markdown]
 # *Holds*: all of the interval lies beyond the threshold. *Holds in part*: all of
 # it lies between no effect and the threshold. *Does not hold*: all of it lies below
-# the threshold, and it reaches down to “no effect” or lies on the harmful side (some
-# claims know no “in part”; then below is below). *Undecided*: it straddles the
-# threshold. That is a finding too. It says that you need more seeds, not that there
-# is nothing.
+# the threshold, and it includes “no effect” (some claims have no “in part”; for them,
+# everything below the threshold counts as “does not hold”). *Reverses*: all of it lies
+# on the other side of “no effect”. *Undecided*: it includes the threshold. That is a
+# finding too. It says that you need more seeds, not that there is no effect.
 
 # %% [markdown]
 # ## The lab
 #
 # Real runs of both networks, each seed with its own split; only their true
 # difference is replaced by the one you choose, so that the truth is known. Left,
-# thirty experiments; the dashed line is the truth, blue intervals say so, orange
-# ones claim something false. Right, what a thousand of them say with more and more
-# seeds. Try this:
+# thirty experiments: the dashed line is the truth. Blue intervals find the
+# difference, gray ones include zero, and orange ones claim something false. Right,
+# what a thousand of them say with more and more seeds. Try this:
 #
 # - How many seeds find the difference four times in five? Then let the arms share
 #   their seeds. How many fewer do you need?
@@ -268,7 +269,8 @@ labs.seeds()
 # On one machine, with one version of every library, you saw it hold. On another
 # one, sums are added up in another order, and the last bit of a number may come
 # out differently. We imitate that: the same seeds twice, and the second time every
-# pixel is larger by its last bit, about one part in ten million.
+# pixel that is not zero is larger by about one part in ten million, one or two
+# units of its last bit.
 
 # %%
 same_run = claims.get("bl-same-run")
@@ -339,8 +341,8 @@ _ = ax.set_title("Most pairs of equals lie 0.4 points or more apart")
 
 # %% [markdown]
 # One bar for each number of validation images. Only the gray bars are below 0.4
-# points. If such a gain is to mean something, they have to hold nearly all pairs: 95 %
-# of them, we said beforehand.
+# points. If such a gain is to mean something, they have to hold nearly all pairs; our
+# threshold is 95% of them.
 
 # %%
 verdicts.append(point_four.judge(runs))
@@ -386,13 +388,15 @@ _ = ax.legend()
 # **Point at** the left end first: that is a report with one run for each arm.
 # Then ask where the curves would have to be for you to publish. The distance
 # between the curves is what pairing is worth on digits; the ledger has a task
-# where sharing the seed is worth nothing, and it costs nothing either.
+# where sharing the seed is worth nothing, and it costs next to nothing
+# either.
 
 # %% [markdown]
-# A single run of each is wrong disturbingly often. The mean over seeds gets
-# there, and paired seeds get there first. Is it fair to say that luck *cancels*?
-# We said beforehand: if sharing the seed, on one split, makes the interval half as
-# wide, which is worth four times as many runs.
+# A single run of each is wrong disturbingly often. The mean over seeds gets there,
+# and paired seeds get there first. Is it fair to say that luck *cancels*? We chose
+# a criterion after the pilot and before the seeds of this trial were run: sharing
+# the seed, on one split, has to make the interval half as wide, which is worth
+# four times as many runs.
 
 # %%
 verdicts[-1]
@@ -402,8 +406,9 @@ verdicts[-1]
 #
 # Turn the interval around: to detect a difference $\delta$ four times in five you
 # need about $n \approx (2.8\, s_d / \delta)^2$ pairs. `stats.seeds_needed` does it
-# exactly. It wants two numbers: the smallest effect that *matters to you*, and a
-# standard deviation from a pilot whose seeds you will not use again.
+# exactly for normally distributed differences. It wants two numbers: the smallest
+# effect that *matters to you*, and a standard deviation from a pilot whose seeds
+# you will not use again.
 
 # %%
 paired_sd = float((wide - narrow).std(ddof=1))
@@ -417,7 +422,9 @@ for effect in (2.0, 1.0, 0.4):
 # %% [markdown]
 # By the formula half the effect costs four times the seeds; where they are few,
 # Student's t asks for some more. If the last line is more than you can pay, say so,
-# and claim nothing about 0.4 points.
+# and claim nothing about 0.4 points. The count is for an interval that leaves out
+# zero. To get beyond a threshold, as the verdicts of this course require, only the
+# part of the effect above the threshold counts, and that takes more seeds.
 
 # %% [markdown]
 # ## What goes wrong
@@ -464,13 +471,14 @@ ax.set_title("Look often enough, and nothing becomes something")
 _ = ax.legend()
 
 # %% [markdown]
-# Mended by fixing the number of seeds beforehand, or by not stopping at all.
+# **Fix:** decide on the number of seeds in advance, or use a sequential design,
+# whose intervals allow for repeated looks.
 #
 # **“One of our twenty variants is better.”** One interval in twenty misses.
 # Twenty variants, all secretly the same as what they are compared with, ten seeds
-# each; how many studies find at least one improvement or harm? The mend: ask more
-# of each interval. `stats.level_each(20)` is the level at which all twenty
-# together are right 95 % of the time.
+# each; how many studies find at least one improvement or harm? **Fix:** ask more
+# of each interval. With the level `stats.level_each(20)` for each, all twenty
+# together are right at least 95% of the time.
 
 # %%
 signs = rng.choice([-1, 1], (1000, 20, 10))
@@ -485,7 +493,9 @@ for level in (0.95, stats.level_each(20)):
 # **“I resampled the splits, so my runs are independent.”** All these splits cut up
 # the same images; two training sets share most of them. The ordinary interval
 # counts each split as new evidence, and is too narrow if you want to speak of
-# *new* images. `stats.resampled_interval` widens it by how much is shared.
+# *new* images. `stats.resampled_interval` widens it by the ratio of validation to
+# training images, taking for granted that a split trains on all that it does not
+# score on. So the test images, which do neither, are left out of `test_share`.
 
 # %%
 gained = (wide - narrow).mean("run")
@@ -519,11 +529,13 @@ for verdict in verdicts:
 # because a seed was set, because it has a decimal, or because one run was ahead.
 # Where the effect is large, one run shows it too, as on the second task; you only
 # know that it is large once you have looked at more than one. And sharing the seed
-# saved runs on digits, none on the second task. Pair anyway: it costs nothing, and
-# the interval itself says what it was worth.
+# saved runs on digits, none on the second task. Pair anyway: it costs next to
+# nothing, and the interval itself says what it was worth. (Where an interval in
+# the ledger reaches above 1, that is a limit of Student's $t$, which does not know
+# that a share ends there.)
 #
 # **Where to go next.** From here on every lecture uses these tools: paired seeds,
-# intervals of differences, four words. Exercise 01 lets you referee a report with
+# intervals of differences, five words. Exercise 01 lets you referee a report with
 # one run for each arm.
 #
 # **References.**

@@ -8,8 +8,7 @@
 # - **tell** what standardization, min–max scaling, per-image scaling and whitening
 #   do, and to what data each belongs;
 # - **build** the scaling into a Keras model, with statistics of the training data
-#   only, so that it serves raw samples correctly;
-# - **measure** what a leak through the scaler is worth, and when it matters.
+#   only, so that it serves raw samples correctly.
 #
 # You need about 45 minutes. Lecture 03 explains the verdicts. Nothing is
 # downloaded.
@@ -106,14 +105,14 @@ for ax, (name, x) in zip(axes, {"In their own units": raw,
 # %% [markdown] tags=["instructor"]
 # **The figure not to skip.** Trace the left path with your finger: across the
 # ravine, and creeping along its floor. Ask which feature makes the steep
-# walls: the one with the large spread. **Question:** “Do both end in the same
+# walls: the one with the large spread. **Question:** “Do both lead to the same
 # model?” Yes; only the numbers on the axes differ, because the units do. Read
 # the numbers of steps off the titles at the end, not at the beginning.
 
 # %% [markdown]
 # Left a ravine: the path crosses it from wall to wall and creeps along its floor.
 # Right the same data in units of their standard deviations: a bowl. Both walks
-# end in the same model.
+# stop with one percent of the excess loss left, on their way to the same model.
 #
 # Now all ten features, and the intercept that a `Dense` layer has too: one more
 # column of ones. That is why means matter. A feature whose mean is far from 0 is
@@ -123,8 +122,8 @@ for ax, (name, x) in zip(axes, {"In their own units": raw,
 # **Before you show the table,** let the class guess the order of magnitude of
 # the first line. Then go down: what did subtracting the mean bring, what
 # common units, and what is left? It is the correlation. **Question:** “So why
-# not whiten always?” Because it has to estimate a whole covariance; the leak
-# at the end of the lecture shows what that costs with few samples.
+# not whiten always?” Because it has to estimate a whole covariance matrix, and
+# that takes many samples.
 
 # %%
 from sklearn.decomposition import PCA
@@ -188,7 +187,8 @@ _ = plots.images(pictures, title="Only per-image scaling undoes the veil")
 # The scalings by column were made for images like the upper one, and send the lower
 # one somewhere else: pixels at the edge, which hardly ever vary, shine brightest.
 # Per-image scaling knows nothing of other images. It needs no training data, and it
-# cannot be wrong about a new camera's contrast and brightness.
+# undoes any change of contrast and brightness that is the same for all pixels of an
+# image.
 #
 # ## The lab
 #
@@ -267,7 +267,8 @@ print("it has kept the means of the training data:           ", kept)
 # unit, where there is least to gain, and in unequal units, stretched anew for every
 # seed. Each is left alone and standardized, and every arm gets the learning rate that
 # is best for it, chosen on other seeds. To be fair to the claims they are *judged* on
-# features as they come: if standardizing ever costs anything, then there.
+# features as they come, where standardizing has least to gain. Speed is counted in
+# steps; the seconds that the scaling itself takes are not measured.
 
 # %%
 from course_utils import claims
@@ -295,24 +296,25 @@ for ax, (features, title) in zip(axes, titles.items(), strict=True):
 # %% [markdown] tags=["instructor"]
 # **Left panel first:** do the curves differ in height or at the beginning?
 # There is the grain of truth in both claims: one who trained once on features
-# of one unit, and looked at the end, saw nothing or even a loss. Then the
-# right panel, where the network left alone stays behind at any rate it could
-# choose.
+# of one unit, and looked at the end, may have seen nothing or even a loss. Then
+# the right panel, where the network left alone is still behind at the end, at
+# the best of its four rates.
 
 # %% [markdown]
-# In unequal units the network left alone learns what the large pixels say and little
-# of the rest, at any of the rates it could choose. In one unit the two end close
-# together, and the standardized one gets there first.
+# In unequal units the network left alone is still behind after these eight epochs,
+# even at the best of its four rates. In one unit the two end close together, and the
+# standardized one gets there first.
 
 # %%
 verdicts = [unsuited.judge(runs), slows.judge(runs)]
 print(*verdicts, sep="\n\n")
 
 # %% [markdown]
-# Where the grain of truth is: on features that share a unit, standardizing changes
-# little at the end. Whoever tried it there only, once, may well have seen it lose.
-# And in unequal units? How many steps does it save there? (A run that
-# never reached 80 % counts with its last step, so the true factor is even smaller.)
+# Where the grain of truth is: on features that share a unit, standardizing gained
+# less than a point here by the end. Whoever tried it there only, once, may have seen
+# it lose, as some of these seeds do. And in unequal units? How many steps does it
+# save there? (A run that never reached 80 % counts with its last step, so the true
+# factor is even smaller.)
 
 # %%
 from course_utils import stats
@@ -370,16 +372,16 @@ _ = plots.intervals(
 # drowns what tells them apart.
 
 # %% [markdown]
-# On clean digits the two are close; this is where the claim comes from. On tones
-# min–max to 0 … 1 hardly learns, and to −1 … 1 it does at least as well as
-# standardization. So it was not the extremes, it was the *mean*: all 64 inputs sat
-# around one half, and what they had in common drowned what tells them apart. Moving
-# the zero to the middle of the range was enough. (The range is twice as wide, too; but
-# each row has the learning rate that is best for it, and that makes up for a factor.)
-# The two scalings differ twice, then: in what an extreme value does to them, and in
-# where they put the zero.
+# On clean digits the two cannot be told apart. On tones the network with min–max to 0
+# … 1 stays far behind, and with −1 … 1 it does better than with standardization. So
+# it was not the extremes, it was the *mean*: all 64 inputs sat around one half, and
+# what they had in common drowned what tells them apart. Moving the zero to the middle
+# of the range was enough. (The range is twice as wide, too; but each row has the
+# learning rate that is best for it, and that makes up for a factor.) The two scalings
+# differ twice, then: in what an extreme value does to them, and in where they put the
+# zero.
 #
-# ## Hidden layers drift too
+# ## Do hidden layers stay scaled?
 #
 # Scaled inputs are the inputs of the *first* layer. The second one gets what the
 # first makes of them, and that changes with every step. In the figure, follow the
@@ -396,65 +398,22 @@ inside = fit_many(models.mlp, task, {"learning_rate": 0.1, "depth": 4,
                   epochs=10, diagnostics=True)
 hidden = ["dense", "dense_1", "dense_2", "dense_3"]
 ax = plots.against(inside.activation_variance.sel(layer=hidden), "epoch",
-                   by="layer", title="Scaled inputs do not stay scaled",
+                   by="layer", title="Deeper layers: the variance grows in training",
                    labels={name: f"hidden layer {depth}" for depth, name
                            in enumerate(hidden, 1)})
 ax.axhline(task(0).x_train.var(), color="0.4", linewidth=1, marker="")
 _ = ax.set(ylabel="variance", ylim=(0, None))
 
 # %% [markdown]
-# The deeper the layer, the further it moves away from where it started, while the
-# inputs stay where you put them. Each layer learns on ground that the one before it
-# keeps shifting. Could one put a normalization *inside*, before every layer? `adapt`
-# will not do, because there is no fixed set of samples to adapt to. What will do is
-# the subject of the next lecture.
+# In the two deeper layers the variance grows in training, while the inputs stay where
+# you put them. The authors of batch normalization suspected that such changes slow
+# training down, and called them *internal covariate shift* (Ioffe & Szegedy 2015).
+# This figure shows that the outputs change; it does not show that the change does any
+# harm. Appendix A2 tests that. Could one put a normalization *inside*, before every
+# layer? `adapt` will not do, because there is no fixed set of samples to adapt to.
+# What will do is the subject of the next lecture.
 #
 # ## What goes wrong
-#
-# **“I scaled first and split afterwards.”** Then the scaler has seen the validation
-# data. Predict how bad that is.
-
-# %%
-quiz.ask("04", "leak")
-
-# %% [markdown] tags=["instructor"]
-# **Ask.** “Without labels nothing can leak” is the seductive answer, and worth
-# two minutes of discussion. The next figure gives neither side everything: it
-# is little for a mean and a spread, and absurd for whitening. The rule to take
-# home: `fit` on training data, whatever is fitted.
-
-# %%
-import xarray as xr
-from sklearn.base import clone
-from sklearn.neighbors import KNeighborsClassifier
-
-
-def leaked(scaler, seed, images=40):
-    """Accuracy with a scaler that saw all images, minus without."""
-    split, scores = datasets.digits(seed), []
-    x, y = split.x_train[:images], split.y_train[:images]
-    for seen in (x, np.concatenate([x, split.x_val])):
-        fitted = clone(scaler).fit(seen)
-        model = KNeighborsClassifier(1, algorithm="kd_tree").fit(
-            fitted.transform(x), y)
-        scores.append(model.score(fitted.transform(split.x_val),
-                                  split.y_val))
-    return scores[1] - scores[0]
-
-
-# %%
-leaks = {name: stats.interval(xr.DataArray(
-    [leaked(scalers[name], seed) for seed in range(12)], dims="seed"))
-    for name in ("min–max", "standardized", "whitened")}
-_ = plots.intervals(leaks, neutral=0, xlabel="accuracy made up by the leak",
-                    title="The more a scaler estimates, the more it leaks")
-
-# %% [markdown]
-# With forty images the leak is small for means and ranges, and absurd for
-# whitening, which estimates a covariance of 64 × 64. With many images it shrinks.
-# Small or not, the number is one that no new image will ever give you. Mended by
-# `fit` on the training data and `transform` for everything else; inside a
-# cross-validation, by a `sklearn.pipeline.Pipeline`.
 #
 # **“I standardize the test set with its own statistics.”** It looks harmless, as
 # long as the set is large and mixed. Here is our Keras network, and images that
@@ -483,14 +442,14 @@ print(f"a single image becomes {np.unique(alone)}")
 # %% [markdown] tags=["instructor"]
 # **Point at** the last line: a single image, scaled by itself, is zero,
 # whatever it showed. Ask what a server gets: one image. **Short of time:**
-# leave out the pixel that never varies. End with the picture of the drifting
-# hidden layers, which leads to lecture 05. **Homework:** none of its own; the
+# leave out the pixel that never varies. End with the picture of the hidden
+# layers' variances, which leads to lecture 05. **Homework:** none of its own; the
 # exercise on batch norm begins after lecture 05.
 
 # %% [markdown]
-# A batch of one class loses exactly what makes it that class, its mean. A single
-# image loses everything: minus itself, it is 0, whatever it showed. Mended by the
-# layer inside the model, as above.
+# A batch of one class loses its mean, and with it most of what tells it from the
+# others. A single image loses everything: minus itself, it is 0, whatever it showed.
+# Mended by the layer inside the model, as above.
 #
 # **“This pixel never varies, so it does no harm.”** In the training images some
 # pixels are always 0. What happens if one of them is not, later?
@@ -507,8 +466,8 @@ for name, layer in {"adapted": adapted, "with a floor": mended}.items():
 
 # %% [markdown]
 # `Normalization` divides by the spread it has seen, and by nearly nothing if it has
-# seen none. (scikit-learn's `StandardScaler` leaves such a feature alone.) One faint
-# pixel would decide the answer. Mended by a floor under the variance, or by
+# seen none. (scikit-learn's `StandardScaler` does not divide such a feature.) One faint
+# pixel can then decide the answer. Mended by a floor under the variance, or by
 # leaving out features that hardly vary.
 #
 # ## What you may now claim, and what not
@@ -521,12 +480,13 @@ for verdict in verdicts:
     print(f"{verdict.claim.key}: {verdict.word}")
 
 # %% [markdown]
-# You may say: features in unequal units make gradient descent slow, by a factor that
-# the condition number tells; standardizing costs a network nothing worth mentioning
-# here and saves a lot where units differ. You may not say that it always pays: on
-# tones as they come it does next to nothing, since they are in one unit and around 0
-# already. Nor that one scaling is as good as another. Center; know your extremes;
-# take the statistics from the training data; and put them into the model.
+# You may say: features in unequal units make gradient descent slow, in a linear model
+# by a factor that the condition number tells; standardizing cost our network no
+# accuracy here, and saved most of its steps where units differ. You may not say that
+# it always pays: on tones as they come, which are in one unit and around 0 already,
+# it makes no difference that could be told from none. Nor that one scaling is as good
+# as another. Center; know your extremes; take the statistics from the training data;
+# and put them into the model.
 #
 # **Where to go next.** Lecture 05 takes the step inside, to the hidden layers, and
 # builds batch normalization from scratch. Exercise 02 begins after that one.
@@ -536,4 +496,5 @@ for verdict in verdicts:
 # - Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller: *Efficient BackProp*, in Neural
 #   Networks: Tricks of the Trade, 1998.
 # - S. Wiesler, H. Ney: *A convergence analysis of log-linear training*, NIPS 2011.
-# - S. Kaufman, S. Rosset, C. Perlich: *Leakage in data mining*, KDD 2011.
+# - S. Ioffe, C. Szegedy: *Batch normalization: accelerating deep network training
+#   by reducing internal covariate shift*, ICML 2015.

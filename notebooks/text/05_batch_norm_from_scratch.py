@@ -23,8 +23,8 @@
 # 1. “Batch norm makes activations Gaussian.”
 # 2. “γ and β are one pair per layer.”
 #
-# Once you have the layer in your hands you can see what to think of them. Then
-# we shall try both on networks that are trained with it.
+# Once you have the layer in your hands you can see what to think of them: its formula
+# settles both. The trials then show what that means in trained networks.
 #
 # ## Predict first
 #
@@ -110,8 +110,8 @@ print("equal to batch_norm:", np.allclose(z_hat, ours))
 # the layer returns what it was given. So for one batch, and at inference for all of
 # them, it takes nothing away that the network could not learn to put back.
 #
-# **The bias $b$** before the layer, on the other hand, does nothing at all. It
-# moves a whole column; the mean moves with it and is subtracted.
+# **The bias $b$** before the layer, on the other hand, does nothing at all in training.
+# It moves a whole column; the mean moves with it and is subtracted.
 
 # %% tags=["nbval-check-output"]
 pixels = batch_norm.forward(batch, np.ones(64), np.zeros(64))
@@ -302,12 +302,13 @@ labs.batch_norm_steps(shape="two humps", gamma=1.5, beta=-2.0)
 # %% [markdown]
 # ## Trial 1: “Batch norm makes activations Gaussian”
 #
-# You have seen that one unit goes through one straight line. Still, the units of
-# a *trained* network might be bells. We train a network of two hidden layers,
-# written in NumPy with `batch_norm.forward` and `batch_norm.backward`, look at
-# every unit on the whole training set, and ask a test at the 5 % level whether
-# its values could be Gaussian. Of true Gaussians 95 % would pass; the claim
-# needs 90 %.
+# You have seen that one unit goes through one straight line, so the layer cannot
+# change a shape. Still, the units of a *trained* network might be bells before they
+# get there. We train a network of two hidden layers, written in NumPy with
+# `batch_norm.forward` and `batch_norm.backward`, look at every unit on the whole
+# training set, and ask a test at the 5 % level whether its values could be Gaussian.
+# Of true Gaussians 95 % would pass; the claim needs 90 %. (With a thousand images the
+# test also notices small departures. A unit that fails may still look like a bell.)
 
 # %%
 from course_utils import claims
@@ -344,7 +345,8 @@ _ = axes[1].set_title("… and after: the same shape")
 # %% [markdown]
 # Other numbers on the axis, the same picture above it. Now all units of all
 # networks, before and after, and as many columns of true Gaussian numbers, so
-# that you can see what the test makes of those.
+# that you can see what the test makes of those. (Before and after have to agree: the
+# test looks at shapes only.)
 
 # %%
 from course_utils import stats
@@ -354,7 +356,7 @@ passing = stats.interval(pass_as_gaussian(shapes))
 _ = plots.intervals(
     {name: passing.sel(values=name) for name in shapes["values"].values},
     threshold=gaussian.threshold, xlabel="share of units that pass",
-    title="Few units are Gaussian, and the layer changes none")
+    title="Few units pass as Gaussian, before or after it")
 verdicts = [gaussian.judge(shapes)]
 verdicts[0]
 
@@ -367,11 +369,11 @@ verdicts[0]
 #
 # ## Trial 2: “γ and β are one pair per layer”
 #
-# You have counted them: every feature has its own. But do the units *use* that,
-# or do they all learn the same? We train the same network, and measure how much
-# of what γ and β have learned, as a mean square, one pair for each layer could
-# express: all of it if the units of a layer agreed, none if they went in all
-# directions. The claim needs nine tenths. In the figure, look where each unit of
+# You have counted them: every feature has its own, which settles the claim. But do the
+# units *use* that, or do they all learn the same? We train the same network, and
+# measure how much of what γ and β have learned, as a mean square, one pair for each
+# layer could express: all of it if the units of a layer agreed, none if they went in
+# all directions. The claim needs nine tenths. In the figure, look where each unit of
 # one network has gone from the common start, the cross.
 
 # %%
@@ -416,12 +418,12 @@ _ = plots.intervals(gained, neutral=0, xlabel="validation accuracy gained",
 
 # %% [markdown]
 # Replacing the pairs after training costs nothing that could be told from zero.
-# Training with one pair costs nothing on digits and something on tones; whether
-# for want of numbers, or because one number that collects the gradients of all
-# units takes larger steps, these runs do not say. So do not expect accuracy to
-# correct anybody who believes in one pair per layer. Counting does. That is so in
-# these networks; in others nothing but γ and β is trained, and they learn all the
-# same (Frankle, Schwab & Morcos 2021).
+# Training with one pair costs nothing that could be told from zero on digits, and
+# something on tones; whether for want of numbers, or because one number that collects
+# the gradients of all units takes larger steps, these runs do not say. So do not
+# expect accuracy to correct anybody who believes in one pair per layer. Counting
+# does. That is so in these networks; in others nothing but γ and β is trained, and
+# they learn all the same (Frankle, Schwab & Morcos 2021).
 #
 # ## What goes wrong
 #
@@ -521,7 +523,7 @@ for verdict in verdicts:
 # the feature varies much more than ε, the variance γ²; the features keep the
 # shape of their histogram; each has two trainable numbers and two that are not;
 # and the bias before the layer is redundant. You may not say that activations
-# become Gaussian, nor that a layer has one γ and one β.
+# become Gaussian by it, nor that a layer has one γ and one β.
 #
 # **Where to go next.** Lecture 06 looks at the layer in Keras: which mode, which
 # momentum, which batch. Lecture 07 puts on trial what it is said to do for

@@ -193,10 +193,10 @@ labs.batch_norm_modes()
 # %% [markdown] tags=["instructor"]
 # **Try this, answered.** The lowest momenta are warm after 20 steps; the
 # highest is not after 400. With batches of 2 and momentum 0.5 the running mean
-# chases single batches; a high momentum smooths it, and the accuracy stays
-# poor all the same, since it was lost in training. Inference mode is ahead
-# once the averages are warm: they have seen more images than one batch.
-# **Point at** the dashed line, the truth, before each change.
+# chases single batches; a high momentum smooths it, and the accuracy stays poor
+# all the same, in both modes. Inference mode is ahead once the averages are
+# warm: they have seen more images than one batch. **Point at** the dashed line,
+# the truth, before each change.
 
 # %% [markdown]
 # ## Trial 1: “Put batch norm after the activation”
@@ -252,7 +252,7 @@ for name, activation in cases.items():
 # A trap first. An epoch with batches of 2 has sixteen times as many updates as one
 # with 32; who compares epochs compares budgets. Here all arms take the *same
 # number of updates*. And smaller batches mean noisier gradients for any network,
-# so the one without normalization tells how much that alone costs. A third network
+# so the one without normalization gives an idea of how much that costs. A third network
 # has layer normalization, which takes mean and variance over the units of each sample
 # (a table below has more of that kind).
 
@@ -287,23 +287,26 @@ verdicts[1]
 # after the layer? Only who of the two is larger.
 
 # %% [markdown]
-# The plain network and the one with layer normalization lose something, batch normalization
-# much more. Is it the running averages, noisy as they must be? No. Here is what
-# the layer makes of a feature if the batch is two samples, 5 and 7; 5 and 700; or
-# almost the same number twice:
+# The plain network and the one with layer normalization lose something, batch
+# normalization much more. With batches of 2 the running averages are noisy, and in
+# training each batch is normalized by two samples; the figure does not tell how much
+# of the loss is due to which. Here is what the layer makes of a feature in training
+# if the batch is two samples, 5 and 7; 5 and 700; or almost the same number twice:
 
 # %%
 pairs = np.array([[5.0, 5.0, 5.0], [7.0, 700.0, 5.5]], "float32")
 print(layers.BatchNormalization()(pairs, training=True).numpy().round(2))
 
 # %% [markdown]
-# Of two values one becomes about −1 and the other +1. All that is left is *who of
-# the two is larger*. No momentum brings the rest back; it was lost in training.
+# Of two values one becomes about −1 and the other +1. All that is left in training is
+# *who of the two is larger*, and at inference the layer does something else: there the
+# differences count again. A higher momentum makes the running averages calmer. It does
+# not change what the network is trained on.
 #
 # ### Normalizations that need no batch
 #
 # They differ in what they average over. For $x$ of shape $(N, D)$, or
-# $(N, H, W, C)$:
+# $(N, H, W, C)$, with Keras's defaults:
 #
 # | layer | one mean and variance for each | averaged over |
 # |---|---|---|
@@ -312,8 +315,10 @@ print(layers.BatchNormalization()(pairs, training=True).numpy().round(2))
 # | `GroupNormalization` | sample and group of features | the group (and pixels) |
 # | `RMSNormalization` | sample (pixel by pixel) | features; no mean is subtracted |
 #
-# The last three have no running averages, so they have no second mode, and a
-# sample's answer never depends on its batch:
+# (“Pixel by pixel” is Keras's default, `axis=-1`. In the literature, as in Wu & He
+# 2018, layer normalization of an image runs over its pixels as well.) The last three
+# have no running averages, so they have no second mode, and a sample's answer never
+# depends on its batch:
 
 # %% tags=["nbval-check-output"]
 x = digits.x_train[:8]
@@ -327,10 +332,10 @@ for layer in (layers.BatchNormalization(), layers.LayerNormalization(),
           f"numbers not trained: {len(layer.non_trainable_weights)}")
 
 # %% [markdown]
-# They win where batches are tiny because memory is short (video, segmentation,
+# They are used where batches are tiny because memory is short (video, segmentation,
 # detection), where a batch is no sample of the data, and in sequences of any
 # length: transformers use layer or RMS normalization. With batches of 32, in the
-# figure above, there was little to win.
+# figure above, all three networks came out about the same.
 #
 # ## Trial 3: “Batch norm replaces dropout”
 #
@@ -338,8 +343,8 @@ for layer in (layers.BatchNormalization(), layers.LayerNormalization(),
 # for Dropout”. To replace something you must be as good at what it is good at. So
 # we go where dropout pays: a wider network, trained long, with 30 % of the labels
 # wrong. Batch norm replaces dropout if it comes within one point of it. All four
-# combinations, each at its own best rate. Look at which side of zero each interval
-# lies:
+# combinations, each at the best of three rates, after 20 epochs. Look at which side of
+# zero each interval lies:
 
 # %%
 replaces = claims.get("bnk-replaces-dropout")
@@ -357,13 +362,13 @@ verdicts.append(replaces.judge(brakes))
 verdicts[2]
 
 # %% [markdown]
-# Lecture 07 finds the same from another side: with wrong labels the normalized
-# network is the one that suffers more. And here the two get along. What people
-# warn of is the order: with dropout anywhere *before* a batch normalization its
-# running variance learns the spread of dropped features, which inference never
-# sees (Li et al. 2019). `models.mlp` has that order from its second hidden layer
-# on, and still did well. Who wants to be safe puts dropout behind the last
-# normalization.
+# Lecture 07 finds the same from another side: on digits with wrong labels, trained as
+# long as this, the normalized network ends below the plain one. And here the two
+# get along. What people warn of is the order: with dropout anywhere *before* a batch
+# normalization its running variance learns the spread of dropped features, which
+# inference never sees (Li et al. 2019). `models.mlp` has that order from its second
+# hidden layer on, and still did well. Who wants to be safe puts dropout behind the
+# last normalization.
 #
 # ## What goes wrong
 #
@@ -503,7 +508,7 @@ _ = plots.against(norms.rename("norm of the first kernel"), "epoch",
                   ax=left).set(ylim=(0, 17))
 effective = (0.1 / norms**2).rename("effective learning rate")
 _ = plots.against(effective, "epoch", by="weight_decay", ax=right,
-                  title="… and so raises the rate")
+                  title="… and raises the effective rate")
 
 # %%
 gain = stats.paired_difference(decay.val_accuracy.isel(epoch=-1),
@@ -512,14 +517,16 @@ print(f"accuracy gained by decay 0.1: {gain['mean']:+.3f} "
       f"[{gain['low']:+.3f}, {gain['high']:+.3f}]")
 
 # %% [markdown]
-# The learning rate was constant, and yet the effective one grew; and here the
-# strongest decay cost accuracy. Weight decay on normalized layers is a schedule of the
-# learning rate; tune the two together. (The softmax layer, γ and β are decayed too.
-# For them nothing cancels it.)
+# The learning rate was constant, and yet the effective one grew. So weight decay on
+# normalized layers acts like a schedule of the learning rate; tune the two together.
+# The strongest decay also cost accuracy here, but that cannot be put down to the
+# effective rate: the softmax layer, γ and β are decayed too, and for them nothing
+# cancels it.
 #
-# **“Our images do not fit into memory, so the batch is 2.”** For a convolution that
-# is less bad than for a `Dense` layer: its features are averaged over pixels too.
-# How far does the mean of a batch stray, as a share of the feature's own spread?
+# **“Our images do not fit into memory, so the batch is 2.”** For a convolution the
+# statistics of such a batch are less noisy than for a `Dense` layer: its features are
+# averaged over pixels too. How far does the mean of a batch stray, as a share of the
+# feature's own spread?
 
 # %%
 from course_utils.batch_norm import statistics
@@ -539,9 +546,10 @@ for name, values in features.items():
               f"(1/√values is {values_each**-0.5:.2f})")
 
 # %% [markdown]
-# Here, at the start of training, a pixel counts about as much as an image would:
-# the mean strays as one expects of so many values. Deeper in a network the maps
-# are smaller, and what is left of this advantage is less.
+# Here, at the start of training, a pixel counts about as much as an image would: the
+# mean strays as one expects of so many values. Deeper in a network the maps are
+# smaller, so less of this advantage can be left. How well such a network trains was
+# not measured.
 #
 # ## What you may now claim, and what not
 
@@ -554,12 +562,13 @@ for verdict in verdicts:
         print(f"{verdict.claim.key}: {verdict.word}")
 
 # %% [markdown]
-# You may say: the layer is two functions, and `training=` chooses; `momentum` has
-# to suit the number of steps; two samples are no batch; layer, group and RMS
-# normalization do without one; before a normalization a bias is redundant and
-# weight decay is a learning rate in disguise. You may not say that the layer
-# belongs after the activation because that is more accurate, that any batch will
-# do, or that it spares you dropout where dropout pays.
+# You may say: the layer is two functions, and `training=` chooses; `momentum` has to
+# suit the number of steps; with two samples a batch, a normalized `Dense` network
+# loses far more here than a plain one; layer, group and RMS normalization do without
+# a batch; before a normalization a bias is redundant, and weight decay on the kernel
+# raises its effective learning rate. You may not say that the layer belongs after the
+# activation because that is more accurate, that any batch will do, or that it spares
+# you dropout where dropout pays.
 #
 # **Where to go next.** Lecture 07 tries what is said about *why* to use the layer;
 # lecture 08 puts it into networks that are trained already. Lecture 09 is about

@@ -355,7 +355,8 @@ _ = ax.legend(loc="lower right", bbox_to_anchor=(1, 0.2))
 # Trained networks, one more epoch, three ways: nothing inserted, fresh layers,
 # calibrated ones; each at the learning rate that was best for it on other
 # seeds. The claim needs a loss of one point by the calibrated layers. All
-# curves begin at the same height. Which one lags?
+# seeds share one split, so the intervals of this lecture do not cover the luck
+# of other images. All curves begin at the same height. Which one lags?
 
 # %%
 from course_utils import claims
@@ -381,18 +382,19 @@ print(f"lost by fresh layers: {late['mean']:.4f} "
       f"[{late['low']:.4f}, {late['high']:.4f}]")
 
 # %% [markdown]
-# With fresh layers the networks are behind after an epoch; they have to get used
-# to new features. Whether they are behind by the point that the claim asks for
-# stays open. Calibrated, the layer loses less than a point: as a law the advice is
-# wrong. It does not *gain* anything here either. The networks were trained well
-# without it.
+# With fresh layers the networks are behind after an epoch; they have to get
+# used to new features. Whether they are behind by the point that the claim
+# asks for stays open. Calibrated, the layer loses less than a point: as a law
+# the advice is wrong. No gain is seen here either.
 #
 # ## Trial 2: “When you train a network further, freeze its batch norm”
 #
 # Networks with batch norm, trained on half of the digits, are fine-tuned for
 # an epoch on the other half, in batches of 4, as one does when memory is
-# short. Once from the same domain, once with half the contrast and some noise.
-# The claim is judged in the *new* domain: that is what one fine-tunes for.
+# short. Once from the same domain, once with half the contrast and some noise:
+# chiefly a change of contrast, the kind of change that new statistics can
+# undo. The claim is judged in the *new* domain: that is what one fine-tunes
+# for.
 
 # %% [markdown] tags=["instructor"]
 # **Ask** for a rule before the figure: freeze, or not? Both answers are right,
@@ -409,15 +411,18 @@ _ = plots.intervals(
     {f"{name} domain": gained.sel(domain=name) for name in ("old", "new")},
     neutral=0, threshold=freezing.threshold,
     xlabel="accuracy gained by freezing, each at its own best rate",
-    title="Freezing pays where the statistics are still right")
+    title="Digits: freezing pays in the old domain only")
 verdicts[-1]
 
 # %% [markdown]
 # Four images are a poor batch (lecture 06), and where nothing has changed, old
-# averages over hundreds of images serve better. In a new domain they are the
-# problem itself, and freezing keeps it. The advice is a bet that your new
-# images look like the old ones. (A bet that can be won: see the second task in
-# the ledger at the end, where the verdict is the opposite.)
+# averages over hundreds of images serve better. In the new domain freezing
+# keeps averages that no longer fit, and on digits that costs accuracy. But
+# this domain differs chiefly in contrast, which new averages can undo; after
+# another kind of change the result may be another one. And on the second task
+# in the ledger at the end, with the same change, the verdict is the opposite:
+# there freezing gains. So the measurement supports neither “always freeze” nor
+# “never freeze”.
 #
 # ## Trial 3: “Batch norm costs nothing”
 #
@@ -553,11 +558,13 @@ print(f"bnp-cannot-insert: {verdicts[0].word}")
 
 # %% [markdown]
 # You may say: batch norm can be put into a trained network and changes
-# nothing, if its four numbers are set to fit; its statistics can be moved to
-# another domain without labels; folded, it is free. You may not say that it
-# cannot be added, that it must be frozen, or that it costs nothing in
-# training. Ask three things before you freeze: how many images are in a batch,
-# how far away is the new domain, and are the averages warm?
+# nothing, if its four numbers are set to fit; its statistics can be estimated
+# anew without labels, which undoes a change of contrast, but not noise;
+# folded, it is free. You may not say that it cannot be added, that it must
+# always be frozen or never (on one task freezing cost accuracy, on the other
+# it gained), or that it costs nothing in training. Ask three things before you
+# freeze: how many images are in a batch, how far away is the new domain, and
+# are the averages warm?
 #
 # **Where to go next.** Lecture 09 is about dropout. Exercise 02 belongs to
 # this lecture and to the four before it.

@@ -231,9 +231,9 @@ _ = plots.against(accuracy, "epoch", by="measured",
 # that `fit` prints.
 
 # %% [markdown]
-# Measured in the same way, training images are answered at least as well as new
-# ones, as always. With dropout, never read the gap between the two reported curves
-# as a sign of over- or underfitting.
+# Measured in the same way, training images are answered at least as well as new ones.
+# With dropout, never read the gap between the two reported curves as a sign of over- or
+# underfitting.
 #
 # ## The lab
 #
@@ -265,13 +265,15 @@ labs.dropout()
 #
 # ### “Dropout prevents overfitting”
 #
-# Two hidden layers of 64 units in three conditions: labels right; 30 % of them
-# wrong; 128 samples only. The rate is a *nuisance hyperparameter*, and so is the
-# learning rate: neither is what we ask about, and a fair comparison sets both as
-# well as possible for each arm. So dropout may choose between 0.2 and 0.5, every arm
-# chooses among three learning rates, all on seeds that measure nothing. The claim
-# needs one point where overfitting hurts most, with wrong labels. Look which
-# intervals keep clear of zero.
+# Two hidden layers of 64 units in three conditions: labels right; 30 % of them wrong;
+# 128 samples only. The rate is a *nuisance hyperparameter*, and so is the learning
+# rate: neither is what we ask about, and a fair comparison sets both as well as
+# possible for each arm. So dropout may choose between 0.2 and 0.5, every arm chooses
+# among three learning rates, all on seeds that measure nothing. (Dropout thus has six
+# settings to choose from and the plain network three, which favors dropout, if
+# anything. All seeds share one split: the intervals do not cover the luck of other
+# images.) The claim needs one point where overfitting hurts most, with wrong labels.
+# Look which intervals keep clear of zero.
 
 # %%
 from course_utils import claims, stats
@@ -284,25 +286,24 @@ _ = plots.intervals(
     {name: stats.interval(gains.sel(condition=name))
      for name in trials.CONDITIONS}, neutral=0, threshold=prevents.threshold,
     xlabel="accuracy gained by dropout, each arm at its best rates",
-    title="With plenty of right labels there is nothing to gain")
+    title="With plenty of right labels no gain is seen")
 verdicts = [prevents.judge(runs)]
 verdicts[-1]
 
 # %% [markdown] tags=["instructor"]
-# **The figure not to skip.** Three rows, the three answers of the first
-# prediction. Point at the row whose interval contains zero, then at the dashed
-# line: is it a whole point? The interval leaves that open. **Question:** “Then
-# why is dropout so famous?” Where the network without it may not choose its
-# own learning rate the gain looks larger, as the end of this lecture shows;
-# and other tasks gain more, see the ledger.
+# **The figure not to skip.** Three rows, the three answers of the first prediction.
+# Point at the row whose interval contains zero, then at the dashed line: is it a whole
+# point? The interval leaves that open. **Question:** “Then why is dropout so famous?”
+# Where both arms share a high learning rate the gain looks larger, as the end of this
+# lecture shows; and another task gains more, see the ledger.
 
 # %% [markdown]
-# With plenty of right labels no gain is seen. With few samples a little is, and
-# with wrong labels; whether it is the point that the claim asks for remains open.
-# That is less than its fame promises, and the reason is a fair comparison:
-# allowed to choose its own learning rate, the network without dropout does not
-# overfit as badly as it could. On tones, in the ledger below, the gain is several
-# times as large. “Prevents” is a big word for it.
+# With plenty of right labels no gain is seen. With few samples a little is, and with
+# wrong labels; whether it is the point that the claim asks for remains open. That is
+# less than its fame promises. One reason is the comparison: allowed to choose its own
+# learning rate, the network without dropout does not overfit as badly as it could. On
+# tones, in the ledger below, the gain is several times as large. “Prevents” is a big
+# word for it.
 #
 # ### “0.5 is the best rate”
 #
@@ -357,8 +358,9 @@ verdicts[-1]
 
 # %% [markdown]
 # This one holds, and on tones it takes even more steps. Each step trains half a
-# network. A dropout arm that gets as few epochs as the plain one is a dropout arm
-# that was stopped too early.
+# network. A dropout arm that gets no more epochs than the plain one may have been
+# stopped too early. The other trials of this lecture do give both arms the same number
+# of epochs; their verdicts hold for that budget.
 #
 # ### “Do not use dropout with batch norm”
 #
@@ -510,14 +512,15 @@ ax = plots.intervals(
     {name: stats.paired_difference(score, "way", between=score.way.values)
      for name, score in scores.items()}, neutral=0,
     xlabel="gained by Monte-Carlo dropout",
-    title="It knows strangers better, its own mistakes worse")
+    title="Better at strangers, worse at its own mistakes")
 ax.locator_params(axis="x", nbins=6)
 
 # %% [markdown]
 # Turned digits it tells better than one answer does, which does no better than
 # guessing; but it remains far from reliable. And of its *own mistakes* the single
-# answer, for a thirtieth of the price, knew more. Gal & Ghahramani promise a model's
-# uncertainty; how good it is depends on rate, width and question, and has to be
+# answer, for a thirtieth of the price, knew more. (Each way of asking is scored on its
+# own mistakes, and these are not quite the same images.) Gal & Ghahramani promise a
+# model's uncertainty; how good it is depends on rate, width and question, and has to be
 # measured like everything else. (Several networks trained apart are the rival to beat:
 # Lakshminarayanan et al. 2017.)
 #
@@ -560,9 +563,10 @@ _ = plots.intervals(
 # long question of the exercise; 3.6 to end with.
 
 # %% [markdown]
-# The same rate, the same data, the same seeds. Who fixes a high learning rate reports
-# a triumph, who fixes a low one reports nothing. A low learning rate is a brake of its
-# own (lecture 02); two brakes are compared only if each is set well.
+# The same rate, the same data, the same seeds. Who fixes a high learning rate reports a
+# triumph, who fixes a low one reports nothing. In a training as short as this one a low
+# learning rate holds a network back from the wrong labels, too; two such means are
+# compared only if each is set well.
 #
 # **“Dropout between my convolutions does nothing.”** A pixel of a feature map, so
 # people say, has neighbors that know it, and dropping it hides nothing.
@@ -596,11 +600,13 @@ _ = plots.images([{name: image[0, ..., n] for name, image in left.items()}
                  title="One drops pixels, the other whole maps")
 
 # %% [markdown]
-# In an 8 × 8 image less than half of a pixel is known by its neighbors: they are
-# far apart. In photographs, where neighbors are alike, it is far more. So ask how
-# your features hang together before you choose: units for `Dense`, maps for
-# convolutions with large, smooth maps, `SpatialDropout1D` for sequences. Both keep
-# the mean, and both have a rate to tune.
+# In these maps of 8 × 8 images, from a layer that is not trained yet, the neighbors
+# explain less than half of the variance of a pixel. Where neighbors are more alike, as
+# in large photographs, expect more. (The gray scale is another one in each column, so
+# the figure does not show that what is kept has doubled.) So ask how your features hang
+# together before you choose: units for `Dense`, maps for convolutions with large,
+# smooth maps, `SpatialDropout1D` for sequences. Both keep the mean, and both have a
+# rate to tune.
 #
 # ## What you may now claim, and what not
 
@@ -614,10 +620,10 @@ for verdict in verdicts:
 
 # %% [markdown]
 # You may say: dropout multiplies by a mask with mean one, forward and backward; it
-# needs more steps; it pays where a network would learn what is wrong, and can cost a
-# lot where units are few; its training accuracy is measured with noise. You may not
-# say that it prevents overfitting, that 0.5 is the rate, or that batch norm forbids it.
-# And never that it gained a point, without saying at which learning rates.
+# needs more steps; it can pay where labels are wrong, and can cost a lot where units
+# are few; its training accuracy is measured with noise. You may not say that it
+# prevents overfitting, that 0.5 is the rate, or that batch norm forbids it. And never
+# that it gained a point, without saying at which learning rates.
 #
 # **Where to go next.** Lecture 10 has the other brakes: penalties on weights, early
 # stopping, smoothed labels. Exercise 03 is about dropout.

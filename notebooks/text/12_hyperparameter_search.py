@@ -50,11 +50,13 @@ quiz.ask("12", "samplers")
 #
 # ### A table instead of a cluster
 #
-# One search tells as little as one seed (lecture 03). To judge searches we repeat
-# each of them dozens of times, on other validation images each time. That would be
-# a hundred thousand trainings; so the networks of a dense grid were trained
-# beforehand, each with several seeds, and every answer on 720 held-out images was
-# kept. A trial is then a look-up.
+# One search tells as little as one seed (lecture 03). To judge searches we repeat each
+# of them dozens of times, on other validation images each time. That would be a hundred
+# thousand trainings; so the networks of a dense grid were trained beforehand, each with
+# several seeds, and every answer on 720 held-out images was kept. A trial is then a
+# look-up. (All these networks learned from one set of 300 images, each configuration
+# with six seeds. Repeating a search tells how lucky the *search* was; it says nothing
+# of other training images.)
 
 # %%
 import numpy as np
@@ -139,9 +141,10 @@ for good in (0.8, 0.85, 0.88):
 # - **Grid**: the same few values on every axis, all combinations.
 # - **Random**: each trial drawn from the whole space (Bergstra & Bengio 2012).
 # - **Quasi-random**: points that keep out of each other's way (Sobol).
-# - **TPE** (tree-structured Parzen estimator): after some random trials, estimate where
-#   good trials lie and where bad ones do, and try what is likely among the good and
-#   unlikely among the bad ones. One kind of *Bayesian optimization*.
+# - **TPE** (tree-structured Parzen estimator): after some random trials (ten, unless
+#   you say otherwise), estimate where good trials lie and where bad ones do, and try
+#   what is likely among the good and unlikely among the bad ones. One kind of *Bayesian
+#   optimization*.
 #
 # In Optuna you write a function of a `trial`, and it asks for values. `log=True`
 # says that a factor of ten counts the same everywhere:
@@ -234,13 +237,14 @@ labs.search()
 #
 # ### The samplers
 #
-# Each search gets 36 trials, a random seed for each trial, 100 images that choose.
-# What it chose is judged on the other 620 images, *trained again with other seeds*:
-# that is what you would get from its advice. In each repetition all searches share
-# images and luck. The grid has two or three values on each axis, in regular steps,
-# laid over the space at random, for nobody knows beforehand where they should lie.
-# (*Grid, 9 rates* belongs to somebody who knows which axis matters: nine learning rates,
-# two widths, two penalties, one dropout rate.) To hold, a claim needs a lead of one point.
+# Each search gets 36 trials, a random seed for each trial, 100 images that choose. (The
+# first ten of TPE's 36 are random ones; its advice begins with the eleventh.) What it
+# chose is judged on the other 620 images, *trained again with other seeds*: that is
+# what you would get from its advice. In each repetition all searches share images and
+# luck. The grid has two or three values on each axis, in regular steps, laid over the
+# space at random, for nobody knows beforehand where they should lie. (*Grid, 9 rates*
+# belongs to somebody who knows which axis matters: nine learning rates, two widths, two
+# penalties, one dropout rate.) To hold, a claim needs a lead of one point.
 
 # %%
 from course_utils import claims, datasets, stats
@@ -271,13 +275,15 @@ verdicts.append(bayes.judge(found))
 verdicts[-1]
 
 # %% [markdown]
-# Dozens of repetitions, and neither is settled; whatever the difference is, it is small.
-# Of the famous lead over the grid nothing is to be seen here. Why not? The good learning
-# rates fill more than a decade of the three, so that even three values, wherever they
-# lie, hardly miss them all. (In the ledger below is a second task, tones, where random
-# search did gain.) Grid and random search are cheap to repeat here. So take 250 other
-# repetitions, at three budgets: two values on each axis (16 trials), the grid above (36),
-# three on each (81):
+# Dozens of repetitions, and neither is settled; whatever the difference is, on this
+# table it is small. (The “paired seeds” of the verdicts are repetitions. They all draw
+# from the same table: one training set of 300 images, six trained seeds.) Of the famous
+# lead over the grid nothing is to be seen here. Why not? The good learning rates fill
+# more than a decade of the three, so that even three values, wherever they lie, hardly
+# miss them all. (In the ledger below is a second task, tones, where random search did
+# gain.) Grid and random search are cheap to repeat here. So take 250 other repetitions,
+# at three budgets: two values on each axis (16 trials), the grid above (36), three on
+# each (81):
 
 # %%
 by_budget = {}

@@ -103,28 +103,29 @@ for ax, (name, case) in zip(panels, cases.items(), strict=True):
 # layer to the first. On the left the plain line falls by the same factor in
 # each layer. In the middle and on the right it is level, but far too low or
 # far too high. Then ask for one sentence that fits all three normalized lines:
-# nearly level.
+# neither minute nor huge, though the two of ReLU rise about fourfold.
 
 # %% [markdown]
 # Left, the plain network's gradient vanishes on its way to the first layer, by
 # the same factor in each. In the middle and on the right all plain gradients
 # are minute, or huge, alike: each lacks, or has too much of, seven other
-# layers. With batch norm the lines are nearly level. (The middle one lies
-# higher than the right one: the gradient goes with one over the scale of the
-# weights, as you saw at the end of lecture 06.) Does training mend the plain
-# ones? The medians after thirty steps at rate 0.1:
+# layers. With batch norm none of that happens in eight layers; but with ReLU
+# the lines do rise, about fourfold, on their way to the first layer. (The
+# middle one lies higher than the right one: the gradient goes with one over
+# the scale of the weights, as you saw at the end of lecture 06.) Does training
+# mend the plain ones? The medians after thirty steps at rate 0.1:
 
 # %%
 for name, case in cases.items():
     later = both(depth=8, steps=[30], **case).isel(step=0, layer=[0, -1])
     for norm, arm in {False: "plain", True: "batch norm"}.items():
         first, last = later.sel(batch_norm=norm).median("seed", skipna=False)
-        print(f"{name:20} {arm:11} first layer 10^{first:.1f}, "
-              f"last 10^{last:.1f}")
+        print(f"{name:20} {arm:11}", "diverged" if np.isnan(first) else
+              f"first layer 10^{first:.1f}, last 10^{last:.1f}")
 
 # %% [markdown]
-# It does not: the first two are about where they were, and the third has left
-# the numbers (`nan`). With batch norm nothing of the kind happens.
+# It does not: the first two are about where they were, and the third has
+# diverged. With batch norm nothing of the kind happens.
 #
 # ### And in a deep network?
 #
@@ -139,7 +140,8 @@ deep = both(depth=32, steps=looks)
 _ = plots.against(deep.sel(step=0), "layer", by="batch_norm", ax=left,
                   title="With batch norm it explodes at first …")
 _ = plots.against(deep.sel(batch_norm=True), "layer", by="step", ax=right,
-                  labels={look: f"after {look} steps" for look in looks},
+                  labels={0: "at the start", 1: "after one step",
+                          30: "after 30 steps"},
                   title="… and training calms it down")
 
 # %% [markdown] tags=["instructor"]
@@ -179,7 +181,7 @@ print(f"here:   × {found['mean']:.3f} [{found['low']:.3f}, "
 # Close to it. (The theory's networks are infinitely wide, and its batches
 # large.) And the right panel said that it does not last: one step takes most
 # of the explosion away, thirty steps nearly all of it. The same paper reports
-# that.
+# such a fall after a single step.
 #
 # Now the verdicts: for “vanishing” the sigmoid layers, for “exploding” the
 # deep stack. At the start the first claim needs the first layer's gradient to be
@@ -223,11 +225,15 @@ for name, moved in moves.items():
           f"[{found['low']:.4f}, {found['high']:.4f}] a step")
 
 # %% [markdown]
-# It does, by far; normalizing a batch cannot but do that. So the shift
-# shrinks, and training is faster. Is the one the reason for the other?
-# Santurkar et al. (2018) asked it the right way round: keep the layer, **put
-# the shift back**, and see what happens. Behind each batch norm, in training,
-# every unit gets another mean and another scale at every step.
+# By this measure it does, and it could not be otherwise: after batch norm the
+# mean over a batch is $\beta$, whatever the weights are, so only a change of
+# $\beta$ can move it. Santurkar et al. (2018) also measured the shift by how
+# much a step of the layers below changes a layer's gradient; by that, they
+# found it with batch norm “similar, or even worse”. So the one kind of shift
+# shrinks, and training is faster. Is that the reason? They asked it the right
+# way round: keep the layer, **put the shift back**, and see what happens.
+# Behind each batch norm, in training, every unit gets another mean and another
+# scale at every step.
 
 # %%
 quiz.ask("A2", "shift")
@@ -303,8 +309,7 @@ _ = plots.intervals(
 # A gradient promises how the loss changes in a *small* step. How far can you
 # walk before it breaks its word? At some points of a training stop, take the
 # gradient $g$ of the present batch, and walk from the weights $w$ to
-# $w - r g$, with $r$ up to 3.2. Both networks are trained at rate 0.1, so only
-# the landscape differs.
+# $w - r g$, with $r$ up to 3.2. Both networks are trained at rate 0.1.
 
 # %%
 reach = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2]
@@ -387,11 +392,10 @@ for ax, network in zip(panels, ("MLP", "CNN"), strict=True):
 
 # %% [markdown]
 # On the right it is as they say: the plain network fails at a rate that the
-# normalized one survives (the CNN, whose softmax layer has many unnormalized
-# inputs, does not always). On the left it is *not*: at the lowest rate batch
-# norm is ahead again. Is that a better network, or one that is just further
-# on? Train the MLP on at low rates, and look at what batch norm gains, epoch
-# by epoch.
+# normalized one survives (the CNN does not always). On the left it is *not*:
+# at the lowest rate batch norm is ahead again. Is that a better network, or
+# one that is just further on? Train the MLP on at low rates, and look at what
+# batch norm gains, epoch by epoch.
 
 # %%
 from course_utils import fit_many, models
@@ -454,8 +458,8 @@ for norm, name in {False: "plain", True: "batch norm"}.items():
           f"[{found['low']:.0%}, {found['high']:.0%}] of the loss")
 
 # %% [markdown]
-# The scale of the weights changes the length of the best walk, but not what it
-# takes off; and this measure says the same.
+# The scale of the weights changes the length of the best walk, but hardly what
+# it takes off; and this measure says the same.
 #
 # **“It explains it.”** Smoother, faster: that is two things seen together.
 # Nobody here has made a landscape smooth without batch norm, or rough with it.
@@ -476,13 +480,13 @@ for verdict in verdicts[:2]:
 # %% [markdown]
 # You may say: batch norm keeps gradients from vanishing, and from exploding by
 # badly scaled weights; in very deep plain stacks it makes them explode at the
-# start (which is one reason why deep networks have skip connections as well);
-# with it one may walk much further along a gradient. You may say that it
-# reduces covariate shift. You may not say that this is *why* it works: put the
-# shift back, and most of the gain stays. And you may not promise accuracy:
-# once each network has its own learning rate, little of the gain is left on
-# digits, more on tones. (How long that trial trains was settled on these very
-# seeds, to let every arm settle. Read it as exploratory.)
+# start; with it one may walk much further along a gradient. You may say that
+# it keeps the means of the activations' inputs still, for that is how it is
+# built. You may not say that this is *why* it works: put the shift back, and
+# most of the gain stays. And you may not promise accuracy: once each network
+# has its own learning rate, little of the gain is left on digits, more on
+# tones. (How long that trial trains was settled on these very seeds, to let
+# every arm settle. Read it as exploratory.)
 #
 # **Where to go next.** Lecture 07 has the trials of *what* batch norm does;
 # lecture 06 its traps in practice.
