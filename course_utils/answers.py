@@ -27,7 +27,8 @@ TIMEOUT = 120   # seconds for one cell
 START = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main())"
 NBVAL = ["-c", START, "-p", "nbval.plugin", "-p", "course_utils.nbval_plugin", "-p", "no:cacheprovider",
          "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull, "--rootdir", ".", "notebook.ipynb"]
-MARKER = re.compile(r"^(\s*#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+)\s*$", re.MULTILINE)
+# It is matched with one line at a time: across lines, a megabyte of "#" would take minutes.
+MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,8 +127,8 @@ def judge(notebook, key, *, timeout=TIMEOUT, progress=None, run=None):
 def merge(notebook, key):
     """The learner's cells between the key's check cells.
 
-    A check cell is known by its id. Where one is missing, twice there or out of order, all of
-    the learner's cells come first and then all checks.
+    Where a check cell is missing, twice there or out of order, all of the learner's cells come
+    first and then all checks.
 
     Parameters
     ----------
@@ -141,20 +142,47 @@ def merge(notebook, key):
     """
     judges = {cell.id: cell for cell in key.cells}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    known = [cell.id for cell in code if cell.get("id") in judges]
+    names = recognize(code, key)
     # Without outputs and tags, so that nothing of the learner's is compared.
     own = {id(cell): nbformat.v4.new_code_cell(_plain(cell.source), id=f"cell-{number}")
            for number, cell in enumerate(code, 1)}
-    if known == list(judges):
-        cells = [judges.get(cell.id) or own[id(cell)] for cell in code]
+    if [name for name in names if name] == list(judges):
+        cells = [judges[name] if name else own[id(cell)] for name, cell in zip(names, code, strict=True)]
     else:
-        cells = [own[id(cell)] for cell in code if cell.get("id") not in judges] + list(judges.values())
+        cells = [own[id(cell)] for name, cell in zip(names, code, strict=True) if not name] + list(judges.values())
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": build.KERNEL})
+
+
+def recognize(code, key):
+    """Which of a learner's code cells are check cells.
+
+    A check cell is known by its id. Some services drop or replace ids, so a check whose id is not
+    there is the first cell that holds its code.
+
+    Parameters
+    ----------
+    code : list of nbformat.NotebookNode
+    key : nbformat.NotebookNode
+
+    Returns
+    -------
+    list of str, the id of the check that each cell is, or None
+    """
+    ids, held = {cell.id for cell in key.cells}, {cell.get("id") for cell in code}
+    lost = {"\n".join(lines(cell.source)): cell.id for cell in key.cells if cell.id not in held}
+    return [cell.id if cell.get("id") in ids else lost.pop("\n".join(lines(cell.source)), None) for cell in code]
+
+
+def lines(source):
+    """Lines of code without what editors change: spaces at their ends, line ends, empty lines around them."""
+    return [line.rstrip() for line in source.strip().splitlines()]
 
 
 def _plain(source):
     """A learner's code without nbval's markers, which mean nothing in Jupyter, and as UTF-8 can hold it."""
-    return MARKER.sub(r"\1.", source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
+    text = source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8")
+    return "".join(f"{line.rstrip()}.\n" if MARKER.fullmatch(line.strip()) else line
+                   for line in text.splitlines(keepends=True))
 
 
 def read(path):
@@ -202,8 +230,7 @@ def exercise_of(notebook, path):
     named = [name for name in keys if name in (said, path.stem)] or [name for name in keys if name in path.stem]
     if named:
         return said if said in named else named[0]
-    held = {mark for cell in notebook.cells for mark in (cell.get("id"), cell.source.strip())}
-    found = {name: sum(cell.id in held or cell.source in held for cell in key.cells) for name, key in keys.items()}
+    found = {name: sum(map(bool, recognize(notebook.cells, key))) for name, key in keys.items()}
     best = max(found, key=found.get, default=None)
     return best if best and found[best] else None
 
@@ -307,6 +334,6 @@ def _line_of(traceback):
     for frame in reversed([frame for frame in frames if "Cell In" in frame.partition("\n")[0]]):
         if pointed := re.search(r"^-*> ?\d+ (.*)$", frame, re.MULTILINE):
             return pointed[1].strip()
-        if written := re.search(r"^.*Cell In.*\n +(.*)$", frame, re.MULTILINE):   # a syntax error
-            return written[1].strip()
+        if (written := frame.partition("\n")[2]).startswith(" "):   # a syntax error
+            return written.partition("\n")[0].strip()
     return None

@@ -15,8 +15,10 @@ import os
 import pathlib
 import queue
 import re
+import stat
 import threading
 
+import nbformat
 import tqdm
 
 from course_utils import answers, checks, sandbox
@@ -25,6 +27,7 @@ from course_utils.sandbox import Limits
 LARGEST = 200 << 20   # bytes of a notebook that is read at all
 OTHERS = 20   # failed cells that a report tells of
 LONGEST = 500   # characters of a line
+NAME = 300   # of a submission's name in it, so that the rest of a sentence has room
 # What answers have no use for, but cheating has; a hint for the instructor, no proof.
 TAMPERING = re.compile(r"sys\.modules|\bbuiltins\b|__builtins__|\.events\.register|_transformers"
                        r"|course_utils[./]checks")
@@ -35,7 +38,8 @@ class Grade:
     """What is known of one submission.
 
     `checks` are triples (question, passed, line), `cells` pairs (line, source) of the learner's cells
-    that failed, and `problem` the sentence that says why there are neither.
+    that failed, and `problem` the sentence that says why there are neither. `report` is the file name
+    of its page.
     """
 
     submission: str
@@ -44,6 +48,7 @@ class Grade:
     cells: tuple = ()
     notes: tuple = ()
     problem: str = ""
+    report: str = ""
 
 
 def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
@@ -76,18 +81,14 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
     reports = out.with_name(f"{out.stem}_reports")
     reports.mkdir(parents=True, exist_ok=True)
     hidden = [root, reports]
-    rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")))
+    rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
+                    *sorted(checks.PRISTINE.glob("*.ipynb")))
     users = queue.SimpleQueue()   # two that run at once must not share their limit of processes
     for number in range(jobs or os.cpu_count() or 1):
         users.put(sandbox.FIRST_USER + number)
     interrupted = threading.Event()
 
-    def grade_one(path):
-        name = path.relative_to(root)
-        readable = _line(os.fsencode(name.as_posix()).decode("utf-8", "replace"))
-        if len(os.fsencode(name.name)) > 200:   # no room for another ending
-            name = name.with_name(hashlib.sha256(os.fsencode(name.name)).hexdigest() + ".ipynb")
-        state = reports / f"{name}.json"
+    def judged(path, readable, state):   # None if it was interrupted
         key = _digest(path, words=[rules, str(limits)])
         found = _recall(state, key)
         if not found:
@@ -100,7 +101,19 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
             if interrupted.is_set():
                 return None
             _write(state, json.dumps({"key": key} | dataclasses.asdict(found), ensure_ascii=False, indent=1))
-        _write(reports / f"{name.with_suffix('')}.html", report(found))
+        return found
+
+    def grade_one(path):
+        name = os.fsencode(path.relative_to(root).as_posix())
+        readable, page = _line(name.decode("utf-8", "replace"), NAME), reports / _page(name)
+        try:
+            problem = _refusal(path, readable)
+            found = Grade(readable, problem=problem) if problem else judged(path, readable, page.with_suffix(".json"))
+            if found:
+                found = dataclasses.replace(found, report=page.name)
+                _write(page, report(found))
+        except Exception as error:   # whatever happens to one submission, the others are graded
+            found = Grade(readable, problem=_failure(readable, error))
         return found
 
     with concurrent.futures.ThreadPoolExecutor(users.qsize()) as pool:
@@ -118,22 +131,53 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
 
 
 def _notebooks(submissions):
-    """Paths of all notebooks, in order, and the folder that their names are told from."""
+    """Paths of all that was handed in, in order, and the folder that their names are told from.
+
+    Links are not followed. Linked folders and folders that cannot be read are among the paths, so
+    that each gets a row.
+    """
     if submissions.is_file():
         return [submissions], submissions.parent
-    paths = sorted(path for path in submissions.rglob("*.ipynb")
-                   if path.is_file() and ".ipynb_checkpoints" not in path.parts)
-    if not paths:
+    found, folders = set(), [submissions]
+    while folders:   # a recursion would end in folders that are nested too deep
+        folder = folders.pop()
+        try:
+            for entry in list(os.scandir(folder)):
+                if entry.name == ".ipynb_checkpoints":
+                    continue
+                path = pathlib.Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                if entry.name.lower().endswith(".ipynb") or (entry.is_symlink() and os.path.isdir(path)):
+                    found.add(path)
+        except OSError:
+            found.add(folder)
+    if found <= {submissions}:
         raise ValueError(f"There is no notebook in {submissions}; name the folder with the files that end in .ipynb.")
-    return paths, submissions
+    return sorted(found), submissions
+
+
+def _refusal(path, name):
+    """Why a submission is not even opened, in one sentence; nothing for an ordinary file."""
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):   # it may lead to the work of somebody else
+            return _line(f"{name} is a link, which is not followed; hand in the notebook itself.")
+        if stat.S_ISDIR(status.st_mode):
+            os.scandir(path).close()   # if it cannot be read, this says why
+        if not stat.S_ISREG(status.st_mode):   # reading from a pipe would never end
+            return _line(f"{name} is not a file; hand in the notebook itself.")
+        if status.st_size > LARGEST:
+            return _line(f"{name} has more than {LARGEST >> 20} MB; clear its outputs and save it again.")
+    except OSError as error:
+        return _line(f"{name} cannot be read: {error.strerror}.")
+    return ""
 
 
 def _grade(path, name, run, limits):
     """Judge one submission, whatever it is."""
     problem = exercise = ""
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"{name} has more than {LARGEST >> 20} MB; clear its outputs and save it again.")
         try:
             exercise, notebook, key = answers.read(path)
         except ValueError as error:
@@ -143,18 +187,30 @@ def _grade(path, name, run, limits):
         problem = _line(error)
     except OSError as error:
         problem = _line(f"{name} cannot be read: {error.strerror}.")
-    except Exception as error:   # it costs its own row only
-        problem = _line(f"{name} could not be graded ({type(error).__name__}: {error}).")
+    except Exception as error:
+        problem = _failure(name, error)
     if problem:
         return Grade(name, exercise, problem=problem)
     judged = [(cell.id.split("check-")[1].replace("-", "."), verdict.passed, _line(verdict.line)) for cell, verdict in
               zip(key.cells, (verdict for verdict in verdicts if verdict.is_check), strict=True)]
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    sources, known = [cell.source for cell in code], {mark for cell in key.cells for mark in (cell.id, cell.source)}
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     failed = [(_line(verdict.line), _source(sources, verdict.line)) for verdict in verdicts if not verdict.is_check]
-    notes = [f"cell {number} speaks of {found[0].strip()}, which no answer needs" for number, cell in enumerate(code, 1)
-             if not known & {cell.get("id"), cell.source} and (found := TAMPERING.search(cell.source))]
-    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(notes[:OTHERS]))
+    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(_notes(exercise, notebook, key)[:OTHERS]))
+
+
+def _notes(exercise, notebook, key):
+    """What looks like cheating in the lines that learners wrote; the course's own lines don't count."""
+    cells, path = list(key.cells), checks.PRISTINE / f"{exercise}.ipynb"
+    if path.exists():
+        cells += nbformat.read(path, 4).cells
+    given = {line for cell in cells for line in answers.lines(cell.source)}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    notes = []
+    for number, (cell, name) in enumerate(zip(code, answers.recognize(code, key), strict=True), 1):
+        own = "\n".join(line for line in answers.lines(cell.source) if line not in given)
+        if not name and (found := TAMPERING.search(own)):   # the code of a check cell does not run
+            notes.append(f"cell {number} speaks of {found[0].strip()}, which no answer needs")
+    return notes
 
 
 def _source(sources, line):
@@ -162,10 +218,20 @@ def _source(sources, line):
     return sources[int(number[1]) - 1][:5000].encode("utf-8", "replace").decode() if number else ""
 
 
-def _line(text):
+def _line(text, longest=LONGEST):
     """One line of printable characters."""
     text = "".join(char if char.isprintable() else " " for char in str(text).strip())
-    return text if len(text) <= LONGEST else text[:LONGEST] + " …"
+    return text if len(text) <= longest else text[:longest] + " …"
+
+
+def _failure(name, error):
+    return _line(f"{name} could not be graded ({type(error).__name__}: {error}).")
+
+
+def _page(name):
+    """The file name of a report: it begins like the submission's, and the hash keeps any two apart."""
+    readable = re.sub(r"\W+", "-", name.decode("utf-8", "replace").removesuffix(".ipynb"))[:40]
+    return f"{readable}-{hashlib.sha256(name).hexdigest()[:12]}.html".lstrip("-")
 
 
 def _digest(*paths, words=()):
@@ -176,7 +242,7 @@ def _digest(*paths, words=()):
             with open(path, "rb") as file:
                 found.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
-            found.update(str(error).encode())
+            found.update(str(error).encode("utf-8", "replace"))   # names may be no text
     return found.hexdigest()
 
 
@@ -203,9 +269,9 @@ def _write_tables(grades, out):
             for question, passed, line in one.checks or [("", False, one.problem)]]
     _write_table(out, ["submission", "exercise", "check", "passed", "line"], rows)
     totals = [(one.submission, one.exercise, sum(passed for _, passed, _ in one.checks), len(one.checks),
-               one.problem, "; ".join(one.notes)) for one in grades]
+               one.problem, "; ".join(one.notes), one.report) for one in grades]
     _write_table(out.with_name(f"{out.stem}_totals.csv"),
-                 ["submission", "exercise", "passed", "checks", "problem", "notes"], totals)
+                 ["submission", "exercise", "passed", "checks", "problem", "notes", "report"], totals)
 
 
 def _write_table(path, columns, rows):

@@ -181,6 +181,7 @@ SUBMISSIONS = {
     "VS Code": (with_plain(vs_code), RIGHT),
     "no ids": (with_plain(without_ids), RIGHT),
     "changed ids": (with_plain(other_ids), RIGHT),
+    "no ids, a name used again": (with_plain(without_ids, flaws='flaws = {"a"}\ndouble = None'), RIGHT),
     "changed ids, no metadata": (with_plain(anonymous), RIGHT),
     "Latin-1 text": (json.dumps(notebook(first='name = "Jürgen"'), ensure_ascii=False).encode("latin-1"), RIGHT),
     "byte order mark": (b"\xef\xbb\xbf" + raw(notebook()), RIGHT),

@@ -1,11 +1,13 @@
 """`course check` judges a learner's notebook whatever was saved in it; building respects their work."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import uuid
 
 import nbformat
 import pytest
@@ -234,11 +236,68 @@ def test_the_keys_checks_stand_among_the_learners_cells(ids, merged):
                for one in cells if "cell" in one.id)
 
 
-def test_cells_without_ids_are_all_the_learners():
+def test_cells_without_ids_are_the_learners_unless_they_hold_the_code_of_a_check():
     notebook = notebook_with("a", "check-1")
     for one in notebook.cells:
         del one["id"]
     assert [one.id for one in answers.merge(notebook, KEY).cells] == ["cell-1", "cell-2", "check-1", "check-2"]
+    notebook.cells[1].source = "check check-1"
+    notebook.cells.append(nbformat.v4.new_code_cell("\ncheck check-2  \r\n"))
+    assert [one.id for one in answers.merge(notebook, KEY).cells] == ["cell-1", "check-1", "check-2"]
+
+
+def test_a_copy_of_a_check_cell_is_the_learners():
+    notebook = notebook_with("a", "copy", "check-1", "check-2")
+    notebook.cells[1].source = "check check-1"
+    assert [one.id for one in answers.merge(notebook, KEY).cells] == ["cell-1", "cell-2", "check-1", "check-2"]
+
+
+def drop_ids(notebook):
+    for one in notebook.cells:
+        del one["id"]
+    notebook.nbformat_minor = 4
+
+
+def replace_ids(notebook):
+    for one in notebook.cells:
+        one.id = uuid.uuid4().hex[:8]
+
+
+def drop_ids_and_change_line_ends(notebook):
+    drop_ids(notebook)
+    for one in notebook.cells:
+        one.source = "\r\n".join(f"{line} " if line else line for line in one.source.splitlines()) + "\r\n"
+
+
+@pytest.mark.parametrize("change", [drop_ids, replace_ids, drop_ids_and_change_line_ends])
+@pytest.mark.parametrize("twin", build.solutions(), ids=lambda twin: twin.stem)
+def test_a_notebook_without_its_ids_is_judged_like_one_with_them(twin, change, tmp_path):
+    path, merged = tmp_path / twin.with_suffix(".ipynb").name, []
+    for do in (lambda notebook: None, change):
+        notebook = nbformat.read(build.notebook_of(twin), 4)
+        do(notebook)
+        path.write_text(json.dumps(notebook))
+        name, notebook, key = answers.read(path)
+        assert name == twin.stem
+        merged.append([("\n".join(line.rstrip() for line in one.source.splitlines()), one.metadata, one.get("outputs"))
+                       for one in answers.merge(notebook, key).cells])
+    assert merged[0] == merged[1]
+    assert len(merged[0]) == sum(one.cell_type == "code" for one in notebook.cells)   # none of them twice
+
+
+HEAVY = r"""
+from course_utils import answers, grading
+
+for unit in ("#", "#\n", " \n", "\n", "# NBVAL_", "Cell In", "File \n", "-", "1", "\x1b[", "sys."):
+    for start in ("", "Cell In[1]\n---> 1"):
+        text = start + unit * (1_000_000 // len(unit)) + "!"
+        answers._plain(text), answers._line_of([text]), answers.lines(text), grading.TAMPERING.search(text)
+"""
+
+
+def test_no_pattern_takes_minutes_for_a_megabyte():
+    # It takes seconds; a pattern that is matched in quadratic time would take an hour.
+    subprocess.run([sys.executable, "-c", HEAVY], cwd=build.HOME, check=True, timeout=300)
 
 
 @pytest.mark.notebooks

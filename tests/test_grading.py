@@ -1,6 +1,7 @@
 """`course grade` gives every submission of a class its verdict, and leaves nothing behind."""
 
 import csv
+import functools
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import nbformat
 import psutil
 import pytest
 
-from course_utils import answers, checks, cli, grading, sandbox
+from course_utils import answers, build, checks, cli, grading, sandbox
 from tests import submissions as course
 
 LIMITS = sandbox.Limits(cell_seconds=8, seconds=60)
@@ -118,7 +119,7 @@ def test_a_right_submission_has_no_failed_cells_and_no_notes(graded):
 def test_an_attempt_to_cheat_is_noted_for_the_instructor_only(name, note, graded):
     grades, home = graded
     assert grades[name].notes == (note,)
-    assert note not in (home / "grades_reports" / f"{name}.html").read_text(encoding="utf-8")
+    assert note not in (home / "grades_reports" / grades[name].report).read_text(encoding="utf-8")
 
 
 @pytest.mark.notebooks
@@ -136,15 +137,16 @@ def test_the_table_has_a_row_for_each_submission_and_check(graded):
         {"submission": "a list.ipynb", "exercise": "", "check": "", "passed": "False",
          "line": course.NO_NOTEBOOK.format(name="a list.ipynb")}]
     assert next(row for row in totals if row["submission"] == "wrong.ipynb") == {
-        "submission": "wrong.ipynb", "exercise": "09_small", "passed": "1", "checks": "2", "problem": "", "notes": ""}
+        "submission": "wrong.ipynb", "exercise": "09_small", "passed": "1", "checks": "2", "problem": "", "notes": "",
+        "report": grades["wrong"].report}
 
 
 @pytest.mark.notebooks
 def test_every_submission_has_a_report(graded):
     grades, home = graded
     for name, one in grades.items():
-        page = (home / "grades_reports" / f"{name}.html").read_text(encoding="utf-8")
-        assert page == grading.report(one)
+        page = (home / "grades_reports" / one.report).read_text(encoding="utf-8")
+        assert page == grading.report(one), name
     assert "<li class='failed'>✗ 9.1 3 does not become 6: multiply by two</li>" in grading.report(grades["wrong"])
     assert "1 of 2 checks passed" in grading.report(grades["wrong"])
     assert "values[7]</pre>" in grading.report(grades["an error"])
@@ -317,11 +319,11 @@ def test_interrupted_it_ends_what_it_started_and_continues_when_rerun(kill, keys
     (handed_in / "slow.ipynb").write_bytes(course.raw(course.notebook(first=course.ENDLESS)))
     words = ["grade", handed_in, "--out", tmp_path / "grades.csv", "--jobs", "1"]
     running = command(keys, *words)
-    noted = tmp_path / "grades_reports" / "right.ipynb.json"
+    noted = functools.partial((tmp_path / "grades_reports").glob, "right-*.json")
     end = time.monotonic() + 300
-    while not noted.exists() and time.monotonic() < end:
+    while not list(noted()) and time.monotonic() < end:
         time.sleep(0.1)
-    assert noted.exists()
+    assert list(noted())
     time.sleep(1)   # now it is busy with the slow one
     running.send_signal(kill)
     _, said = running.communicate(timeout=120)
@@ -342,8 +344,8 @@ def test_interrupted_it_ends_what_it_started_and_continues_when_rerun(kill, keys
 def fake(monkeypatch):
     """Judge nothing, but note what would be judged."""
     judged = []
-    monkeypatch.setattr(answers, "judge", lambda notebook, *_, **options: judged.append(notebook) or [
-        answers.Verdict(line, True) for line in course.RIGHT])
+    monkeypatch.setattr(answers, "judge", lambda notebook, key, **options: judged.append(notebook) or [
+        answers.Verdict(cell.outputs[0].text.strip(), True) for cell in key.cells])
     return judged
 
 
@@ -352,35 +354,191 @@ def test_only_what_changed_is_graded_anew(keys, tmp_path, monkeypatch):
     handed_in = hand_in(tmp_path / "all", ["right", "wrong", "a list"])
     first = grading.grade(handed_in, tmp_path / "grades.csv")
     table = (tmp_path / "grades.csv").read_bytes()
-    (tmp_path / "grades_reports" / "right.html").unlink()
+    page = tmp_path / "grades_reports" / first[1].report
+    page.unlink()
     assert grading.grade(handed_in, tmp_path / "grades.csv", jobs=3) == [
         grading.Grade(**json.loads(json.dumps(vars(one)))) for one in first]
     assert ((tmp_path / "grades.csv").read_bytes(), len(judged)) == (table, 2)
-    assert (tmp_path / "grades_reports" / "right.html").exists()
+    assert page.exists()
     hand_in(handed_in, ["unanswered"]).joinpath("unanswered.ipynb").replace(handed_in / "wrong.ipynb")
     grading.grade(handed_in, tmp_path / "grades.csv")
     assert len(judged) == 3
     grading.grade(handed_in, tmp_path / "grades.csv", limits=sandbox.Limits(seconds=99))
     assert len(judged) == 5
-    (tmp_path / "grades_reports" / "right.ipynb.json").write_text("{")
+    page.with_suffix(".json").write_text("{")
     grading.grade(handed_in, tmp_path / "grades.csv", limits=sandbox.Limits(seconds=99))
     assert len(judged) == 6
 
 
 def test_names_do_not_collide_and_stay_text(keys, tmp_path, monkeypatch):
     fake(monkeypatch)
-    names = ["a/x.ipynb", "b/x.ipynb", "=1+1.ipynb", "new\nline.ipynb", "x" * 240 + ".ipynb", "x.html.ipynb"]
+    names = ["a/x.ipynb", "b/x.ipynb", "a x.ipynb", "=1+1.ipynb", "new\nline.ipynb", "x" * 240 + ".ipynb",
+             "x.html.ipynb"]
     for name in [*names, ".ipynb_checkpoints/x.ipynb"]:
         (tmp_path / "all" / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / "all" / name).write_bytes(course.SUBMISSIONS["right"][0])
     with open(os.fsencode(tmp_path / "all") + b"/\xff.ipynb", "wb") as file:
         file.write(course.SUBMISSIONS["right"][0])
     grades = grading.grade(tmp_path / "all", tmp_path / "grades.csv")
-    assert len(grades) == 7
+    assert len(grades) == 8
     assert not any(one.problem for one in grades)
     assert {row["submission"] for row in read(tmp_path / "grades.csv")} == {
-        "a/x.ipynb", "b/x.ipynb", "'=1+1.ipynb", "new line.ipynb", "x" * 240 + ".ipynb", "x.html.ipynb", "�.ipynb"}
-    assert len(list((tmp_path / "grades_reports").rglob("*.html"))) == 7
+        "a/x.ipynb", "b/x.ipynb", "a x.ipynb", "'=1+1.ipynb", "new line.ipynb", "x" * 240 + ".ipynb", "x.html.ipynb",
+        "�.ipynb"}
+    assert len(list((tmp_path / "grades_reports").glob("*.html"))) == 8
+    assert {row["report"].rpartition("-")[0] for row in read(tmp_path / "grades_totals.csv")} == {
+        "a-x", "b-x", "1-1", "new-line", "x" * 40, "x-html", ""}
+
+
+def test_a_report_and_a_submission_never_have_the_same_name(keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    deep = tmp_path / "all"
+    while len(os.fsencode(deep)) < 3800:
+        deep /= "d" * 200
+        deep.mkdir(parents=True)
+    names = ["x.ipynb", "x.ipynb.json/y.ipynb", "x.html/y.ipynb", "x.json/y.ipynb",
+             (deep / ("y" * (4080 - len(os.fsencode(deep))) + ".ipynb")).relative_to(tmp_path / "all")]
+    for name in names:
+        (tmp_path / "all" / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / "all" / name).write_bytes(course.SUBMISSIONS["right"][0])
+    for _ in range(2):   # the second time from what was noted
+        grades = grading.grade(tmp_path / "all", tmp_path / "grades.csv")
+        assert [(one.problem, len(one.checks)) for one in grades] == [("", 2)] * len(names)
+        for one in grades:
+            page = tmp_path / "grades_reports" / one.report
+            assert page.read_text(encoding="utf-8") == grading.report(one)
+
+
+@pytest.mark.parametrize("step", ["_refusal", "_digest", "_recall", "_grade", "_write", "report"])
+def test_whatever_goes_wrong_with_one_submission_costs_its_own_row_only(step, keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    handed_in = hand_in(tmp_path / "all", ["right", "unanswered"])
+    works = getattr(grading, step)
+
+    def fails(*given, **options):
+        if "unanswered" in str(given):
+            raise MemoryError("no room")
+        return works(*given, **options)
+
+    monkeypatch.setattr(grading, step, fails)
+    grading.grade(handed_in, tmp_path / "grades.csv")
+    assert [row["problem"] for row in read(tmp_path / "grades_totals.csv")] == [
+        "", "unanswered.ipynb could not be graded (MemoryError: no room)."]
+    assert [row["line"] for row in read(tmp_path / "grades.csv")][:-1] == course.RIGHT
+
+
+def test_a_folder_that_cannot_be_read_has_a_row(keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    handed_in = hand_in(tmp_path / "all", ["right"])
+    closed = os.fsencode(handed_in) + b"/closed \xff"
+    os.mkdir(closed)
+
+    def scan(folder, scan=os.scandir):
+        if os.fsencode(folder) == closed:
+            raise PermissionError(13, "Permission denied", folder)   # for root there is no such folder
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    grades = grading.grade(handed_in, tmp_path / "grades.csv")
+    assert [one.problem for one in grades] == ["closed � cannot be read: Permission denied.", ""]
+
+
+def test_folders_may_be_nested_too_deep(keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    handed_in = hand_in(tmp_path / "all", ["right"])
+    for name, times in {"d": 1200, "e" * 250: 20}.items():
+        folder = os.open(handed_in, os.O_RDONLY)
+        for _ in range(times):   # step by step: the whole path of the last ones is too long for the system
+            os.mkdir(name, dir_fd=folder)
+            inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        with open("x.ipynb", "wb", opener=lambda path, flags, into=folder: os.open(path, flags, dir_fd=into)) as file:
+            file.write(course.SUBMISSIONS["right"][0])
+        os.close(folder)
+    try:
+        deep, too_deep, right = grading.grade(handed_in, tmp_path / "grades.csv")
+    finally:
+        subprocess.run(["rm", "-rf", handed_in], check=True)   # shutil.rmtree, which pytest uses, cannot
+    assert (deep.problem, right.problem) == ("", "")
+    assert too_deep.problem.endswith(" … cannot be read: File name too long.")
+
+
+def test_links_are_not_followed(keys, tmp_path, monkeypatch):
+    judged = fake(monkeypatch)
+    hand_in(tmp_path / "elsewhere", ["wrong"])
+    handed_in = tmp_path / "all"
+    (handed_in / "eve").mkdir(parents=True)
+    hand_in(handed_in / "bob", ["right"])
+    for name, target in {"a.ipynb": "../bob/right.ipynb", "b.ipynb": "nowhere", "c": "../bob", "d": "..",
+                         "e": tmp_path / "elsewhere", "f.txt": "../bob/right.ipynb", "g": "g"}.items():
+        (handed_in / "eve" / name).symlink_to(target)
+    grades = grading.grade(handed_in, tmp_path / "grades.csv")
+    assert [(one.submission, one.problem) for one in grades] == [("bob/right.ipynb", "")] + [
+        (f"eve/{name}", f"eve/{name} is a link, which is not followed; hand in the notebook itself.")
+        for name in ("a.ipynb", "b.ipynb", "c", "d", "e")]
+    assert len(judged) == 1
+
+
+def test_a_file_is_not_read_before_its_size_is_known(keys, tmp_path, monkeypatch):
+    with open(tmp_path / "sparse.ipynb", "wb") as file:
+        file.truncate(10 << 30)   # it takes no room on the disk
+    read = []
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, kind: read.append(file.name) or hashlib.sha256())
+    one, = grading.grade(tmp_path / "sparse.ipynb", tmp_path / "grades.csv")
+    assert one.problem == "sparse.ipynb has more than 200 MB; clear its outputs and save it again."
+    assert str(tmp_path / "sparse.ipynb") not in read
+
+
+def test_whatever_is_named_like_a_notebook_has_a_row(keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    handed_in = hand_in(tmp_path / "all", ["right"])
+    (handed_in / "right.ipynb").rename(handed_in / "right.IPYNB")
+    (handed_in / "folder.ipynb").mkdir()
+    os.mkfifo(handed_in / "pipe.ipynb")   # to open it would wait for ever
+    assert [one.problem for one in grading.grade(handed_in, tmp_path / "grades.csv")] == [
+        *(f"{name}.ipynb is not a file; hand in the notebook itself." for name in ("folder", "pipe")), ""]
+
+
+def without_ids(notebook):
+    for cell in notebook.cells:
+        cell.pop("id")
+    notebook.nbformat_minor = 4
+
+
+def with_given_code_pasted(notebook):
+    """Every cell begins with what the course wrote in the others."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code[0].source = "\n".join(cell.source for cell in code)
+
+
+@pytest.mark.parametrize("change", [lambda notebook: None, without_ids, with_given_code_pasted],
+                         ids=["as built", "without ids", "pasted"])
+def test_what_the_course_wrote_is_not_noted(change, tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "KEYS", checks.PRISTINE.with_name("keys"))
+    fake(monkeypatch)
+    (tmp_path / "all").mkdir()
+    paths = [*map(build.notebook_of, build.solutions()), *checks.PRISTINE.glob("*.ipynb")]
+    for path in paths:
+        notebook = nbformat.read(path, 4)
+        change(notebook)
+        nbformat.write(notebook, tmp_path / "all" / f"{path.parent.name}-{path.name}")
+    grades = grading.grade(tmp_path / "all", tmp_path / "grades.csv")
+    assert len(grades) == len(paths)
+    assert [(one.problem, one.notes) for one in grades] == [("", ())] * len(grades)
+
+
+def test_what_a_learner_wrote_into_given_code_is_noted(tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "KEYS", checks.PRISTINE.with_name("keys"))
+    fake(monkeypatch)
+    name = "05_data_augmentation.ipynb"
+    notebook = nbformat.read(checks.PRISTINE / name, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    number, given = next((number, cell) for number, cell in enumerate(code, 1) if "import manuscript" in cell.source)
+    given.source += "\nimport builtins"
+    nbformat.write(notebook, tmp_path / name)
+    one, = grading.grade(tmp_path / name, tmp_path / "grades.csv")
+    assert one.notes == (f"cell {number} speaks of builtins, which no answer needs",)
 
 
 def test_a_failure_of_the_grader_costs_one_row_and_is_tried_again(keys, tmp_path, monkeypatch):
