@@ -76,27 +76,27 @@ lock: setup           # renew all locks within the ranges of pyproject.toml
 ray: setup            # Ray, for searches on a cluster: 400 MB that nothing else needs
 	@.venv/bin/uv pip install --quiet --python $(PY) --requirement requirements-ray.lock --constraint requirements.lock
 
-bench: setup          # how fast fit_many is, into course_utils/measured.json; ARGS="sweep cnn" for two rows
+bench: setup          # how fast fit_many is, into course_utils/tools/measured.json; ARGS="sweep cnn" for two rows
 	@.venv/bin/uv pip install --quiet --python $(PY) --group bench --constraint requirements.lock
-	@$(PY) -m tests.benchmarks.engine $(ARGS)
+	@$(PY) -m benchmarks.engine $(ARGS)
 
 bench-search: ray     # trials per minute here, on two processes, on two nodes, into measured.json
-	@$(PY) -m tests.benchmarks.search $(ARGS)
+	@$(PY) -m benchmarks.search $(ARGS)
 
-bench-notebooks: setup  # seconds per notebook, into course_utils/costs.json; ARGS="07 09" for two
-	@$(PY) -m tests.benchmarks.notebooks $(ARGS)
+bench-notebooks: setup  # seconds per notebook, into course_utils/tools/costs.json; ARGS="07 09" for two
+	@$(PY) -m benchmarks.notebooks $(ARGS)
 
-bench-kernel: setup   # seconds to import the package, memory of a lab's kernel, into course_utils/costs.json
-	@$(PY) -m tests.benchmarks.kernel
+bench-kernel: setup   # seconds to import the package, memory of a lab's kernel, into course_utils/tools/costs.json
+	@$(PY) -m benchmarks.kernel
 
 picture: setup        # the pictures of the README, a lab filmed in a real browser, into notebooks/pictures
-	@$(PY) -m tests.benchmarks.picture $(ARGS)
+	@$(PY) -m benchmarks.picture $(ARGS)
 
 bench-load: setup     # memory and waiting times of 1 to 36 learners at once, into INSTRUCTORS.md
-	@$(PY) -m tests.benchmarks.load $(ARGS)
+	@$(PY) -m benchmarks.load $(ARGS)
 
 bench-labs: setup     # from the slider to the final picture, in a real browser
-	@$(PY) -m tests.benchmarks.labs $(ARGS)
+	@$(PY) -m benchmarks.labs $(ARGS)
 
 clean:
 	rm -rf .venv

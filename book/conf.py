@@ -30,7 +30,7 @@ html_additional_pages = {"index": "index.html"}
 html_static_path = ["static", str(MATHJAX / "tex-svg-full.js")]
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"defer": "defer"})]
-html_theme_options = {   # the blue of the figures, and a lighter one for dark pages
+html_theme_options = {  # the blue of the figures, and a lighter one for dark pages
     "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
     "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
 }
@@ -38,16 +38,16 @@ pygments_dark_style = "a11y-high-contrast-dark"
 html_copy_source = False
 html_show_sphinx = False
 html_use_index = False
-html_show_search_summary = False   # it is fetched, which browsers refuse to pages opened from a disk
+html_show_search_summary = False  # it is fetched, which browsers refuse to pages opened from a disk
 
 # Pictures of formulas, drawn in the page: fonts too may not be loaded from a disk.
 mathjax_path = "tex-svg-full.js"
-mathjax3_config = {"options": {"enableMenu": False}}   # its menu would load more
+mathjax3_config = {"options": {"enableMenu": False}}  # its menu would load more
 
 
 def setup(app):
     """Connect what is added to the notebooks, and what is mended in the pages."""
-    app.add_config_value("labs", "build/book-labs", "env")   # the folder that `states` fills
+    app.add_config_value("labs", "build/book-labs", "env")  # the folder that `states` fills
     app.connect("source-read", prepare)
     app.connect("html-page-context", mend)
 
@@ -71,11 +71,15 @@ def prepare(app, name, source):
 def contents(folder, root):
     """A Markdown cell with the hidden table of contents: all that is in the folder, in order."""
     names = sorted(path.stem for path in folder.glob("*.ipynb") if path.stem != root)
-    parts = {"Lectures": [name for name in names if name[0].isdigit()],
-             "Appendices": [name for name in names if not name[0].isdigit()],
-             "To read on": sorted(path.stem for path in folder.glob("*.md"))}
-    trees = ["\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *part, "```"])
-             for caption, part in parts.items()]
+    parts = {
+        "Lectures": [name for name in names if name[0].isdigit()],
+        "Appendices": [name for name in names if not name[0].isdigit()],
+        "To read on": sorted(path.stem for path in folder.glob("*.md")),
+    }
+    trees = [
+        "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *part, "```"])
+        for caption, part in parts.items()
+    ]
     return {"cell_type": "markdown", "id": "contents", "metadata": {}, "source": "\n\n".join(trees)}
 
 
@@ -85,28 +89,30 @@ def describe(cell, labs):
     for output in cell["outputs"]:
         data = output.get("data", {})
         if "lab-style" in "".join(data.get("text/html", "")):
-            continue   # for JupyterLab
+            continue  # for JupyterLab
         outputs.append(output)
         if "image/png" not in data:
             continue
         texts.append(output["metadata"].get("image/png", {}).get("alt", ""))
         call, _, sentence = "".join(data.get("text/plain", "")).partition("\n")
         if call.startswith("labs."):
-            said = (f"<div class='lab-said'><p>{html.escape(sentence)}</p><p>In JupyterLab this figure has controls: "
-                    f"<code>{html.escape(call)}</code> opens it as it is here.</p></div>")
+            said = (
+                f"<div class='lab-said'><p>{html.escape(sentence)}</p><p>In JupyterLab this figure has controls: "
+                f"<code>{html.escape(call)}</code> opens it as it is here.</p></div>"
+            )
             states = labs / f"{call.removeprefix('labs.').partition('(')[0]}.json"
             if states.exists():
                 said += live(json.loads(states.read_text("utf-8")))
             outputs.append({"output_type": "display_data", "metadata": {}, "data": {"text/html": said}})
     cell["outputs"] = outputs
-    cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(texts)}}   # myst-nb takes one for all figures of a cell
+    cell["metadata"]["mystnb"] = {"image": {"alt": " ".join(texts)}}  # myst-nb takes one for all figures of a cell
 
 
 def live(lab):
     """A lab over its states, as `states.export` gives them; hidden until `book.js` brings it to life."""
     width, height = lab["size"]
     states = json.dumps({"pieces": lab["pieces"], "states": lab["states"]}, ensure_ascii=False, separators=(",", ":"))
-    states = states.replace("</", "<\\/")   # nothing in it may end the script
+    states = states.replace("</", "<\\/")  # nothing in it may end the script
     controls = "".join(map(control, lab["controls"]))
     return f"""<div class="lab" hidden><div class="lab-controls" role="group" aria-label="Controls">{controls}</div>
         <svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="lab-sentence"></svg>
@@ -125,11 +131,13 @@ def control(knob):
     elif all(isinstance(value, int | float) for value in values):
         marks = html.escape(json.dumps([f"{value:g}" for value in values]))
         made = f'<input type="range" {known} max="{len(values) - 1}" value="{start}" data-values="{marks}">'
-        reading = '<span aria-hidden="true"></span>'   # the slider says its value itself
+        reading = '<span aria-hidden="true"></span>'  # the slider says its value itself
     else:
-        options = [f'<option value="{at}"{" selected" * (at == start)}>{html.escape(str(value))}</option>'
-                   for at, value in enumerate(values)]
-        made = f'<select {known}>{"".join(options)}</select>'
+        options = [
+            f'<option value="{at}"{" selected" * (at == start)}>{html.escape(str(value))}</option>'
+            for at, value in enumerate(values)
+        ]
+        made = f"<select {known}>{''.join(options)}</select>"
     return f'<div><label for="lab-{knob["name"]}">{html.escape(knob["label"])}</label>{made}{reading}</div>'
 
 

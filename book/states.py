@@ -22,10 +22,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "book-labs"
 TABLE = tomllib.loads((ROOT / "book" / "labs.toml").read_text("utf-8"))
-# What every picture depends on, beside the code of the lab and all that it imports.
-SHARED = ["book/states.py", "course_utils/course.mplstyle", "course_utils/tabular.npz", "requirements.lock"]
-MOST = 500_000   # bytes of a lab: its page carries them
-DOTS, COLORS = 150, 64   # a line of more dots becomes a picture, for it is lighter; colors of a picture
+# What a picture may depend on. Any change to the package computes all states anew: that takes a few minutes.
+MADE_OF = [
+    "book/states.py",
+    "requirements.lock",
+    "course_utils/**/*.py",
+    "course_utils/**/*.npz",
+    "course_utils/*.mplstyle",
+]
+MOST = 500_000  # bytes of a lab: its page carries them
+DOTS, COLORS = 150, 64  # a line of more dots becomes a picture, for it is lighter; colors of a picture
 # The same picture gives the same text: words stay words, and names depend on nothing but what they name.
 SVG = {"svg.fonttype": "none", "svg.hashsalt": "book"}
 
@@ -59,39 +65,19 @@ def update(name, folder=FOLDER, values=None):
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"made_of": made_of} | export(name, values), ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > MOST:
-        raise ValueError(f"The states of labs.{name} take {len(text.encode()) / 1000:.0f} kB; expected at most "
-                         f"{MOST // 1000}. Give its controls fewer values in book/labs.toml.")
+        raise ValueError(
+            f"The states of labs.{name} take {len(text.encode()) / 1000:.0f} kB; expected at most "
+            f"{MOST // 1000}. Give its controls fewer values in book/labs.toml."
+        )
     path.write_text(text, "utf-8")
     return True
 
 
 def fingerprint(name, values):
     """Changes whenever the states of a lab may change."""
-    files = [*map(ROOT.joinpath, SHARED), *sources(f"course_utils.labs.{name}")]
-    told = [json.dumps([opened(name), values]).encode(), *(path.read_bytes() for path in sorted(files))]
+    files = sorted(path for pattern in MADE_OF for path in ROOT.glob(pattern))
+    told = [json.dumps([opened(name), values]).encode(), *(path.read_bytes() for path in files)]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in told)).hexdigest()
-
-
-def sources(module):
-    """The files of the package that a module is made of: its own, and those of all that it imports, in turn."""
-    found, waiting = set(), [source(module)]
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("course_utils"):
-                # What is no file of its own stands in the module, and the names of the package itself in the engine.
-                last = source(node.module if node.module != "course_utils" else "course_utils.engine")
-                waiting += [source(f"{node.module}.{alias.name}") or last for alias in node.names]
-    return found
-
-
-def source(module):
-    """The file of a module, or None if there is none."""
-    place = ROOT.joinpath(*module.split("."))
-    return next((path for path in (place / "__init__.py", place.with_suffix(".py")) if path.exists()), None)
 
 
 def opened(name):
@@ -121,22 +107,35 @@ def export(name, values):
     """
     from course_utils import labs
 
-    lab = object.__new__(getattr(labs, name))   # its pure functions, without widgets and thread
+    lab = object.__new__(getattr(labs, name))  # its pure functions, without widgets and thread
     start = lab.checked(opened(name))
-    controls = [{"name": control, "label": lab.controls[control].label, "values": choices,
-                 "start": choices.index(start[control])} for control, choices in values.items()]
+    controls = [
+        {
+            "name": control,
+            "label": lab.controls[control].label,
+            "values": choices,
+            "start": choices.index(start[control]),
+        }
+        for control, choices in values.items()
+    ]
     wanted = [start | dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
     places, states = {}, {}
     # States with the same program in a row, so that each is compiled once.
-    for at in sorted(range(len(wanted)), key=lambda at: [str(wanted[at][control]) for control in lab.controls
-                                                         if lab.controls[control].structural]):
+    for at in sorted(
+        range(len(wanted)),
+        key=lambda at: [str(wanted[at][control]) for control in lab.controls if lab.controls[control].structural],
+    ):
         state = lab.checked(wanted[at])
         figure, sentence = lab.figure(state, lab.compute(state, lambda partial: False))
         pieces = [places.setdefault(piece, len(places)) for piece in drawn(figure)]
         states[at] = [sentence, lab.call(state), *pieces]
-    return {"controls": controls, "others": [lab.controls[key].label for key in lab.controls if key not in values],
-            "size": [round(72 * inches, 1) for inches in figure.get_size_inches()],
-            "pieces": list(places), "states": [states[at] for at in range(len(wanted))]}
+    return {
+        "controls": controls,
+        "others": [lab.controls[key].label for key in lab.controls if key not in values],
+        "size": [round(72 * inches, 1) for inches in figure.get_size_inches()],
+        "pieces": list(places),
+        "states": [states[at] for at in range(len(wanted))],
+    }
 
 
 def drawn(figure):
@@ -146,7 +145,7 @@ def drawn(figure):
     from matplotlib.lines import Line2D
 
     for artist in figure.findobj(ContourSet):
-        artist.set_rasterized(artist.filled)   # as paths, regions are ten times as heavy
+        artist.set_rasterized(artist.filled)  # as paths, regions are ten times as heavy
     for artist in figure.findobj(Line2D):
         artist.set_rasterized(artist.get_marker() not in ("", "None") and len(artist.get_xdata()) > DOTS)
     file = io.StringIO()

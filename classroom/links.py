@@ -23,11 +23,13 @@ def origin(folder=HOME):
     """
     done = subprocess.run(["git", "-C", str(folder), "remote", "get-url", "origin"], capture_output=True, text=True)
     address = done.stdout.strip()
-    if address.startswith("git@"):   # learners have no key
+    if address.startswith("git@"):  # learners have no key
         address = "https://" + address.removeprefix("git@").replace(":", "/", 1)
     if not address.startswith("https://"):
-        raise ValueError(f"This folder was not cloned from an https address ({address or 'it has no origin'}): give "
-                         "one, as in `classroom/links.py https://github.com/NAME/improving-performance`.")
+        raise ValueError(
+            f"This folder was not cloned from an https address ({address or 'it has no origin'}): give "
+            "one, as in `classroom/links.py https://github.com/NAME/improving-performance`."
+        )
     return address
 
 

@@ -4,12 +4,13 @@ The reference of the course: equal to `keras.layers.BatchNormalization` and to t
 BatchNormalization of ONNX. `axis` is Keras's: the axis of the features, each of which has its own
 mean, variance, γ and β; all other axes are averaged over. Results keep the dtype of `x`; in
 between everything is float64, so that a float32 feature with a large mean keeps its digits.
-
-And two operations on Keras models that are trained already: `insert` puts the layer in, `fold`
-takes it out, and the answers stay the same.
 """
 
 import numpy as np
+
+from course_utils import moved
+
+__getattr__ = moved.old_names(__name__)
 
 
 def statistics(x, *, axis=-1):
@@ -169,188 +170,6 @@ def backward(dout, x, gamma, *, axis=-1, epsilon=1e-3):
     count = wide.size // wide.shape[axis]
     dx = gamma / np.sqrt(variance + epsilon) * (dout - dbeta / count - normalized * dgamma / count)
     return _as(x, dx), _as(x, dgamma.ravel()), _as(x, dbeta.ravel())
-
-
-def insert(model, x=None, *, after=None, momentum=0.99, epsilon=1e-3):
-    """A copy of a trained model with batch normalization put in, which answers as before.
-
-    Each new layer is *calibrated*: its running mean and variance are those of its input over `x`,
-    γ is sqrt(variance + ε) and β the mean, so that at inference it changes nothing. In training
-    mode it normalizes with the batch, and γ and β bring it back close to where it was.
-
-    Parameters
-    ----------
-    model : keras.Sequential or functional keras.Model
-        Left as it is. Layers of a model inside it are not looked at.
-    x : what `model.predict` takes, optional
-        Some hundred samples, prepared as in training. Without them the new layers are *fresh*, as
-        Keras makes them: running mean 0 and variance 1, γ = 1, β = 0.
-    after : list of str, optional
-        Names of the layers to put one behind (behind their activation too, where the layer has
-        one of its own). All `Dense` and `Conv2D` layers otherwise, but those whose output is the
-        model's.
-    momentum, epsilon : float
-        Of the new layers, which are called ``<name>_norm``.
-
-    Returns
-    -------
-    keras.Model, of the same kind, not compiled.
-
-    Raises
-    ------
-    ValueError
-        A model that cannot be taken apart, a name it does not have, or one that it calls twice.
-    """
-    import keras
-    from keras import layers
-
-    calls, consumers, outputs = _graph(model)
-    if after is None:
-        after = [layer.name for layer in calls
-                 if isinstance(layer, layers.Dense | layers.Conv2D) and consumers[layer.name]]
-    tapped = {layer.name: layer for layer in calls if layer.name in after}
-    for name in after:
-        if name not in tapped:
-            raise ValueError(f"The model has no layer {name!r}; it has {', '.join(layer.name for layer in calls)}.")
-        if calls.count(tapped[name]) > 1:
-            raise ValueError(f"The model calls the layer {name!r} more than once, with inputs of different statistics; "
-                             "leave it out of after=.")
-    stacks = {name: [_copy(layer), layers.BatchNormalization(
-        axis=1 if getattr(layer, "data_format", "") == "channels_first" else -1, momentum=momentum, epsilon=epsilon,
-        dtype=layer.dtype_policy, name=f"{name}_norm")] for name, layer in tapped.items()}
-    inserted = _rebuilt(model, stacks)
-    if x is not None and tapped:
-        given = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-        probe = keras.Model(given, {name: outputs[name] for name in tapped})
-        probe.run_eagerly = True   # used once: not worth compiling
-        seen = probe.predict(x, verbose=0)
-        for name, (_, norm) in stacks.items():
-            mean, variance = statistics(seen[name].astype("float64"), axis=norm.axis)
-            norm.set_weights([np.sqrt(variance + epsilon), mean, mean, variance])
-    return inserted
-
-
-def fold(model):
-    """A copy of a model whose batch normalizations are part of the layers before them, for faster inference.
-
-    At inference the layer multiplies and adds, and so does a layer without activation: the two
-    are one, with kernel·s and (bias − mean)·s + β, where s = γ / sqrt(variance + ε).
-
-    Parameters
-    ----------
-    model : keras.Sequential or functional keras.Model
-        Left as it is. Layers of a model inside it are not looked at.
-
-    Returns
-    -------
-    keras.Model, of the same kind, not compiled
-        Equal in inference mode; in training mode it no longer normalizes. Every
-        `BatchNormalization` directly behind a `Dense`, `Conv2D` or `DepthwiseConv2D` without
-        activation is gone; any other, for instance behind an activation, stays.
-
-    Raises
-    ------
-    ValueError
-        A model that cannot be taken apart.
-
-    Source: Jacob et al. (2018), Quantization and training of neural networks, section 3.2.
-    """
-    from keras import layers
-
-    calls, consumers, outputs = _graph(model)
-    stacks, weights = {}, {}
-    for layer in calls:
-        norm = _foldable(layer, calls, consumers, outputs)
-        if norm is None:
-            continue
-        scale = _array(norm.gamma, 1.0) / np.sqrt(_array(norm.moving_variance) + norm.epsilon)
-        kernel = _array(layer.kernel)
-        kernel = kernel * scale.reshape(kernel.shape[-2:] if isinstance(layer, layers.DepthwiseConv2D) else -1)
-        bias = (_array(layer.bias, 0.0) - _array(norm.moving_mean)) * scale + _array(norm.beta, 0.0)
-        stacks |= {layer.name: [_copy(layer, use_bias=True)], norm.name: []}
-        weights[layer.name] = [kernel, bias]
-    folded = _rebuilt(model, stacks)
-    for name, values in weights.items():
-        folded.get_layer(name).set_weights(values)
-    return folded
-
-
-def _foldable(layer, calls, consumers, outputs):
-    """The batch normalization that takes a linear layer's output, if nothing else does; None otherwise."""
-    from keras import activations, layers
-
-    if type(layer) not in (layers.Dense, layers.Conv2D, layers.DepthwiseConv2D):
-        return None
-    if layer.activation is not activations.linear or len(consumers[layer.name]) != 1:
-        return None
-    [norm] = consumers[layer.name]
-    if type(norm) is not layers.BatchNormalization or calls.count(layer) > 1 or calls.count(norm) > 1:
-        return None
-    rank = outputs[layer.name].ndim
-    channels = 1 if getattr(layer, "data_format", "") == "channels_first" else rank - 1
-    return norm if norm.axis % rank == channels else None
-
-
-def _graph(model):
-    """What a model calls, in this order; by name who takes each output (nobody, if it is the model's), and that output.
-
-    Not by ``layer.output``, which fails for a layer that another model calls too.
-    """
-    import keras
-
-    try:
-        graph = keras.Model(model.inputs, model.outputs)
-    except (AttributeError, ValueError):
-        raise ValueError(f"model is {model!r}; expected a functional model, or a Sequential one that begins with "
-                         "an Input: only these can be taken apart.") from None
-    nodes = [node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]
-             if not node.is_input]
-    consumers = {node.operation.name: [] for node in nodes}
-    for node in nodes:
-        for parent in node.parent_nodes:
-            if not parent.is_input:
-                consumers[parent.operation.name].append(node.operation)
-    ends = {id(tensor) for tensor in model.outputs}
-    for node in nodes:
-        if any(id(tensor) in ends for tensor in node.output_tensors):
-            consumers[node.operation.name] = []
-    return [node.operation for node in nodes], consumers, {node.operation.name: node.outputs[0] for node in nodes}
-
-
-def _rebuilt(model, stacks):
-    """A copy of a model with its weights, in which some layers, by name, are replaced by lists of layers."""
-    import keras
-
-    old = {layer.name: layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
-    stacks = {name: [_copy(layer)] for name, layer in old.items()} | stacks
-
-    def call(operation, *args, **kwargs):
-        first, *others = stacks.get(operation.name, [operation]) or [lambda value, **_: value]
-        value = first(*args, **kwargs)
-        for other in others:
-            value = other(value)
-        return value
-
-    if isinstance(model, keras.Sequential):
-        [given] = model.inputs
-        start = keras.Input(batch_shape=given.shape, dtype=given.dtype)
-        new = keras.Sequential([start, *(layer for name in old for layer in stacks[name])], name=model.name)
-    else:
-        new = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
-    for name, layer in old.items():
-        for copy in stacks[name][:1]:
-            if len(copy.weights) == len(layer.weights):   # a layer without bias may have got one
-                copy.set_weights(layer.get_weights())
-    return new
-
-
-def _copy(layer, **changes):
-    return type(layer).from_config(layer.get_config() | changes)
-
-
-def _array(variable, missing=None):
-    """A variable in float64, or the value that a layer without it works with."""
-    return np.asarray(missing if variable is None else variable, "float64")
 
 
 def _others(x, axis):

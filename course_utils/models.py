@@ -170,6 +170,11 @@ def _penalty(l2):
     return keras.regularizers.L2(l2) if l2 else None
 
 
+def all_layers(model):
+    """All layers of a model, and those inside them; Keras offers this only under a private name."""
+    return model._flatten_layers(include_self=False)
+
+
 def image_shape(input_shape):
     """(height, width, channels) of samples that are images, gray images, or square ones as vectors.
 

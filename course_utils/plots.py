@@ -10,7 +10,9 @@ import numpy as np
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from course_utils import accessible, stats
+from course_utils import accessible, moved, stats
+
+__getattr__ = moved.old_names(__name__)
 
 plt.style.use(pathlib.Path(__file__).with_name("course.mplstyle"))
 
@@ -48,7 +50,7 @@ def axes():
     return panels()[1][0]
 
 
-def against(scores, x, *, by=None, over="seed", test_share=None, title=None, labels=None, ax=None):
+def lines(scores, x, *, by=None, over="seed", test_share=None, title=None, labels=None, ax=None):
     """Mean score over seeds against one dimension, with its 95 % interval as a band.
 
     Parameters
@@ -80,11 +82,11 @@ def against(scores, x, *, by=None, over="seed", test_share=None, title=None, lab
     dense = len(at) > 25
     for value in scores[by].values if by else [None]:
         line = said.sel({by: value}) if by else said
-        label = None if by is None else (labels or {}).get(value, say(by, value))
+        label = None if by is None else (labels or {}).get(value, value_label(by, value))
         band(ax, at, line, label=label, **({"marker": ""} if dense else {}))
     if x in LOGARITHMIC and min(at) > 0:
         _logarithmic(ax, x)
-    ax.set(xlabel=name(x), ylabel=name(scores.name))
+    ax.set(xlabel=axis_label(x), ylabel=axis_label(scores.name))
     if title:
         ax.set_title(title)
     if by:
@@ -129,7 +131,7 @@ def curves(runs, score="loss", *, title=None, ax=None):
     lost = runs.diverged.any("epoch")
     left_out = f" ({int(lost.sum())} of {lost.size} runs diverged)" if lost.any() else ""
     pair = runs[[score, f"val_{score}"]].sel(seed=~lost.values).to_dataarray("part").rename(score)
-    ax = against(pair, "epoch", by="part", title=title, ax=ax,
+    ax = lines(pair, "epoch", by="part", title=title, ax=ax,
                  labels={score: f"training{left_out}", f"val_{score}": "validation"})
     ax.set_ylabel(score)
     return ax
@@ -201,7 +203,7 @@ def power_law(errors, law, *, over="seed", title=None, ax=None):
                     color="C0", marker="o", markerfacecolor=face, linestyle="", capsize=3, label=label)
     _logarithmic(ax, "train_size")
     errors_on_log_axis(ax)
-    ax.set(xlabel=name("train_size"))
+    ax.set(xlabel=axis_label("train_size"))
     ax.set_title(title or "")
     ax.legend()
     return ax
@@ -305,18 +307,18 @@ def errors_on_log_axis(ax):
     ax.yaxis.set_minor_locator(ticker.NullLocator())
 
 
-def name(what):
+def axis_label(what):
     """How a variable or a knob is called in a figure."""
     return NAMES.get(what, str(what or "").replace("_", " "))
 
 
-def say(knob, value):
+def value_label(knob, value):
     """How one value of a knob is called in a legend."""
     value = value.item() if isinstance(value, np.generic) else value
     if knob == "variable":   # of a dataset turned into an array: its variables are the lines
-        return name(value)
-    return VALUES.get(knob, {}).get(value, f"{name(knob)} {value:g}" if isinstance(value, int | float) and
-                                    not isinstance(value, bool) else f"{name(knob)} {value}")
+        return axis_label(value)
+    return VALUES.get(knob, {}).get(value, f"{axis_label(knob)} {value:g}" if isinstance(value, int | float) and
+                                    not isinstance(value, bool) else f"{axis_label(knob)} {value}")
 
 
 def _logarithmic(ax, x):

@@ -2,7 +2,7 @@
 
 Those of intervals and differences take an `xarray.DataArray` with one score per run, in the
 score's own unit (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and
-``high``. `seeds_needed`, `wrong_sign` and `level_each` take and return numbers.
+``high``. `seeds_needed`, `sign_error` and `bonferroni_level` take and return numbers.
 """
 
 import bisect
@@ -10,6 +10,10 @@ import bisect
 import numpy as np
 import xarray as xr
 from scipy import stats
+
+from course_utils import moved
+
+__getattr__ = moved.old_names(__name__)
 
 
 def interval(scores, *, over="seed", level=0.95):
@@ -173,7 +177,7 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
     return numbers[place]
 
 
-def wrong_sign(effect, sd, *, seeds=1):
+def sign_error(effect, sd, *, seeds=1):
     """Probability that the mean of some differences has another sign than the true effect.
 
     Parameters
@@ -202,7 +206,7 @@ def wrong_sign(effect, sd, *, seeds=1):
     return stats.norm.sf(abs(effect) / sd * np.sqrt(seeds))
 
 
-def level_each(comparisons, *, level=0.95):
+def bonferroni_level(comparisons, *, level=0.95):
     """Level for each of several intervals, so that all of them cover with probability `level`.
 
     Parameters

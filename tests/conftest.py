@@ -54,7 +54,7 @@ def small():
 @pytest.fixture
 def compilations(monkeypatch):
     """A list that grows by one at each program that fit_many compiles; it begins with none compiled."""
-    from course_utils.engine import blocks, program
+    from course_utils.training import blocks, program
 
     blocks.forget_programs()
     seen, compile_program = [], program.compile_program

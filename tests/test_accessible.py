@@ -12,8 +12,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
-from course_utils import accessible, build, claims, exercise, labs, plots, quiz
-from tests.lab_states import closed
+from course_utils import accessible, claims, labs, plots, quiz
+from course_utils.checks import exercise
+from course_utils.tools import build
+from tests.helpers.lab_states import closed
 
 TWINS = [*build.twins(), *build.solutions()]
 

@@ -5,7 +5,7 @@ import importlib.metadata
 import pytest
 
 from course_utils import environment
-from tests.sentences import is_one_sentence
+from tests.helpers.sentences import is_one_sentence
 
 
 def test_here_all_is_well(capsys):

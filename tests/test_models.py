@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_utils import models
-from tests.sentences import refused
+from tests.helpers.sentences import refused
 
 
 def kinds(**arguments):

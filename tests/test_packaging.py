@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tests.sentences import is_one_sentence
+from tests.helpers.sentences import is_one_sentence
 
 ROOT = Path(__file__).parents[1]
 

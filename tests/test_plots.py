@@ -25,7 +25,7 @@ def scores():
 
 
 def test_lines_are_means_and_bands_are_intervals(scores):
-    ax = plots.against(scores, "learning_rate", by="batch_norm", title="A finding")
+    ax = plots.lines(scores, "learning_rate", by="batch_norm", title="A finding")
     band = stats.interval(scores)
     for line, shade, on in zip(ax.lines, ax.collections, (False, True), strict=True):
         np.testing.assert_allclose(line.get_ydata(), band["mean"].sel(batch_norm=on))
@@ -37,7 +37,7 @@ def test_lines_are_means_and_bands_are_intervals(scores):
 
 
 def test_lines_differ_in_more_than_color(scores):
-    ax = plots.against(scores, "learning_rate", by="batch_norm")
+    ax = plots.lines(scores, "learning_rate", by="batch_norm")
     assert len({line.get_linestyle() for line in ax.lines}) == 2
     assert len({line.get_marker() for line in ax.lines}) == 2
 
@@ -72,8 +72,8 @@ def test_labels_stand_above_rows_that_have_their_own():
 
 def draw_a_pair(scores):
     figure, (left, right) = plots.panels(2)
-    plots.against(scores, "learning_rate", by="batch_norm", title="It learns wrong labels by heart …", ax=left)
-    plots.against(scores.rename("loss"), "learning_rate", by="batch_norm", title="… and pays", ax=right)
+    plots.lines(scores, "learning_rate", by="batch_norm", title="It learns wrong labels by heart …", ax=left)
+    plots.lines(scores.rename("loss"), "learning_rate", by="batch_norm", title="… and pays", ax=right)
     return figure
 
 
@@ -121,6 +121,6 @@ def test_asking_for_words_leaves_the_picture_as_it_is(scores):
 
 
 def test_the_names_of_values():
-    assert plots.say("batch_norm", np.bool_(True)) == "batch norm"
-    assert plots.say("learning_rate", 0.1) == "learning rate 0.1"
-    assert plots.say("activation", "relu") == "activation relu"
+    assert plots.value_label("batch_norm", np.bool_(True)) == "batch norm"
+    assert plots.value_label("learning_rate", 0.1) == "learning rate 0.1"
+    assert plots.value_label("activation", "relu") == "activation relu"

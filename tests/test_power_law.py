@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import power_law
-from tests.sentences import refused
+from tests.helpers.sentences import refused
 
 SIZES = np.array([32.0, 64, 128, 256, 512, 1024])
 

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from course_utils import quiz
-from tests.sentences import refused
+from tests.helpers.sentences import refused
 
 QUESTIONS = [(path.stem, key) for path in sorted(quiz.FOLDER.glob("*.toml"))
              for key in tomllib.loads(path.read_text(encoding="utf-8"))]

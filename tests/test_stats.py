@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from course_utils import stats
-from tests.sentences import refused
+from tests.helpers.sentences import refused
 
 
 def scores(*columns, arm=("plain", "new")):
@@ -81,20 +81,20 @@ def test_four_times_as_many_seeds_halve_the_interval_and_more_than_that(seed, n)
 @pytest.mark.parametrize(("effect", "sd", "seeds"), [(0.5, 1.0, 1), (-0.3, 0.5, 4)])
 def test_the_sign_is_wrong_as_often_as_said(effect, sd, seeds):
     means = np.random.default_rng(4).normal(effect, sd, (40000, seeds)).mean(1)
-    assert (means * effect < 0).mean() == pytest.approx(stats.wrong_sign(effect, sd, seeds=seeds), abs=0.01)
+    assert (means * effect < 0).mean() == pytest.approx(stats.sign_error(effect, sd, seeds=seeds), abs=0.01)
 
 
 @given(st.floats(0, 10), st.floats(0.01, 10), st.integers(1, 100))
 def test_more_seeds_or_a_larger_effect_are_never_more_often_wrong(effect, sd, seeds):
-    wrong = stats.wrong_sign(effect, sd, seeds=np.array([seeds, seeds + 1]))
+    wrong = stats.sign_error(effect, sd, seeds=np.array([seeds, seeds + 1]))
     assert wrong[1] <= wrong[0] <= 0.5
-    assert stats.wrong_sign(effect + 1, sd, seeds=seeds) <= wrong[0] == stats.wrong_sign(-effect, sd, seeds=seeds)
+    assert stats.sign_error(effect + 1, sd, seeds=seeds) <= wrong[0] == stats.sign_error(-effect, sd, seeds=seeds)
 
 
 def test_twenty_corrected_intervals_cover_together():
     samples = xr.DataArray(np.random.default_rng(5).normal(0, 1, (3000, 20, 6)), dims=("repeat", "arm", "seed"))
     missed = {}
-    for level in (0.95, stats.level_each(20)):
+    for level in (0.95, stats.bonferroni_level(20)):
         found = stats.interval(samples, level=level)
         missed[level] = float(((found["low"] > 0) | (found["high"] < 0)).any("arm").mean())
     naive, corrected = missed.values()
@@ -104,7 +104,7 @@ def test_twenty_corrected_intervals_cover_together():
 
 @given(st.floats(0.5, 0.99))
 def test_one_comparison_needs_no_correction(level):
-    assert stats.level_each(1, level=level) == pytest.approx(level)
+    assert stats.bonferroni_level(1, level=level) == pytest.approx(level)
 
 
 @given(st.floats(-10, 10), st.floats(0.1, 5))
@@ -149,9 +149,9 @@ def test_fewer_seeds_would_not_do():
     (lambda: stats.paired_difference(scores([1, 2]), "army", between=(0, 1)), "no army=0"),
     (lambda: stats.resampled_interval(scores([1, 2]), test_share=20), "share between 0 and 1"),
     (lambda: stats.unpaired_difference(scores([1, 2]), "arm", between=("plain", "old")), "no arm='old'"),
-    (lambda: stats.wrong_sign(1, 0), "greater than 0"),
-    (lambda: stats.wrong_sign(1, 1, seeds=0), "at least one seed"),
-    (lambda: stats.level_each(0), "at least 1"),
+    (lambda: stats.sign_error(1, 0), "greater than 0"),
+    (lambda: stats.sign_error(1, 1, seeds=0), "at least one seed"),
+    (lambda: stats.bonferroni_level(0), "at least 1"),
     (lambda: stats.seeds_needed(0, 1), "both greater than 0"),
     (lambda: stats.seeds_needed(1e-6, 1), "too small to be measured"),
 ])

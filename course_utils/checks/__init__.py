@@ -17,7 +17,7 @@ import warnings
 
 import numpy as np
 
-from course_utils.checks import record
+from course_utils.checks import progress
 
 KEYS = pathlib.Path(__file__).with_name("keys")
 PRISTINE = pathlib.Path(__file__).with_name("pristine")
@@ -49,7 +49,7 @@ def check(number, title):
         @functools.wraps(judge)
         def run(*answers):
             line = _line(number, title, judge, answers)
-            record.remember({number: line})
+            progress.remember({number: line})
             print(line)
         return run
     return decorate

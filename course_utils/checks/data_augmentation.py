@@ -19,6 +19,7 @@ from course_utils.checks import (
     label_of,
     objections,
 )
+from course_utils.formatting import minus
 
 CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4 % of itself
 
@@ -333,9 +334,9 @@ def defended(choices, swapped, scores, rng):
 
 
 def _choices(choices):
-    from course_utils.engine.augmentation import KNOBS
+    from course_utils.training.knobs import AUGMENTATION
 
-    knobs = [knob for knob in KNOBS if knob != "augment_probability"]
+    knobs = [knob for knob in AUGMENTATION if knob != "augment_probability"]
     if isinstance(choices, dict) and any(chosen is ... for chosen in choices.values()):
         raise Unanswered
     if not isinstance(choices, dict) or set(choices) != set(DATA_SETS):
@@ -384,7 +385,7 @@ def _pays(name, chosen, scores):
     trained = {knob: scores[name].coords[knob].item() for knob in chosen if knob in scores[name].coords}
     expect(trained == chosen, f"the scores of {name} are those of other choices", "run the cell that trains once more")
     said = stats.paired_difference(scores[name].sel(images="shifted"), "augment_probability", between=(0.0, 1.0))
-    points = f"{100 * float(said['mean']):.0f}".replace("-", "−")
+    points = minus(f"{100 * float(said['mean']):.0f}")
     expect(said["mean"] < GAIN or said["low"] > 0, f"on shifted {name} the interval of the gain contains 0",
            "choose what makes training images like those that are judged; that gains far more")
     expect(said["mean"] >= GAIN, f"on shifted {name} your choice gains {points} points",

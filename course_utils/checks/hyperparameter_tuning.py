@@ -308,14 +308,14 @@ def defended(space, ends, rng):
 @functools.cache
 def truth():
     """Mean accuracy over seeds and all 720 images, of networks with 32 units: (learning_rate, l2, dropout)."""
-    from course_utils import tabular
+    from course_utils.experiments import tabular
 
     return tabular.table().accuracy.isel(epoch=-1).mean("seed").sel(width=WIDTH, drop=True)
 
 
 def _space(space):
     """The three axes that are searched, each as (scale, low, high)."""
-    from course_utils import tabular
+    from course_utils.experiments import tabular
 
     if isinstance(space, dict) and any(axis is ... for axis in space.values()):
         raise Unanswered
@@ -369,7 +369,7 @@ def _edges(mean, reach, knob):
 
 def _lost(space, mean):
     """By how much the choice of a few trials lies below the best of the table, on average over many searches."""
-    from course_utils import tabular
+    from course_utils.experiments import tabular
 
     chosen = []
     for seed in range(300):
@@ -679,12 +679,12 @@ def manuscript():
     """What the authors of question 6.7 send: for each trial its score and its learning rate, and more about it."""
     import xarray as xr
 
-    from course_utils import tabular
+    from course_utils.experiments import tabular
 
     objective, rng = tabular.Objective(80, validation=80), np.random.default_rng(80)
     low, high = 0.003, 0.05
     configurations = [{"width": 64, "learning_rate": 0.01, "l2": 1e-4, "dropout": 0.2}]   # the baseline
-    configurations += [tabular.at(dict(zip(tabular.SPACE, rng.random(4), strict=True))) | {
+    configurations += [tabular.config_at(dict(zip(tabular.SPACE, rng.random(4), strict=True))) | {
         "learning_rate": low * (high / low) ** rng.random()} for _ in range(200)]
     for params in configurations:
         objective(params)

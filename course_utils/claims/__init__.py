@@ -10,14 +10,15 @@ import dataclasses
 import importlib
 import inspect
 import json
-import math
 import pathlib
 import textwrap
 from collections.abc import Callable
 
 import numpy as np
 
-from course_utils import stats
+from course_utils import formatting, moved, stats
+
+__getattr__ = moved.old_names(__name__)
 
 TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_inputs", "batch_norm_layer",
           "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
@@ -61,9 +62,9 @@ class Claim:
         holds in part, and on its other side the claim reverses. None where there is no such middle.
     ratio : bool
         The effect is a factor; its mean and interval are geometric.
-    second : str
+    second_task : str
         The second task of a re-trial, by its name in `datasets`.
-    detect, pilot_sd : float
+    smallest_effect, pilot_sd : float
         The smallest effect that matters, and the standard deviation over seeds in a pilot
         with seeds used for nothing else (both in logarithms for a ratio). Together they fix
         the number of seeds.
@@ -78,20 +79,20 @@ class Claim:
     effect: Callable = dataclasses.field(repr=False)
     threshold: float
     neutral: float | None
-    detect: float
+    smallest_effect: float
     pilot_sd: float
     ratio: bool = False
-    second: str = "tones"
+    second_task: str = "tones"
 
     @property
     def needs(self):
         """The threshold as it is printed."""
-        return f"{self.threshold:g}".replace("-", "−")
+        return formatting.minus(f"{self.threshold:g}")
 
     @property
     def seeds(self):
         """Number of paired seeds, fixed beforehand: what the effect needs, and at least ten."""
-        return max(10, stats.seeds_needed(self.detect, self.pilot_sd))
+        return max(10, stats.seeds_needed(self.smallest_effect, self.pilot_sd))
 
     def judge(self, runs):
         """The verdict on the runs of this claim's trial.
@@ -128,7 +129,7 @@ class Verdict:
     seeds: int
 
     @property
-    def word(self):
+    def verdict(self):
         """One of `WORDS`."""
         neutral = self.claim.neutral
         if self.low >= self.claim.threshold:
@@ -144,10 +145,10 @@ class Verdict:
     @property
     def measured(self):
         """The mean with its interval, rounded to what the interval can tell."""
-        return _rounded(self.mean, self.low, self.high)
+        return formatting.rounded(self.mean, self.low, self.high)
 
     def __repr__(self):
-        lines = [f"“{self.claim.says}”", f"{self.word.capitalize()}: {self.measured} {self.claim.effect_is}",
+        lines = [f"“{self.claim.says}”", f"{self.verdict.capitalize()}: {self.measured} {self.claim.effect_is}",
                  f"(mean and 95 % interval over {self.seeds} paired seeds; the claim needs {self.claim.needs})"]
         return "\n".join(textwrap.fill(line, 79, subsequent_indent="  ") for line in lines)
 
@@ -160,20 +161,20 @@ def get(key):
     KeyError
         No such claim; the message lists them.
     """
-    for claim in everything():
+    for claim in all_claims():
         if claim.key == key:
             return claim
-    raise KeyError(f"There is no claim {key!r}; the ledger knows {', '.join(c.key for c in everything())}.")
+    raise KeyError(f"There is no claim {key!r}; the ledger knows {', '.join(c.key for c in all_claims())}.")
 
 
-def everything():
+def all_claims():
     """All claims, lecture by lecture."""
     found = [claim for topic in TOPICS
              for claim in importlib.import_module(f"course_utils.claims.{topic}").CLAIMS]
     return sorted(found, key=lambda claim: claim.lecture)
 
 
-def retry(claims=None, *, tasks=None, progress=print):
+def rerun(claims=None, *, tasks=None, progress=print):
     """Try claims again with other seeds, and on a second task; return the new results.
 
     Parameters
@@ -191,16 +192,16 @@ def retry(claims=None, *, tasks=None, progress=print):
     from course_utils import datasets
 
     results, runs = {}, {}
-    for claim in claims or everything():
+    for claim in claims or all_claims():
         seeds = range(RETRIAL_SEEDS, RETRIAL_SEEDS + claim.seeds)
-        for name, task in (tasks or {task: getattr(datasets, task) for task in ("digits", claim.second)}).items():
+        for name, task in (tasks or {task: getattr(datasets, task) for task in ("digits", claim.second_task)}).items():
             trial = (claim.trial, name, seeds)   # several claims may read the same experiment
             if trial not in runs:
                 runs[trial] = claim.trial(task, seeds)
             found = claim.judge(runs[trial])
-            progress(f"{claim.key}, {name}: {found.word}, {found.measured}")
+            progress(f"{claim.key}, {name}: {found.verdict}, {found.measured}")
             results.setdefault(claim.key, {})[name] = {
-                "verdict": found.word, "measured": found.measured, "seeds": found.seeds,
+                "verdict": found.verdict, "measured": found.measured, "seeds": found.seeds,
                 **{part: float(f"{getattr(found, part):.3g}") for part in ("mean", "low", "high")}}
     return results
 
@@ -223,8 +224,7 @@ class Ledger:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def __repr__(self):
-        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return formatting.table(self.columns, self.rows)
 
 
 def ledger(chosen=None):
@@ -243,20 +243,20 @@ def ledger(chosen=None):
     again = results()
 
     def row(claim, *here):
-        retrials = [again.get(claim.key, {}).get(task) for task in ("digits", claim.second)]
+        retrials = [again.get(claim.key, {}).get(task) for task in ("digits", claim.second_task)]
         told = [_told(found["verdict"], found["measured"]) if found else "not yet" for found in retrials]
-        if claim.second != "tones":   # the second task of most
-            told[1] += f" (on {claim.second})"
+        if claim.second_task != "tones":   # the second task of most
+            told[1] += f" (on {claim.second_task})"
         return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.needs}", *here, *told]
 
     if chosen and isinstance(chosen[0], Verdict):
         rows = []
         for found in chosen:
-            says, *measured = row(found.claim, _told(found.word, found.measured))
+            says, *measured = row(found.claim, _told(found.verdict, found.measured))
             rows.append([says, found.claim.source, *measured])
         return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"], rows)
     return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
-                  [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else everything())])
+                  [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else all_claims())])
 
 
 def summary():
@@ -267,9 +267,9 @@ def summary():
     Ledger
     """
     counts, again = [collections.Counter(), collections.Counter()], results()
-    for claim in everything():
+    for claim in all_claims():
         if claim.key in again:
-            for count, task in zip(counts, ("digits", claim.second), strict=True):
+            for count, task in zip(counts, ("digits", claim.second_task), strict=True):
                 count[again[claim.key][task]["verdict"]] += 1
     return Ledger([f"{counts[0].total()} claims", "on digits", "on a second task"],
                   [[f"{_sign(word)} {word}", *(str(count[word]) for count in counts)] for word in WORDS])
@@ -291,7 +291,7 @@ def picture(key):
     from course_utils import plots
 
     claim, times = get(key), "×" if get(key).ratio else ""
-    found = {task: SimpleNamespace(**results()[key][task]) for task in ("digits", claim.second)}
+    found = {task: SimpleNamespace(**results()[key][task]) for task in ("digits", claim.second_task)}
     told = ", ".join(f"{one.mean:.2g}{times} on {task}" for task, one in found.items())
     ax = plots.intervals(found, threshold=claim.threshold, neutral=claim.neutral, xlabel=claim.effect_is,
                          title=f"{claim.says.rstrip('.')}?\nMeasured: {told}")
@@ -305,11 +305,3 @@ def _told(word, measured):
 
 def _sign(word):
     return {"holds": "✓", "does not hold": "✗", "reverses": "⇄"}.get(word, "·")
-
-
-def _rounded(mean, low, high):
-    """Mean and interval with the digits the interval deserves: ``3.4 [3.1, 3.8]``."""
-    half = (high - low) / 2
-    digits = 3 if half <= 0 or not math.isfinite(half) else max(0, 1 - math.floor(math.log10(half)))
-    digits = min(digits, 4)
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]".replace("-", "−")

@@ -5,7 +5,7 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, IOFFE, SLIP, Claim
-from course_utils.claims.tuning import TUNING_SEEDS, at_best, steps_to
+from course_utils.experiments.tuning import TUNING_SEEDS, at_best, steps_to
 
 RATES = np.logspace(-3, 1, 17)   # a quarter of a decade apart
 # Our trainings are short: with Keras's default of 0.99 the running averages would still be cold
@@ -62,14 +62,14 @@ def speed(task, seeds):
     return runs.sel(seed=list(seeds))
 
 
-def at_best_rate(runs):
+def steps_at_best_rate(runs):
     """Steps to each goal at the learning rate that was best for the arm on the tuning seeds."""
     return runs.steps.sel(learning_rate=runs.best_rate)
 
 
 def speed_up(runs):
     """Steps to 90 %: plain over batch norm (momentum 0.9), each at its best rate, per seed."""
-    steps = at_best_rate(runs).sel(goal=0.9)
+    steps = steps_at_best_rate(runs).sel(goal=0.9)
     return steps.sel(arm="plain", drop=True) / steps.sel(arm="momentum 0.9", drop=True)
 
 
@@ -78,7 +78,7 @@ SCALES = [0.05, 0.3, 1.0, 2.0, 4.0]
 
 def initial_weights(task, seeds):
     """A network of six narrow hidden layers whose initial weights are too small or too large."""
-    return _at_best_rate(task, seeds, {"depth": 6, "width": 32, "initial_scale": SCALES}, rates=[0.03, 0.1],
+    return tuned_runs(task, seeds, {"depth": 6, "width": 32, "initial_scale": SCALES}, rates=[0.03, 0.1],
                          epochs=5)
 
 
@@ -89,7 +89,7 @@ def worst_scale(runs):
 
 def deep_sigmoid(task, seeds):
     """Six narrow hidden layers of sigmoid units."""
-    return _at_best_rate(task, seeds, {"depth": 6, "width": 32, "activation": "sigmoid"}, rates=[0.1, 0.3], epochs=5)
+    return tuned_runs(task, seeds, {"depth": 6, "width": 32, "activation": "sigmoid"}, rates=[0.1, 0.3], epochs=5)
 
 
 def final_accuracy(runs):
@@ -99,17 +99,17 @@ def final_accuracy(runs):
 
 def few_images(task, seeds):
     """64 training images, another 64 for every seed."""
-    return _at_best_rate(task, seeds, {"train_size": 64}, rates=[0.1, 0.3, 1.0], epochs=8)
+    return tuned_runs(task, seeds, {"train_size": 64}, rates=[0.1, 0.3, 1.0], epochs=8)
 
 
 def wrong_labels(task, seeds):
     """30 % of the training labels are wrong."""
-    return _at_best_rate(task, seeds, {"label_noise": 0.3}, rates=[0.01, 0.03, 0.1], epochs=20)
+    return tuned_runs(task, seeds, {"label_noise": 0.3}, rates=[0.01, 0.03, 0.1], epochs=20)
 
 
 def modern_network(task, seeds):
     """ReLU, He initialization, scaled inputs: what one would build today."""
-    return _at_best_rate(task, seeds, {}, rates=[0.03, 0.1, 0.3], epochs=10)
+    return tuned_runs(task, seeds, {}, rates=[0.03, 0.1, 0.3], epochs=10)
 
 
 def sample_order(task, seeds):
@@ -117,7 +117,7 @@ def sample_order(task, seeds):
     data = task(0)
     order = np.argsort(data.y_train, kind="stable")
     data = data.replace(x_train=data.x_train[order], y_train=data.y_train[order])
-    return _at_best_rate(lambda seed: data, seeds, {"shuffle": [True, False]},
+    return tuned_runs(lambda seed: data, seeds, {"shuffle": [True, False]},
                          rates=[0.01, 0.1, 0.3], epochs=6)
 
 
@@ -127,7 +127,7 @@ def gained_by_sorting(runs):
     return final.sel(shuffle=False, drop=True) - final.sel(shuffle=True, drop=True)
 
 
-def _at_best_rate(task, seeds, setting, *, rates, epochs):
+def tuned_runs(task, seeds, setting, *, rates, epochs):
     """Runs of both arms, each at the learning rate that was best for it in this setting.
 
     The rate is chosen by final validation accuracy on the tuning seeds, from the same rates
@@ -144,31 +144,31 @@ def _difference(scores):
 CLAIMS = [
     Claim("bn-wider-range", "With batch norm the learning rate hardly matters any more.",
           f"common reading of {IOFFE}", "07", "decades more of learning rates that reach 90 %",
-          learning_rates, wider_range, threshold=1.0, neutral=0.0, detect=0.25, pilot_sd=0.13),
+          learning_rates, wider_range, threshold=1.0, neutral=0.0, smallest_effect=0.25, pilot_sd=0.13),
     Claim("bn-higher-rates", "Batch norm allows much higher learning rates.",
           IOFFE, "07", "times as high a learning rate still reaches 90 %",
-          learning_rates, higher_rates, threshold=3.0, neutral=1.0, detect=0.4, pilot_sd=0.3, ratio=True),
+          learning_rates, higher_rates, threshold=3.0, neutral=1.0, smallest_effect=0.4, pilot_sd=0.3, ratio=True),
     Claim("bn-ten-times-faster", "Batch norm makes training ten times faster.",
           f"common reading of {IOFFE} (“14 times fewer training steps”)", "07",
           "times fewer steps to 90 %, each at its own best rate",
-          speed, speed_up, threshold=10.0, neutral=1.0, detect=0.3, pilot_sd=0.26, ratio=True),
+          speed, speed_up, threshold=10.0, neutral=1.0, smallest_effect=0.3, pilot_sd=0.26, ratio=True),
     Claim("bn-initialization", "With batch norm you can be less careful about initialization.",
           IOFFE, "07", "accuracy gained at the worst initial scale, six layers, five epochs",
-          initial_weights, worst_scale, threshold=0.5, neutral=0.0, detect=0.1, pilot_sd=0.03),
+          initial_weights, worst_scale, threshold=0.5, neutral=0.0, smallest_effect=0.1, pilot_sd=0.03),
     Claim("bn-deep-sigmoid", "Batch norm makes deep sigmoid networks trainable.",
           f"common reading of {IOFFE}", "07", "accuracy gained in five epochs, six sigmoid layers",
-          deep_sigmoid, final_accuracy, threshold=0.5, neutral=0.0, detect=0.1, pilot_sd=0.011),
+          deep_sigmoid, final_accuracy, threshold=0.5, neutral=0.0, smallest_effect=0.1, pilot_sd=0.011),
     Claim("bn-few-images", "Batch norm regularizes: it helps when data are few.",
           f"common reading of {IOFFE}", "07", "accuracy gained with 64 training images",
-          few_images, final_accuracy, threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.02),
+          few_images, final_accuracy, threshold=A_POINT, neutral=0.0, smallest_effect=0.02, pilot_sd=0.02),
     Claim("bn-wrong-labels", "Batch norm prevents overfitting.",
           f"common reading of {IOFFE}", "07", "accuracy gained with 30 % wrong labels, 20 epochs",
-          wrong_labels, final_accuracy, threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.018),
+          wrong_labels, final_accuracy, threshold=A_POINT, neutral=0.0, smallest_effect=0.02, pilot_sd=0.018),
     Claim("bn-famous-picture", "Without batch norm a network barely learns; with it, it does.",
           f"{SLIP}: one learning rate, one seed, sigmoid units", "07",
           "accuracy gained in a ReLU network at its best rate",
-          modern_network, final_accuracy, threshold=0.3, neutral=None, detect=0.02, pilot_sd=0.012),
+          modern_network, final_accuracy, threshold=0.3, neutral=None, smallest_effect=0.02, pilot_sd=0.012),
     Claim("bn-sample-order", "With batch norm the order of the training samples stops mattering.",
           SLIP, "07", "accuracy gained by sorting the images by class, with batch norm",
-          sample_order, gained_by_sorting, threshold=-A_POINT, neutral=None, detect=0.05, pilot_sd=0.058),
+          sample_order, gained_by_sorting, threshold=-A_POINT, neutral=None, smallest_effect=0.05, pilot_sd=0.058),
 ]

@@ -4,7 +4,7 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, IOFFE, SLIP, Claim
-from course_utils.claims.tuning import TUNING_SEEDS, at_best
+from course_utils.experiments.tuning import TUNING_SEEDS, at_best
 
 NORMS = ["plain", "batch", "layer"]
 SIZES = [2, 32]
@@ -90,12 +90,12 @@ def instead_of_dropout(runs):
 CLAIMS = [
     Claim("bnk-after", "Put batch norm after the activation.", "common advice, as in Keras issue 1802 (2016)", "06",
           "accuracy gained by moving it from before the ReLU to after it, each at its best rate",
-          position, gained_behind, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.007),
+          position, gained_behind, threshold=A_POINT, neutral=0.0, smallest_effect=0.01, pilot_sd=0.007),
     Claim("bnk-any-batch", "Batch norm works with any batch size.", SLIP, "06",
           "accuracy gained by batches of 2 instead of 32 at equal updates, beyond what no normalization gains",
-          tiny_batches, kept_at_two, threshold=-A_POINT, neutral=None, detect=0.05, pilot_sd=0.055),
+          tiny_batches, kept_at_two, threshold=-A_POINT, neutral=None, smallest_effect=0.05, pilot_sd=0.055),
     Claim("bnk-replaces-dropout", "Batch norm replaces dropout.",
           f"common reading of {IOFFE} (“in some cases eliminating the need for Dropout”)", "06",
           "accuracy gained by batch norm in the place of dropout, 30 % wrong labels, 20 epochs",
-          wrong_labels, instead_of_dropout, threshold=-A_POINT, neutral=None, detect=0.02, pilot_sd=0.0098),
+          wrong_labels, instead_of_dropout, threshold=-A_POINT, neutral=None, smallest_effect=0.02, pilot_sd=0.0098),
 ]

@@ -146,8 +146,8 @@ def share_of_one_pair(runs):
 CLAIMS = [
     Claim("bnl-gaussian", "Batch norm makes activations Gaussian.", SLIP, "05",
           "of the units pass as Gaussian after batch norm (of true Gaussians 0.95 would)",
-          shapes_of_units, pass_after, threshold=0.9, neutral=None, detect=0.05, pilot_sd=0.028),
+          shapes_of_units, pass_after, threshold=0.9, neutral=None, smallest_effect=0.05, pilot_sd=0.028),
     Claim("bnl-one-pair", "γ and β are one pair per layer.", SLIP, "05",
           "of the mean square change of γ and β is common to all units of a layer",
-          pairs_of_a_layer, share_of_one_pair, threshold=0.9, neutral=None, detect=0.05, pilot_sd=0.028),
+          pairs_of_a_layer, share_of_one_pair, threshold=0.9, neutral=None, smallest_effect=0.05, pilot_sd=0.028),
 ]

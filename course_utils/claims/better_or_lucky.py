@@ -76,14 +76,14 @@ def _gained(runs):
 CLAIMS = [
     Claim("bl-same-run", "I set the seed, so it is reproducible.", SLIP, "03",
           "of runs keep their accuracy when all nonzero inputs change in the last bit (learning rates 0.1 and 0.4)",
-          last_bit, same_run, threshold=0.95, neutral=None, detect=0.1, pilot_sd=0.18),
+          last_bit, same_run, threshold=0.95, neutral=None, smallest_effect=0.1, pilot_sd=0.18),
     Claim("bl-point-four", "It gained 0.4 points, so it is better.", SLIP, "03",
           "of pairs of runs of one and the same network lie less than 0.4 points apart",
-          wider, within_chance, threshold=0.95, neutral=None, detect=0.1, pilot_sd=0.14),
+          wider, within_chance, threshold=0.95, neutral=None, smallest_effect=0.1, pilot_sd=0.14),
     Claim("bl-one-run", "I ran both once, with the same seed: the one ahead is better.", SLIP, "03",
           "of seeds put the wider network ahead",
-          wider, wider_ahead, threshold=0.95, neutral=0.5, detect=0.085, pilot_sd=0.12),
+          wider, wider_ahead, threshold=0.95, neutral=0.5, smallest_effect=0.085, pilot_sd=0.12),
     Claim("bl-same-seed", "With the same seed in both arms luck cancels out.", SLIP, "03",
           "times fewer runs needed when both arms share seeds, on one split",
-          wider, runs_saved, threshold=4.0, neutral=1.0, detect=0.29, pilot_sd=0.41, ratio=True),
+          wider, runs_saved, threshold=4.0, neutral=1.0, smallest_effect=0.29, pilot_sd=0.41, ratio=True),
 ]

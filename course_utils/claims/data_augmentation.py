@@ -5,7 +5,7 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import at_best, scores_at_best_rate, settled, steps_to
+from course_utils.experiments.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 TUNING_SEEDS = range(80, 84)
 # Of Adam: in the pilot plain SGD at 1.0 was the best rate of some arms and lost some runs of others.
@@ -105,17 +105,19 @@ def speed_kept(runs):
 CLAIMS = [
     Claim("da-always", "Data augmentation always helps.", SLIP, "11",
           "accuracy gained by shifts of one pixel, 100 training images, each at its best learning rate",
-          against_more_data, gained_by_shifts, threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.0222,
-          second="glyphs"),
+          against_more_data, gained_by_shifts, threshold=A_POINT, neutral=0.0, smallest_effect=0.02, pilot_sd=0.0222,
+          second_task="glyphs"),
     Claim("da-flips", "Flips are always safe.", SLIP, "11",
           "accuracy gained by flips from left to right, 100 training images, each at its best learning rate",
-          against_more_data, gained_by_flips, threshold=-A_POINT, neutral=None, detect=0.015, pilot_sd=0.0163,
-          second="glyphs"),
+          against_more_data, gained_by_flips, threshold=-A_POINT, neutral=None, smallest_effect=0.015, pilot_sd=0.0163,
+          second_task="glyphs"),
     Claim("da-substitute", "Augmentation is a substitute for data.", SLIP, "11",
           "accuracy gained by the best kind of augmentation on 100 images over 400 without any",
-          against_more_data, gained_over_more_data, threshold=-A_POINT, neutral=None, detect=0.02, pilot_sd=0.0222,
-          second="glyphs"),
+          against_more_data, gained_over_more_data, threshold=-A_POINT, neutral=None,
+          smallest_effect=0.02, pilot_sd=0.0222,
+          second_task="glyphs"),
     Claim("da-free", "Augmentation is free.", SLIP, "11",
           "of its speed kept: steps to 90 % without rotations over steps with, each at its fastest rate",
-          race, speed_kept, threshold=0.9, neutral=None, detect=0.1, pilot_sd=0.207, ratio=True, second="glyphs"),
+          race, speed_kept, threshold=0.9, neutral=None,
+          smallest_effect=0.1, pilot_sd=0.207, ratio=True, second_task="glyphs"),
 ]

@@ -5,7 +5,7 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, Claim
-from course_utils.claims.tuning import at_best, scores_at_best_rate, settled, steps_to
+from course_utils.experiments.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 SRIVASTAVA = "Srivastava et al., Dropout (2014)"
 # Four seeds instead of two, and the mean of the last epochs instead of the last one: the best of these learning
@@ -142,16 +142,17 @@ def lost_between(runs):
 CLAIMS = [
     Claim("do-overfitting", "Dropout prevents overfitting.", f"common reading of {SRIVASTAVA}, title", "09",
           "accuracy gained with 30 % wrong labels, each at its best rates",
-          three_conditions, gained_with_wrong_labels, threshold=A_POINT, neutral=0.0, detect=A_POINT, pilot_sd=0.0106),
+          three_conditions, gained_with_wrong_labels, threshold=A_POINT, neutral=0.0,
+          smallest_effect=A_POINT, pilot_sd=0.0106),
     Claim("do-half", "0.5 is the best rate.", f"common reading of {SRIVASTAVA}, introduction", "09",
           "accuracy gained by rate 0.5 over the best of none and 0.2, mean of three conditions",
-          three_conditions, gained_by_a_half_on_average, threshold=-A_POINT, neutral=None, detect=0.0046,
+          three_conditions, gained_by_a_half_on_average, threshold=-A_POINT, neutral=None, smallest_effect=0.0046,
           pilot_sd=0.0048),
     Claim("do-slows", "Dropout slows training.", f"{SRIVASTAVA}, conclusion: two to three times", "09",
           "times as many steps to 90 % with dropout 0.5, each at its fastest learning rate",
-          race, times_as_many_steps, threshold=1.1, neutral=1.0, detect=0.4, pilot_sd=0.21, ratio=True),
+          race, times_as_many_steps, threshold=1.1, neutral=1.0, smallest_effect=0.4, pilot_sd=0.21, ratio=True),
     Claim("do-batch-norm", "Do not use dropout with batch norm.",
           "common reading of Li et al., Disharmony between dropout and batch normalization (2019)", "09",
           "accuracy lost by dropout between two normalizations, labels right, each at its best learning rate",
-          beside_batch_norm, lost_between, threshold=A_POINT, neutral=0.0, detect=A_POINT, pilot_sd=0.0071),
+          beside_batch_norm, lost_between, threshold=A_POINT, neutral=0.0, smallest_effect=A_POINT, pilot_sd=0.0071),
 ]

@@ -10,10 +10,10 @@ import itertools
 import numpy as np
 import xarray as xr
 
-from course_utils import search, tabular
 from course_utils.claims import A_POINT, SLIP, Claim
+from course_utils.experiments import tabular
+from course_utils.experiments.searches import BUDGET, at_random, grid, one_by_one, optuna
 
-BUDGET = 36         # trials of every search
 VALIDATION = 100    # images that choose
 SIZES = [50, 100, 200, 400]
 TRIALS = [1, 3, 6, 12, 36, 100]
@@ -57,45 +57,6 @@ def searched(task, seeds, arms):
         arm(objective, seed)
         winners.append(objective.winner())
     return _labelled(winners, {"arm": list(arms), "seed": list(seeds)})
-
-
-def optuna(sampler, *, trials=BUDGET, space=None):
-    """A search by one of Optuna's samplers, in the table's space or another one."""
-    def spend(objective, seed):
-        search.run(objective, space or tabular.space(), n_trials=trials, sampler=sampler, seed=seed, progress=False)
-    return spend
-
-
-def grid(counts):
-    """A regular grid, laid over the space at random: nobody knows beforehand where its points should lie."""
-    def spend(objective, seed):
-        offsets = np.random.default_rng([seed, 1]).random(len(counts))
-        shares = [(np.arange(count) + offset) / count for count, offset in zip(counts.values(), offsets, strict=True)]
-        for point in itertools.product(*shares):
-            objective(tabular.at(dict(zip(counts, point, strict=True))))
-    return spend
-
-
-def at_random(trials):
-    """A random search; the same as Optuna's, only faster."""
-    def spend(objective, seed):
-        for shares in np.random.default_rng([seed, 3]).random((trials, len(tabular.SPACE))):
-            objective(tabular.at(dict(zip(tabular.SPACE, shares, strict=True))))
-    return spend
-
-
-def one_by_one(*knobs):
-    """From a configuration drawn at random: each knob in turn, in random order, while the others stay at the best."""
-    def spend(objective, seed):
-        rng = np.random.default_rng([seed, 2])
-        best = dict(zip(tabular.SPACE, rng.random(len(tabular.SPACE)), strict=True))
-        tried = []
-        for knob in rng.permutation(knobs):
-            tried += [best | {knob: share} for share in rng.random(BUDGET // len(knobs))]
-            for shares in tried[len(objective.scores):]:
-                objective(tabular.at(shares))
-            best = tried[int(np.argmax(objective.scores))]
-    return spend
 
 
 def winners(task, seeds):
@@ -144,17 +105,17 @@ CLAIMS = [
     Claim("hs-random", "Random search beats grid search.",
           "Bergstra & Bengio, Random search for hyper-parameter optimization (2012)", "12",
           "test accuracy gained over an even grid, 36 trials each, drawn from one table",
-          samplers, gained_by_random, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.03),
+          samplers, gained_by_random, threshold=A_POINT, neutral=0.0, smallest_effect=0.01, pilot_sd=0.03),
     Claim("hs-bayes", "Bayesian optimization beats random search.",
           "Turner et al., Bayesian optimization is superior to random search (2021)", "12",
           "test accuracy gained by TPE (its first ten trials are random) over random search, 36 trials each, drawn "
           "from one table",
-          samplers, gained_by_tpe, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.024),
+          samplers, gained_by_tpe, threshold=A_POINT, neutral=0.0, smallest_effect=0.01, pilot_sd=0.024),
     Claim("hs-what-you-get", "The best validation score is what you get.", SLIP, "12",
           "test minus validation accuracy of the best of 36 networks, 100 images choose, drawn from one table",
-          winners, kept, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.032),
+          winners, kept, threshold=-A_POINT, neutral=None, smallest_effect=0.01, pilot_sd=0.032),
     Claim("hs-at-once", "Tune everything at once.", "common advice", "12",
           "test accuracy gained over one knob after the other, 36 trials each, random search, drawn from one "
           "table",
-          schemes, gained_at_once, threshold=A_POINT, neutral=0.0, detect=0.03, pilot_sd=0.087),
+          schemes, gained_at_once, threshold=A_POINT, neutral=0.0, smallest_effect=0.03, pilot_sd=0.087),
 ]

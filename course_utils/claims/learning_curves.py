@@ -4,7 +4,7 @@ import numpy as np
 
 from course_utils import datasets, fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import at_best, settled
+from course_utils.experiments.tuning import at_best, settled
 
 # The rates differ little here, and on two seeds chance would choose among them.
 TUNING_SEEDS = range(90, 100)
@@ -13,7 +13,7 @@ LAST = 0.25   # of the epochs, which are averaged
 
 def doubling_halves(task, seeds):
     """512 and 1024 samples of which a network sees only two numbers."""
-    return at_best_rate(halves(task), seeds, {"depth": 1, "width": 16, "train_size": [512, 1024]})
+    return tuned_runs(halves(task), seeds, {"depth": 1, "width": 16, "train_size": [512, 1024]})
 
 
 def halves(task):
@@ -37,7 +37,7 @@ def halves(task):
 
 def doubling_images(task, seeds):
     """256 and 512 samples for a network that knows them by heart."""
-    return at_best_rate(task, seeds, {"train_size": [256, 512]})
+    return tuned_runs(task, seeds, {"train_size": [256, 512]})
 
 
 def gained_by_doubling(runs):
@@ -55,7 +55,7 @@ def careless_collection(task, seeds):
     Alone they are repeated to the size of the whole, so that both arms take the same steps
     and are given the same choice of learning rates.
     """
-    return at_best_rate(collected(task, wrong=0.5), seeds, {}), at_best_rate(collected(task), seeds, {})
+    return tuned_runs(collected(task, wrong=0.5), seeds, {}), tuned_runs(collected(task), seeds, {})
 
 
 def collected(task, *, wrong=None):
@@ -89,7 +89,7 @@ def gained_by_collecting(runs):
     return more - alone
 
 
-def at_best_rate(task, seeds, setting):
+def tuned_runs(task, seeds, setting):
     """Two layers of 32 units, each seed with a split of its own, at the best of three learning rates.
 
     Parameters
@@ -111,11 +111,12 @@ def at_best_rate(task, seeds, setting):
 CLAIMS = [
     Claim("lc-more-data", "More data always helps.", SLIP, "01",
           "accuracy gained by doubling the data, inputs averaged to two numbers",
-          doubling_halves, gained_by_doubling, threshold=A_POINT, neutral=0.0, detect=0.007, pilot_sd=0.016),
+          doubling_halves, gained_by_doubling, threshold=A_POINT, neutral=0.0, smallest_effect=0.007, pilot_sd=0.016),
     Claim("lc-learned-by-heart", "A network that knows its training data by heart needs more data.", SLIP, "01",
           "accuracy gained by doubling 256 samples, training accuracy near 100 %",
-          doubling_images, gained_by_doubling, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.013),
+          doubling_images, gained_by_doubling, threshold=A_POINT, neutral=0.0, smallest_effect=0.01, pilot_sd=0.013),
     Claim("lc-careless-labels", "More data helps, even if some of it is labeled carelessly.", SLIP, "01",
           "accuracy gained by adding three times as many samples, half of them labeled wrongly",
-          careless_collection, gained_by_collecting, threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.027),
+          careless_collection, gained_by_collecting, threshold=A_POINT, neutral=0.0,
+          smallest_effect=0.02, pilot_sd=0.027),
 ]

@@ -7,7 +7,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import at_best, settled, steps_to
+from course_utils.experiments.tuning import at_best, settled, steps_to
 
 ALONE, MIN_MAX, STANDARDIZED = FunctionTransformer(), MinMaxScaler(), StandardScaler()
 RATES = [0.03, 0.1, 0.3, 1.0]
@@ -176,12 +176,14 @@ def _by_arm(tasks, scalers, seeds, **options):
 CLAIMS = [
     Claim("ni-unsuited", "Standardization is not suited to deep learning.", SLIP, "04",
           "accuracy lost by standardizing features as they come",
-          alone_or_standardized, lost_as_they_come, threshold=A_POINT, neutral=0.0, detect=A_POINT, pilot_sd=0.014),
+          alone_or_standardized, lost_as_they_come, threshold=A_POINT, neutral=0.0,
+          smallest_effect=A_POINT, pilot_sd=0.014),
     Claim("ni-slows", "Normalizing the inputs slows training down.", SLIP, "04",
           "times as many steps to 80 % with standardized features, which come in one unit anyway",
-          alone_or_standardized, steps_as_they_come, threshold=1.1, neutral=1.0, detect=0.155, pilot_sd=0.22,
+          alone_or_standardized, steps_as_they_come, threshold=1.1, neutral=1.0, smallest_effect=0.155, pilot_sd=0.22,
           ratio=True),
     Claim("ni-same", "Min–max scaling and standardization are the same.", SLIP, "04",
           "accuracy gained by min–max (expected to lose) over standardization, two values in a thousand misread",
-          min_max_or_standardized, gained_with_slips, threshold=-A_POINT, neutral=None, detect=0.08, pilot_sd=0.088),
+          min_max_or_standardized, gained_with_slips, threshold=-A_POINT, neutral=None,
+          smallest_effect=0.08, pilot_sd=0.088),
 ]

@@ -1,32 +1,18 @@
 """Claims about batch normalization in networks that are trained already, tried in lecture 08."""
 
-import functools
 import time
 
 import numpy as np
 import xarray as xr
 
-from course_utils import batch_norm, models
+from course_utils import models, surgery
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import TUNING_SEEDS, at_best
-from course_utils.engine import starts
-from course_utils.fine_tune import each, fine_tune, stack
+from course_utils.experiments.trained_networks import halves, initial, shifted, trained_on_half, with_norms
+from course_utils.experiments.tuning import TUNING_SEEDS, at_best
+from course_utils.training.fine_tune import each, fine_tune, stack
 
 ARMS = ["none", "fresh", "calibrated"]
 NEW = {"contrast": 0.5, "noise": 0.1}   # another camera: half the contrast, and some noise
-HALF = 512   # images to train on first; as many others to fine-tune on
-
-
-def initial(seeds, **arguments):
-    """Multilayer perceptrons with the initial weights of some seeds: a model, and their weights, stacked."""
-    structure = (("momentum", 0.9), *arguments.items())
-    model = starts.build(models.mlp, structure, 0, "float32")
-
-    def drawn(seed):
-        trained, others = map(iter, starts.weights(models.mlp, structure, seed, "float32"))
-        return [next(trained if variable.trainable else others) for variable in model.weights]
-
-    return model, [np.stack(values) for values in zip(*map(drawn, seeds), strict=True)]
 
 
 def with_weights_of(network, other):
@@ -41,9 +27,9 @@ def inserted(task, seeds):
     data, seeds, scores = task(0), [*TUNING_SEEDS, *seeds], []
     model, weights = initial(seeds)
     _, weights = fine_tune(model, weights, data, learning_rate=0.1, steps=320, seeds=seeds)
-    fresh = batch_norm.insert(model, momentum=0.9)
+    fresh = surgery.insert(model, momentum=0.9)
     begin = {"none": weights, "fresh": stack(with_weights_of(network, fresh) for network in each(model, weights)),
-             "calibrated": stack(batch_norm.insert(network, data.x_train[:256]) for network in each(model, weights))}
+             "calibrated": stack(surgery.insert(network, data.x_train[:256]) for network in each(model, weights))}
     for arm in ARMS:
         scores.append(fine_tune(model if arm == "none" else fresh, begin[arm], data, steps=33, evaluate_every=3,
                                 learning_rate=[0.01, 0.03, 0.1, 0.3], seeds=seeds)[0])
@@ -55,56 +41,6 @@ def lost_by_insertion(runs):
     """Final validation accuracy: nothing put in minus a calibrated batch norm put in, per seed."""
     final = runs.val_accuracy.isel(step=-1).drop_vars("learning_rate")
     return final.sel(arm="none", drop=True) - final.sel(arm="calibrated", drop=True)
-
-
-def shifted(data, *, contrast=1.0, noise=0.0, seed=0):
-    """The same samples from another domain: less contrast around one half, and Gaussian noise.
-
-    Parameters
-    ----------
-    data : Split
-    contrast : float
-        Multiplies the distance from one half.
-    noise : float
-        Standard deviation.
-    seed : int
-        Draws the noise.
-
-    Returns
-    -------
-    Split
-    """
-    rng = np.random.default_rng(seed)
-    x_train, x_val = ((0.5 + contrast * (x - 0.5) + noise * rng.normal(size=x.shape)).astype("float32")
-                      for x in (data.x_train, data.x_val))
-    return data.replace(x_train=x_train, x_val=x_val)
-
-
-def halves(data):
-    """Two splits of the same validation data: images to train on first, and others to fine-tune on."""
-    return [data.replace(x_train=data.x_train[part], y_train=data.y_train[part])
-            for part in (slice(HALF), slice(HALF, 2 * HALF))]
-
-
-@functools.lru_cache(maxsize=8)
-def with_norms(model, **changes):
-    """A copy of a model, with weights of its own, whose batch normalizations have other arguments."""
-    import keras
-
-    def copy(layer):
-        own = changes if isinstance(layer, keras.layers.BatchNormalization) else {}
-        return type(layer).from_config(layer.get_config() | own)
-
-    with starts.seeded(0):   # what it draws is nobody's business
-        return keras.models.clone_model(model, clone_function=copy)
-
-
-@functools.lru_cache(maxsize=4)
-def trained_on_half(task, seeds):
-    """Normalized networks trained on the first half of the images: a model, and the networks' weights, stacked."""
-    model, weights = initial(seeds, depth=2, batch_norm=True)
-    old, _ = halves(task(0))
-    return model, fine_tune(model, weights, old, learning_rate=0.1, steps=320, seeds=seeds)[1]
 
 
 def frozen(task, seeds):
@@ -158,16 +94,16 @@ CLAIMS = [
     Claim("bnp-cannot-insert", "You cannot add batch norm to a pretrained network.",
           "common advice, as in torchvision issue 152 (2017)", "08",
           "accuracy lost by inserting it calibrated, after one more epoch, each at its best rate",
-          inserted, lost_by_insertion, threshold=A_POINT, neutral=0.0, detect=0.005, pilot_sd=0.003),
+          inserted, lost_by_insertion, threshold=A_POINT, neutral=0.0, smallest_effect=0.005, pilot_sd=0.003),
     Claim("bnp-freeze", "When you train a network further, freeze its batch norm.",
           "common reading of Chollet, Transfer learning & fine-tuning (Keras guide)", "08",
           "accuracy gained by freezing it in a new domain (half the contrast, some noise), batches of 4, each at its "
           "best rate",
           frozen, lambda runs: gained_by_freezing(runs).sel(domain="new", drop=True),
-          threshold=A_POINT, neutral=0.0, detect=0.02, pilot_sd=0.028),
+          threshold=A_POINT, neutral=0.0, smallest_effect=0.02, pilot_sd=0.028),
     # Of a clock: the verdict belongs to the machine it ran on, and the lecture stores none. The ledger
     # has that of the machine on which `make claims` ran last.
     Claim("bnp-costs-nothing", "Batch norm costs nothing.", SLIP, "08",
           "of the training speed without it is left",
-          cost, speed_left, threshold=0.95, neutral=None, detect=0.1, pilot_sd=0.12, ratio=True),
+          cost, speed_left, threshold=0.95, neutral=None, smallest_effect=0.1, pilot_sd=0.12, ratio=True),
 ]

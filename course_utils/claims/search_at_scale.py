@@ -6,15 +6,16 @@ import itertools
 import numpy as np
 import xarray as xr
 
-from course_utils import fit_many, halving, models, tabular
+from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import settled
+from course_utils.experiments import tabular
+from course_utils.experiments.tuning import settled
+from course_utils.search import pruning
 
 EARLY = 2        # epochs after which a leader may be declared, of 12
 TRIALS = 36
 BUDGET = 16      # full trainings; all searches are counted in epochs
-RULES = {"random": halving.to_the_end, "median": halving.median_rule,
-         "successive halving": halving.successive_halving, "Hyperband": halving.hyperband}
+RULES = {"random": pruning.no_pruning} | pruning.RULES
 
 # What can be done for a network that has learned its few images by heart, each in a usual dose.
 IMAGES = 300
@@ -50,7 +51,7 @@ def leaders(task, seeds):
 
     found = []
     for seed in seeds:
-        curves, again, _ = tabular.drawn(seed, TRIALS, task=task.__name__)
+        curves, again, _ = tabular.sample(seed, TRIALS, task=task.__name__)
         found.append([again[curves.argmax(0)], [spearmanr(scores, again).statistic for scores in curves.T]])
     return xr.Dataset({name: (("seed", "epoch"), part) for name, part in zip(
         ("again", "rank"), np.swapaxes(found, 0, 1), strict=True)},
@@ -77,7 +78,7 @@ def pruned(task, seeds, *, rules=("random", "successive halving"), budgets=(BUDG
     """
     found = []
     for rule, budget, seed in itertools.product(rules, budgets, seeds):
-        curves, again, _ = tabular.drawn(seed, budget * (1 if rule == "random" else 8), task=task.__name__)
+        curves, again, _ = tabular.sample(seed, budget * (1 if rule == "random" else 8), task=task.__name__)
         size = bisect.bisect_right(range(len(curves)), budget * tabular.EPOCHS,
                                    key=lambda last: RULES[rule](curves[:last + 1]).spent)
         found.append([again[RULES[rule](curves[:size]).chosen], size])
@@ -145,14 +146,14 @@ CLAIMS = [
     Claim("sc-early", "You see early which run will win.", SLIP, "13",
           f"accuracy, with other seeds, of the leader after {EARLY} of {tabular.EPOCHS} epochs minus that of the "
           "winner at the end, drawn from one table",
-          leaders, kept_early, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.043),
+          leaders, kept_early, threshold=-A_POINT, neutral=None, smallest_effect=0.01, pilot_sd=0.043),
     Claim("sc-halving", "Stopping bad trials early finds better hyperparameters at the same cost.",
           "Li et al., Hyperband: a novel bandit-based approach to hyperparameter optimization (2018)", "13",
           f"accuracy, with other seeds, gained over full trainings, {BUDGET * tabular.EPOCHS} epochs each, drawn from "
           "one table",
-          pruned, gained_by_halving, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.045),
+          pruned, gained_by_halving, threshold=A_POINT, neutral=0.0, smallest_effect=0.01, pilot_sd=0.045),
     Claim("sc-everything", "Combine all techniques for the best result.", "common advice", "13",
           "accuracy of all techniques together minus the best other combination, 405 steps each",
-          ablation, gained_by_all, threshold=-A_POINT, neutral=None, detect=0.03, pilot_sd=0.026,
-          second="canvas_digits"),
+          ablation, gained_by_all, threshold=-A_POINT, neutral=None, smallest_effect=0.03, pilot_sd=0.026,
+          second_task="canvas_digits"),
 ]

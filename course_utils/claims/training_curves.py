@@ -5,7 +5,7 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import TUNING_SEEDS
+from course_utils.experiments.tuning import TUNING_SEEDS
 
 # Nine ways to train one network. A decay is no part of the loss, so that all nine losses mean the same.
 BRAKES = {"learning_rate": [0.01, 0.05, 0.25], "weight_decay": [0.0, 0.003, 0.03]}
@@ -125,14 +125,15 @@ BENGIO = "common reading of Bengio, Practical recommendations for gradient-based
 CLAIMS = [
     Claim("tc-lower-loss", "A lower training loss is a better model.", SLIP, "02",
           "of all pairs of settings agree: lower training loss, higher validation accuracy",
-          lower_losses, agreeing_pairs, threshold=0.9, neutral=0.5, detect=0.05, pilot_sd=0.047),
+          lower_losses, agreeing_pairs, threshold=0.9, neutral=0.5, smallest_effect=0.05, pilot_sd=0.047),
     Claim("tc-lowest-loss", "Choose the setting with the lowest training loss.", SLIP, "02",
           "accuracy gained over the best setting, 30 % wrong labels",
-          lower_losses, chosen_by_loss, threshold=-A_POINT, neutral=None, detect=0.03, pilot_sd=0.026),
+          lower_losses, chosen_by_loss, threshold=-A_POINT, neutral=None, smallest_effect=0.03, pilot_sd=0.026),
     Claim("tc-learning-rate", "The learning rate is the most important hyperparameter.", BENGIO, "02",
           "accuracy that a bad learning rate costs more than the costliest other change, after six epochs",
-          all_hyperparameters, rate_against_others, threshold=A_POINT, neutral=None, detect=0.1, pilot_sd=0.07),
+          all_hyperparameters, rate_against_others, threshold=A_POINT, neutral=None,
+          smallest_effect=0.1, pilot_sd=0.07),
     Claim("tc-tune-again", "After a change, tune the learning rate again.", "common advice", "02",
           "accuracy regained by tuning the rate again, mean over seven changes, after six epochs",
-          all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, detect=0.03, pilot_sd=0.03),
+          all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, smallest_effect=0.03, pilot_sd=0.03),
 ]

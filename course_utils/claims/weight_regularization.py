@@ -5,8 +5,8 @@ import xarray as xr
 
 from course_utils import early_stopping, fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
-from course_utils.claims.tuning import at_best
-from course_utils.engine import draws
+from course_utils.experiments.tuning import at_best
+from course_utils.training import batches
 
 TUNING_SEEDS = range(86, 90)   # four seeds: the strengths of a good brake differ by little
 
@@ -87,7 +87,7 @@ def held_out(task, seeds):
     whole = runs.val_accuracy.sel(train_size=200, drop=True).isel(epoch=-1).reset_coords(drop=True)
     fewer, curves, optimism = runs.sel(train_size=160, drop=True), [], []
     for seed in everyone:
-        seen = {size: next(draws.batches(len(data.x_train), seed, batch_size=size, train_size=size))
+        seen = {size: next(batches.indices(len(data.x_train), seed, batch_size=size, train_size=size))
                 for size in (160, 200)}
         told = fewer.probability.sel(seed=seed)
         of_label = told.isel({"class": xr.DataArray(data.y_train, dims="point")})
@@ -99,7 +99,7 @@ def held_out(task, seeds):
     curves = xr.Dataset({"val_accuracy": fewer.val_accuracy, "held_loss": xr.concat(curves, "seed")})
     stopped_early = xr.concat([early_stopping(curves, patience=patience, monitor="held_loss").val_accuracy
                                for patience in PATIENCE], xr.Variable("patience", PATIENCE))
-    return xr.Dataset({"stopped": chosen(stopped_early.reset_coords(drop=True)), "to_the_end": chosen(whole),
+    return xr.Dataset({"stopped": chosen(stopped_early.reset_coords(drop=True)), "no_pruning": chosen(whole),
                        "optimism": xr.DataArray(optimism, {"seed": everyone, "images": CHOOSING}, ("seed", "images"))
                       .sel(seed=list(seeds))})
 
@@ -116,7 +116,7 @@ def _optimism(hits, images):
 
 def gained_by_stopping(runs):
     """Accuracy on fresh images: stopped early on 160 images minus trained to the end on 200, per seed."""
-    return runs.stopped - runs.to_the_end
+    return runs.stopped - runs.no_pruning
 
 
 # From a pilot: behind a normalization larger penalties and smaller rates were best than without one.
@@ -176,16 +176,16 @@ CLAIMS = [
           f"{SLIP}; true of plain SGD: Loshchilov & Hutter, Decoupled weight decay regularization (2019)", "10",
           "training accuracy gained by the L2 penalty 0.01 (expected to hold back more) over weight decay 0.02, "
           "Adam, 40 % wrong labels",
-          same_number, learned_by_heart, threshold=-A_POINT, neutral=None, detect=0.05, pilot_sd=0.022),
+          same_number, learned_by_heart, threshold=-A_POINT, neutral=None, smallest_effect=0.05, pilot_sd=0.022),
     Claim("wr-always", "Regularization always helps generalization.", SLIP, "10",
           "accuracy gained by the best L2 penalty on all clean training data, same tuning budget",
-          brakes, gained_by_l2, threshold=A_POINT, neutral=0.0, detect=0.01, pilot_sd=0.0099),
+          brakes, gained_by_l2, threshold=A_POINT, neutral=0.0, smallest_effect=0.01, pilot_sd=0.0099),
     Claim("wr-free-lunch", "Early stopping is a free lunch.",
           "Geoffrey Hinton's “beautiful free lunch”, as told in textbooks (Géron, Hands-on machine learning)", "10",
           "accuracy gained by stopping early on 40 of 200 clean samples, over training on all of them to the end",
-          held_out, gained_by_stopping, threshold=-A_POINT, neutral=None, detect=0.02, pilot_sd=0.0133),
+          held_out, gained_by_stopping, threshold=-A_POINT, neutral=None, smallest_effect=0.02, pilot_sd=0.0133),
     Claim("wr-batch-norm", "Batch norm makes L2 regularization useless.",
           "common reading of van Laarhoven, L2 regularization versus batch and weight normalization (2017)", "10",
           "accuracy of a normalized network gained by leaving out the best L2 penalty, 40 % wrong labels",
-          normalized, gained_without_l2, threshold=-A_POINT, neutral=None, detect=0.01, pilot_sd=0.013),
+          normalized, gained_without_l2, threshold=-A_POINT, neutral=None, smallest_effect=0.01, pilot_sd=0.013),
 ]

@@ -3,9 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from course_utils import fit_many, models, stacked
+from course_utils import fit_many, models
 from course_utils.claims import A_POINT, IOFFE, Claim
-from course_utils.claims.tuning import TUNING_SEEDS, at_best, settled, steps_to
+from course_utils.experiments import numpy_nets
+from course_utils.experiments.tuning import TUNING_SEEDS, at_best, settled, steps_to
 
 
 # The pilot had five rates; 0.1 and 2 were best for no arm. It moved the inputs by twice the paper's
@@ -13,7 +14,7 @@ from course_utils.claims.tuning import TUNING_SEEDS, at_best, settled, steps_to
 # all of the speed-up there. Put back is now what was taken away: as much as the plain network moves.
 def moved_inputs(task, seeds):
     """Steps to 90 %, each arm at its own best of three rates: plain, batch norm, batch norm with its outputs moved."""
-    from course_utils import covariate_shift
+    from course_utils.experiments import covariate_shift
 
     data = task(0)
     runs = fit_many(covariate_shift.network, data, {
@@ -43,7 +44,8 @@ def gradient_norms(task, seeds):
     """Norm of the gradient of the first and the last hidden kernel before any training, in two deep networks."""
     data, found = task(0), []
     for network in SETTINGS.values():
-        arms = [stacked.gradient_norms(data, seeds, batch_norm=batch_norm, **network) for batch_norm in (False, True)]
+        arms = [numpy_nets.gradient_norms(data, seeds, batch_norm=batch_norm, **network)
+                for batch_norm in (False, True)]
         found.append(xr.concat([arm.isel(step=0, layer=[0, -1]).assign_coords(layer=["first", "last"]) for arm in arms],
                                xr.Variable("batch_norm", [False, True])))
     return xr.concat(found, xr.Variable("setting", list(SETTINGS))).to_dataset(name="norm")
@@ -87,17 +89,17 @@ def better_at_best(runs):
 CLAIMS = [
     Claim("bnw-shift", "Batch norm works because it reduces internal covariate shift.", IOFFE, "A2",
           "of the gain in speed (in logarithms) is lost when the inputs of the activations are moved again",
-          moved_inputs, speed_up_lost, threshold=0.5, neutral=0.0, detect=0.3, pilot_sd=0.34),
+          moved_inputs, speed_up_lost, threshold=0.5, neutral=0.0, smallest_effect=0.3, pilot_sd=0.34),
     Claim("bnw-vanishing", "Batch norm cures vanishing gradients.",
           "common reading of Ioffe & Szegedy, Batch normalization (2015), section 3.3", "A2",
           "times as large is the first layer's gradient at the start as the last one's, 8 sigmoid layers",
-          gradient_norms, arriving, threshold=0.1, neutral=None, detect=0.3, pilot_sd=0.2, ratio=True),
+          gradient_norms, arriving, threshold=0.1, neutral=None, smallest_effect=0.3, pilot_sd=0.2, ratio=True),
     Claim("bnw-exploding", "Batch norm prevents exploding gradients.",
           "common reading of Ioffe & Szegedy, Batch normalization (2015), section 3.3", "A2",
           "times as large is the last layer's gradient at the start as the first one's, 32 ReLU layers",
-          gradient_norms, not_exploding, threshold=0.1, neutral=None, detect=0.3, pilot_sd=0.2, ratio=True),
+          gradient_norms, not_exploding, threshold=0.1, neutral=None, smallest_effect=0.3, pilot_sd=0.2, ratio=True),
     Claim("bnw-accuracy", "Batch norm gives better accuracy.",
           "common reading of Ioffe & Szegedy, Batch normalization (2015), section 4.2", "A2",
           "accuracy gained, each at its best rate, mean of an MLP and a CNN",
-          own_best_rate, better_at_best, threshold=A_POINT, neutral=0.0, detect=0.005, pilot_sd=0.005),
+          own_best_rate, better_at_best, threshold=A_POINT, neutral=0.0, smallest_effect=0.005, pilot_sd=0.005),
 ]

@@ -49,6 +49,9 @@ class Lab:
     compiles = True    # a program for each structure
     busy = "Training …"
 
+    def __init_subclass__(cls):
+        cls.name = cls.__module__.rpartition(".")[2].removesuffix("_lab")   # as in `labs.name()`
+
     def compute(self, state, report):
         """Train for a state; call ``report(partial)`` after each chunk, and stop if it returns True."""
         raise NotImplementedError
@@ -236,35 +239,6 @@ class Lab:
                 return float(runs[name][-1]) / runs.attrs[f"{name}s"]
         return 1.0
 
-    @property
-    def name(self):
-        """What the lab is called in `labs`."""
-        return type(self).__module__.rsplit(".", 1)[-1]
-
 
 def _rounded(value):
     return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def in_percent(interval):
-    """The words for an accuracy: its mean and, where accuracies can lie, its interval.
-
-    Parameters
-    ----------
-    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
-        From `stats`, as fractions.
-    """
-    mean, low, high = (min(max(float(interval[part]), 0), 1) for part in ("mean", "low", "high"))
-    return f"{mean:.1%} [{low:.1%}, {high:.1%}]"
-
-
-def in_points(interval):
-    """The words for a difference of accuracies: its mean and its interval, signed, in points of 1 %.
-
-    Parameters
-    ----------
-    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
-        From `stats`, as fractions.
-    """
-    mean, low, high = (100 * float(interval[part]) for part in ("mean", "low", "high"))
-    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points".replace("-", "−")

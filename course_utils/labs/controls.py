@@ -33,7 +33,7 @@ class Control:
     structural: bool = False
 
 
-def log(label, default, *, low, high, steps_per_decade=8):
+def log_uniform(label, default, *, low, high, steps_per_decade=8):
     """A slider on a logarithmic axis from `low` to `high`, both powers of ten in float."""
     def make(value):
         return widgets.FloatLogSlider(value=value, base=10, min=math.log10(low), max=math.log10(high),
@@ -42,7 +42,7 @@ def log(label, default, *, low, high, steps_per_decade=8):
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
-def fraction(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
+def uniform(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
     """A slider from `low`, which may be negative, to `high`; `unit` where the label does not say it."""
     def make(value):
         return widgets.FloatSlider(value=value, min=low, max=high, step=step, readout_format=".2f",
@@ -51,7 +51,7 @@ def fraction(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
-def whole(label, default, *, low, high):
+def integer(label, default, *, low, high):
     """A slider over the whole numbers from `low` to `high`."""
     def check(value):
         fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
@@ -72,7 +72,7 @@ def choice(label, values, default, *, structural=True):
                    (values[0], default, values[-1]), structural)
 
 
-def switch(label, default):
+def boolean(label, default):
     """A box to tick."""
     def check(value):
         return None if isinstance(value, bool) else "expected True or False"

@@ -25,7 +25,7 @@ class Story:
     def __init__(self, lab):
         import ipywidgets as widgets
 
-        self.steps = told()[lab.__module__.rsplit(".", 1)[-1]]
+        self.steps = told()[lab.name]
         sharp = type(lab.__name__, (lab,), {"__module__": lab.__module__, "dpi": 200})   # for a wall
         self.lab = sharp(**self.steps[0]["state"])
         self._buttons = [widgets.Button(layout={"width": "auto"}) for _ in self.steps]

@@ -9,9 +9,12 @@
     >>> found.best_params, found.trials
 """
 
+from course_utils import moved
 from course_utils.search.driver import run
 from course_utils.search.executors import local_ray, problem_with_ray
 from course_utils.search.result import Result
-from course_utils.search.space import choice, integer, log, uniform
+from course_utils.search.space import choice, integer, log_uniform, uniform
 
-__all__ = ["Result", "choice", "integer", "local_ray", "log", "problem_with_ray", "run", "uniform"]
+__getattr__ = moved.old_names(__name__)
+
+__all__ = ["Result", "choice", "integer", "local_ray", "log_uniform", "problem_with_ray", "run", "uniform"]

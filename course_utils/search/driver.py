@@ -141,13 +141,13 @@ class _Driver:
     def run(self, executor, *, workers, batch, retries, bar):
         bar.update(self.asked - len(self.waiting))
         while not self.done:
-            slots = executor.slots()   # nodes come and go, while trials run too
-            slots = max(1, min(slots, workers or slots))
-            while len(self.pending) < slots and (self.waiting or self.asked < self.n_trials):
+            workers = executor.workers()   # nodes come and go, while trials run too
+            workers = max(1, min(workers, workers or workers))
+            while len(self.pending) < workers and (self.waiting or self.asked < self.n_trials):
                 job = self.waiting.popleft() if self.waiting else self._ask(batch)
                 self.pending[self._submit(executor, job)] = job
             for future in wait(self.pending, timeout=1, return_when=FIRST_COMPLETED).done:
-                bar.update(self._collect(self.pending.pop(future), future, retries, slots))
+                bar.update(self._collect(self.pending.pop(future), future, retries, workers))
 
     def _ask(self, batch):
         """A job of so many new trials."""
@@ -172,7 +172,7 @@ class _Driver:
             trial.set_user_attr("attempt", trial.user_attrs.get("attempt", 0) + 1)
         return self.call(executor, job.members)
 
-    def _collect(self, job, future, retries, slots):
+    def _collect(self, job, future, retries, workers):
         """Tell what became of a job, or put it back; the number of trials that ended with it."""
         try:
             outcomes, node, seconds = future.result()
@@ -184,7 +184,7 @@ class _Driver:
                 self.waiting.appendleft(job)
                 return 0
             self.given_up += 1
-            if self.given_up > slots and not self.answered:
+            if self.given_up > workers and not self.answered:
                 raise BrokenExecutor("Every worker died before its first trial ended: a script has to call search.run "
                                      'under `if __name__ == "__main__":`, and a trial needs enough memory '
                                      f"({why}).") from error

@@ -1,7 +1,7 @@
 """Where trials run: here, on several processes, on a Ray cluster, all as `concurrent.futures.Executor`.
 
 A future that a lost worker can no longer fulfill raises `concurrent.futures.BrokenExecutor`; the
-executor itself goes on. Beside the standard interface each one has `slots()`, how many calls it
+executor itself goes on. Beside the standard interface each one has `workers()`, how many calls it
 runs at once, and `where`, a function that names the place it is called at.
 """
 
@@ -13,7 +13,6 @@ import os
 import platform
 import socket
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from pathlib import Path
 
 WITHOUT_RAY = "Ray is not installed: run `make ray` (or `pip install -r requirements-ray.lock`) and try again."
 
@@ -23,7 +22,7 @@ class Here(Executor):
 
     where = staticmethod(platform.node)
 
-    def slots(self):
+    def workers(self):
         return 1
 
     def submit(self, function, /, *args, **kwargs):
@@ -53,7 +52,7 @@ class Processes(Executor):
     def where():
         return f"{platform.node()}/{os.getpid()}"
 
-    def slots(self):
+    def workers(self):
         return len(self.pools)
 
     def submit(self, function, /, *args, **kwargs):
@@ -107,7 +106,7 @@ class Ray(Executor):
 
         return f"{platform.node()}/{ray.get_runtime_context().get_node_id()[:8]}"
 
-    def slots(self):
+    def workers(self):
         return int(self.ray.cluster_resources().get("CPU", 0))
 
     def submit(self, function, /, *args, **kwargs):
@@ -168,8 +167,7 @@ def _connect(ray, address):
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     if address == "local":
         try:
-            with light_imports():
-                ray.init(address, include_dashboard=False, **quiet)
+            ray.init(address, include_dashboard=False, **quiet)
         except Exception as error:   # Ray raises bare ones
             ray.shutdown()
             said = str(error).partition(". ")[0]
@@ -184,17 +182,3 @@ def _connect(ray, address):
     except (OSError, RuntimeError, ValueError) as error:
         raise ConnectionError(f"There is no Ray cluster at {address!r} ({type(error).__name__}): start one with "
                               '`ray start --head`, or pass ray="local".') from error
-
-
-@contextlib.contextmanager
-def light_imports():
-    """Processes that are started meanwhile, and theirs, import faster: see `light`."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).with_name("light")), *filter(None, [before])])
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before

@@ -20,16 +20,16 @@ def uniform(low, high):
     return FloatDistribution(*_bounds("uniform", low, high))
 
 
-def log(low, high):
+def log_uniform(low, high):
     """A number in [low, high], all orders of magnitude equally likely; `low` is above 0."""
-    return FloatDistribution(*_bounds("log", low, high, positive=True), log=True)
+    return FloatDistribution(*_bounds("log_uniform", low, high, positive=True), log=True)
 
 
 def integer(low, high, *, log=False):
     """A whole number from `low` to `high`, both included; with `log`, all orders of magnitude equally likely."""
     low, high = _bounds("integer", low, high, positive=log)
     if low != int(low) or high != int(high):
-        raise ValueError(f"integer({low:g}, {high:g}) has a bound that is no whole number: use uniform or log.")
+        raise ValueError(f"integer({low:g}, {high:g}) has a bound that is no whole number: use uniform or log_uniform.")
     return IntDistribution(int(low), int(high), log=log)
 
 
@@ -61,13 +61,14 @@ def _bounds(name, low, high, positive=False):
 def check(space):
     """Raise one sentence unless this is a search space."""
     if not isinstance(space, dict) or not space:
-        raise ValueError('The space is empty: expected a dict such as {"learning_rate": search.log(1e-3, 1)}.')
+        raise ValueError('The space is empty: expected a dict such as {"learning_rate": search.log_uniform(1e-3, 1)}.')
     for name, distribution in space.items():
         if not isinstance(name, str) or name in COLUMNS:
             raise ValueError(f"{name!r} cannot be the name of a hyperparameter: expected a string that is not one of "
                              f"{', '.join(COLUMNS)}.")
         if not isinstance(distribution, BaseDistribution):
-            raise TypeError(f"space[{name!r}] is {distribution!r}; expected search.log, uniform, integer or choice.")
+            raise TypeError(f"space[{name!r}] is {distribution!r}; expected search.log_uniform, "
+                            "uniform, integer or choice.")
 
 
 def describe(space):

@@ -122,7 +122,7 @@ runs = fit_many(models.mlp, datasets.digits(), epochs=8, grid={
 # %%
 from course_utils import plots
 
-_ = plots.against(runs.val_accuracy.isel(epoch=-1), "learning_rate",
+_ = plots.lines(runs.val_accuracy.isel(epoch=-1), "learning_rate",
                   title="The learning rate decides, and 0.1 is about right")
 
 # %% [markdown]
@@ -130,7 +130,7 @@ _ = plots.against(runs.val_accuracy.isel(epoch=-1), "learning_rate",
 # side on two cores:
 
 # %%
-from course_utils import measured
+from course_utils.tools import measured
 
 print(measured.ratio("sweep_warm"))
 print(measured.ratio("sweep_cold"))
@@ -157,7 +157,7 @@ quiz.ask("00", "seeds")
 # <!-- lectures: written by `course build` -->
 #
 # |  | lecture | takes you | runs in | exercise |
-# |---|---|---|---|---|
+# | --- | --- | --- | --- | --- |
 # | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 45 min | 24 to 74 s | 01 |
 # | [02](02_training_curves.ipynb) | Training curves: what is wrong with this run? | 60 min | 28 to 76 s | 01 |
 # | [03](03_better_or_lucky.ipynb) | Better, or lucky? How many runs before you may say A beats B? | 45 min | 16 to 42 s | 01 |

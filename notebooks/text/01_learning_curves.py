@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 45
+#     exercise: "01"
+#     lab: learning_curve
+# ---
+
 # %% [markdown]
 # # Learning curves: more data or a better model?
 #
@@ -10,7 +18,7 @@
 #   say when not to trust it;
 # - **decide** whether to buy data or to look for a better model.
 #
-# You need about 45 minutes. You should be able to build and fit a small network
+# You need about {{minutes}} minutes. You should be able to build and fit a small network
 # in Keras. Nothing is downloaded.
 
 # %% [markdown]
@@ -96,7 +104,7 @@ network = fit_many(models.mlp, datasets.digits, grid, epochs=20)
 from course_utils import plots
 
 scores = network[["accuracy", "val_accuracy"]].isel(epoch=-1)
-ax = plots.against(scores.to_dataarray(), "train_size", by="variable",
+ax = plots.lines(scores.to_dataarray(), "train_size", by="variable",
                    test_share=0.2,
                    title="A network that learns its images by heart")
 _ = ax.set(ylabel="accuracy")
@@ -162,7 +170,7 @@ cases = {"High bias": too_small, "High variance": network,
          "Noise floor": blind}
 for ax, (title, runs) in zip(axes, cases.items(), strict=True):
     scores = runs[["accuracy", "val_accuracy"]].isel(epoch=-1)
-    plots.against(scores.to_dataarray(), "train_size", by="variable",
+    plots.lines(scores.to_dataarray(), "train_size", by="variable",
                   test_share=0.2, title=title, ax=ax)
     ax.set(ylabel="accuracy", ylim=(0, 1.02))
 
@@ -300,14 +308,13 @@ verdicts[-1]
 # labels at which the new images are worth nothing.
 
 # %%
-from course_utils.claims.learning_curves import (
-    at_best_rate, collected, gained_by_collecting)
+from course_utils.claims.learning_curves import tuned_runs, collected, gained_by_collecting
 
 _, alone = runs
 gains = {}
 for wrong in (0.0, 0.25):
     data = collected(datasets.digits, wrong=wrong)
-    more = at_best_rate(data, range(careless.seeds), {})
+    more = tuned_runs(data, range(careless.seeds), {})
     gains[f"{100 * wrong:g} % wrong"] = stats.interval(
         gained_by_collecting((more, alone)))
 gains["50 % wrong"] = verdicts[-1]
@@ -409,7 +416,7 @@ import xarray as xr
 
 svm = xr.DataArray(1 - validated, {"train_size": sizes, "seed": range(10)})
 both = xr.Dataset({"network": errors, "support vector machine": svm})
-ax = plots.against(both.to_dataarray(), "train_size", by="variable",
+ax = plots.lines(both.to_dataarray(), "train_size", by="variable",
                    test_share=0.2,
                    title="A better model costs no labels at all")
 plots.errors_on_log_axis(ax)
@@ -458,7 +465,7 @@ after = [20 * (n // 32) for n in sizes]   # steps in 20 epochs of n images
 own = steps.sel(step=xr.DataArray(after, {"train_size": sizes}))
 both = xr.Dataset({"20 epochs of its own": own.drop_vars("step"),
                    "equally many steps": steps.isel(step=-1, drop=True)})
-ax = plots.against(both.to_dataarray(), "train_size", by="variable",
+ax = plots.lines(both.to_dataarray(), "train_size", by="variable",
                    test_share=0.2,
                    title="Equal epochs exaggerate what data buy")
 _ = ax.set(ylabel="validation accuracy")
@@ -479,7 +486,7 @@ claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
 for verdict in verdicts[1:]:
-    print(f"{verdict.claim.key}: {verdict.word}")
+    print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: data help where training is perfect and validation is not. Where the
@@ -491,7 +498,7 @@ for verdict in verdicts[1:]:
 # reached. You may not say “always”.
 #
 # **Where to go next.** Lecture 02 looks at the other curve, scores against epochs, and
-# asks what is wrong with a single run. Exercise 01 has you draw a learning curve by
+# asks what is wrong with a single run. Exercise {{exercise}} has you draw a learning curve by
 # hand and decide for three data sets whether to buy more.
 #
 # **References.**

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 60
+#     exercise: "01"
+#     lab: playground
+# ---
+
 # %% [markdown]
 # # Training curves: what is wrong with this run?
 #
@@ -10,7 +18,7 @@
 # - **stop** a training at the right moment, and say what is being monitored;
 # - **judge** popular sentences about the training loss and the learning rate.
 #
-# You need about 60 minutes. You should be able to build and fit a small network
+# You need about {{minutes}} minutes. You should be able to build and fit a small network
 # in Keras; lecture 01 helps, but is not needed. Nothing is downloaded.
 
 # %% [markdown]
@@ -153,7 +161,7 @@ labs.playground(data="spirals", noise=0.1)
 
 # %%
 rates = train(learning_rate=[0.001, 0.1, 0.7])
-ax = plots.against(rates.loss, "epoch", by="learning_rate",
+ax = plots.lines(rates.loss, "epoch", by="learning_rate",
                    title="Too low creeps, too high stays high")
 _ = ax.set(ylim=(0, 3.2))
 _ = ax.legend(ncols=3, loc="upper right", fontsize=9, columnspacing=1)
@@ -295,9 +303,9 @@ in_order = digits.replace(x_train=digits.x_train[order],
                           y_train=digits.y_train[order])
 unshuffled = train(in_order, shuffle=[False, True], epochs=10)
 figure, (left, right) = plots.panels(2)
-_ = plots.against(unshuffled.loss, "epoch", by="shuffle", ax=left,
+_ = plots.lines(unshuffled.loss, "epoch", by="shuffle", ax=left,
                   title="Sorted: the training loss falls …")
-_ = plots.against(unshuffled.val_accuracy, "epoch", by="shuffle", ax=right,
+_ = plots.lines(unshuffled.val_accuracy, "epoch", by="shuffle", ax=right,
                   title="… the validation accuracy lags")
 
 # %% [markdown]
@@ -315,7 +323,7 @@ import xarray as xr
 raw = digits.replace(x_train=255 * digits.x_train, x_val=255 * digits.x_val)
 inputs = xr.concat([train(raw).val_accuracy, healthy.val_accuracy],
                    xr.Variable("inputs", ["0 to 255", "0 to 1"]))
-_ = plots.against(inputs, "epoch", by="inputs",
+_ = plots.lines(inputs, "epoch", by="inputs",
                   title="Unscaled inputs: at chance from the first epoch")
 
 # %% [markdown]
@@ -393,7 +401,7 @@ ways = ["training, as reported", "validation",
 both = xr.concat([dropped.accuracy, dropped.val_accuracy,
                   again.val_accuracy], xr.Variable("way", ways))
 names = {way: way for way in ways}
-ax = plots.against(both, "epoch", by="way", labels=names,
+ax = plots.lines(both, "epoch", by="way", labels=names,
                    title="Measured alike, most of the gap is gone")
 _ = ax.set_ylabel("accuracy")
 
@@ -601,7 +609,7 @@ print(*verdicts[2:], sep="\n\n")
 
 # %%
 sizes = {"none": "batch size 32", "large batch": "batch size 128"}
-ax = plots.against(knobs.val_accuracy.sel(change=list(sizes)),
+ax = plots.lines(knobs.val_accuracy.sel(change=list(sizes)),
                    "learning_rate", by="change", labels=sizes,
                    title="Larger batches suffer more from low rates")
 _ = ax.legend(loc="lower center")
@@ -683,7 +691,7 @@ claims.ledger(verdicts)
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
     if verdict.claim.key == "tc-tune-again":
-        print(f"{verdict.claim.key}: {verdict.word}")
+        print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: among settings that learn nothing wrong by heart, a lower training
@@ -699,7 +707,7 @@ for verdict in verdicts:
 #
 # **Where to go next.** Lecture 03 asks how many runs it takes to say that A beats
 # B. Lecture 04 scales the inputs, and lecture 06 warms the running averages.
-# Exercise 01 gives you curves to diagnose.
+# Exercise {{exercise}} gives you curves to diagnose.
 #
 # **References.**
 #

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 45
+#     exercise: "01"
+#     lab: seeds
+# ---
+
 # %% [markdown]
 # # Better, or lucky? How many runs before you may say A beats B?
 #
@@ -12,7 +20,7 @@
 #   good, many comparisons, overlapping splits;
 # - **give** a verdict by the rule that this whole course follows.
 #
-# You need about 45 minutes. You should be able to build and fit a small network
+# You need about {{minutes}} minutes. You should be able to build and fit a small network
 # in Keras. Nothing is downloaded.
 
 # %% [markdown]
@@ -215,7 +223,7 @@ invented = [(0.96, 0.99), (0.6, 0.9), (0.35, 0.6), (0.2, 0.4),
 examples = {}
 for row, (low, high) in enumerate(invented, 1):
     verdict = claims.Verdict(claim, (low + high) / 2, low, high, seeds=10)
-    examples[f"{row}  {verdict.word}"] = verdict
+    examples[f"{row}  {verdict.verdict}"] = verdict
 _ = plots.intervals(
     examples, threshold=claim.threshold, neutral=claim.neutral,
     title="The whole interval decides, never the dot alone")
@@ -293,7 +301,7 @@ twins = same_run.trial(datasets.digits, range(same_run.seeds))
 # %%
 from course_utils.claims.better_or_lucky import same_accuracy
 
-ax = plots.against(same_accuracy(twins).rename("twins still equal"),
+ax = plots.lines(same_accuracy(twins).rename("twins still equal"),
                    "epoch", by="learning_rate",
                    title="At a high rate the last bit becomes another run")
 _ = ax.set_ylim(0, 1.03)
@@ -365,7 +373,7 @@ verdicts[-2]
 # it improve if you take the mean of several differences? We draw thousands of
 # small studies from the real differences above, each on one new split and seed after
 # the other: paired, both networks get the same; unpaired, each its own. The thin
-# lines are what `stats.wrong_sign` expects of normal differences. Look at the left
+# lines are what `stats.sign_error` expects of normal differences. Look at the left
 # end first, then at the distance between the two curves.
 
 # %%
@@ -376,7 +384,7 @@ for name, partner in {"unpaired": narrow.roll(seed=1),
     gained = (wide - partner).values.ravel()
     sums = rng.choice(gained, (5000, 20)).cumsum(1).round(3)
     wrong = ((sums < 0) + 0.5 * (sums == 0)).mean(0)   # a tie: a coin
-    normal = stats.wrong_sign(gained.mean(), gained.std(), seeds=numbers)
+    normal = stats.sign_error(gained.mean(), gained.std(), seeds=numbers)
     ax.plot(numbers, wrong, label=name)
     ax.plot(numbers, normal, "-", color="0.4", linewidth=1, marker="")
 ax.set(xlabel="seeds", ylabel="chance of naming the wrong network",
@@ -477,14 +485,14 @@ _ = ax.legend()
 # **“One of our twenty variants is better.”** One interval in twenty misses.
 # Twenty variants, all secretly the same as what they are compared with, ten seeds
 # each; how many studies find at least one improvement or harm? **Fix:** ask more
-# of each interval. With the level `stats.level_each(20)` for each, all twenty
+# of each interval. With the level `stats.bonferroni_level(20)` for each, all twenty
 # together are right at least 95% of the time.
 
 # %%
 signs = rng.choice([-1, 1], (1000, 20, 10))
 variants = xr.DataArray(signs * rng.choice(equals, signs.shape),
                         dims=("study", "variant", "seed"))
-for level in (0.95, stats.level_each(20)):
+for level in (0.95, stats.bonferroni_level(20)):
     found = stats.interval(variants, level=level)
     false = ((found.low > 0) | (found.high < 0)).any("variant").mean()
     print(f"level {level:.4f}: {false:.0%} of studies find something")
@@ -520,7 +528,7 @@ claims.ledger(verdicts)
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
     if verdict.claim.key != "bl-same-seed":
-        print(f"{verdict.claim.key}: {verdict.word}")
+        print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say that A beats B if you fixed the number of seeds and the threshold
@@ -535,7 +543,7 @@ for verdict in verdicts:
 # that a share ends there.)
 #
 # **Where to go next.** From here on every lecture uses these tools: paired seeds,
-# intervals of differences, five words. Exercise 01 lets you referee a report with
+# intervals of differences, five words. Exercise {{exercise}} lets you referee a report with
 # one run for each arm.
 #
 # **References.**

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 45
+#     exercise: "02"
+#     lab: scaling
+# ---
+
 # %% [markdown]
 # # Normalizing inputs: why scale, and what exactly?
 #
@@ -10,7 +18,7 @@
 # - **build** the scaling into a Keras model, with statistics of the training data
 #   only, so that it serves raw samples correctly.
 #
-# You need about 45 minutes. Lecture 03 explains the verdicts. Nothing is
+# You need about {{minutes}} minutes. Lecture 03 explains the verdicts. Nothing is
 # downloaded.
 
 # %% [markdown]
@@ -74,7 +82,7 @@ for name, mean, sd in zip(table.feature_names, table.data.mean(0),
 # %%
 import numpy as np
 
-from course_utils import descent
+from course_utils.experiments import descent
 
 
 def walk(x, y):
@@ -288,7 +296,7 @@ figure, axes = plots.panels(2)
 titles = {"as they come": "One unit: a head start",
           "in unequal units": "Unequal units: ahead to the end"}
 for ax, (features, title) in zip(axes, titles.items(), strict=True):
-    plots.against(best.sel(features=features), "step", by="scaling", ax=ax,
+    plots.lines(best.sel(features=features), "step", by="scaling", ax=ax,
                   labels={name: name for name in best.scaling.values},
                   title=title)
     ax.set_ylim(0, 1)
@@ -348,8 +356,7 @@ verdicts[-1]
 # row that does not belong.
 
 # %%
-from course_utils.claims.normalizing_inputs import (
-    gained_by_min_max, on_unequal_units)
+from course_utils.claims.normalizing_inputs import gained_by_min_max, on_unequal_units
 
 clean = gained_by_min_max(runs).sel(features="clean")
 scores = on_unequal_units(datasets.tones, {
@@ -397,7 +404,7 @@ inside = fit_many(models.mlp, task, {"learning_rate": 0.1, "depth": 4,
                                      "seed": range(10)},
                   epochs=10, diagnostics=True)
 hidden = ["dense", "dense_1", "dense_2", "dense_3"]
-ax = plots.against(inside.activation_variance.sel(layer=hidden), "epoch",
+ax = plots.lines(inside.activation_variance.sel(layer=hidden), "epoch",
                    by="layer", title="Deeper layers: the variance grows in training",
                    labels={name: f"hidden layer {depth}" for depth, name
                            in enumerate(hidden, 1)})
@@ -477,7 +484,7 @@ claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
-    print(f"{verdict.claim.key}: {verdict.word}")
+    print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: features in unequal units make gradient descent slow, in a linear model
@@ -489,7 +496,7 @@ for verdict in verdicts:
 # and put them into the model.
 #
 # **Where to go next.** Lecture 05 takes the step inside, to the hidden layers, and
-# builds batch normalization from scratch. Exercise 02 begins after that one.
+# builds batch normalization from scratch. Exercise {{exercise}} begins after that one.
 #
 # **References.**
 #

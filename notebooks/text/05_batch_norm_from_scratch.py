@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 50
+#     exercise: "02"
+#     lab: batch_norm_steps
+# ---
+
 # %% [markdown]
 # # Batch normalization from scratch: what number does the layer output?
 #
@@ -12,7 +20,7 @@
 # - **recognize** four ways in which the layer returns something you did not
 #   mean.
 #
-# You need about 50 minutes. It builds on lecture 04, where *inputs* were scaled,
+# You need about {{minutes}} minutes. It builds on lecture 04, where *inputs* were scaled,
 # and you should know the chain rule. Nothing is downloaded.
 
 # %% [markdown]
@@ -516,7 +524,7 @@ claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
-    print(f"{verdict.claim.key}: {verdict.word}")
+    print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: in training the layer gives every feature the mean β and, where
@@ -527,7 +535,7 @@ for verdict in verdicts:
 #
 # **Where to go next.** Lecture 06 looks at the layer in Keras: which mode, which
 # momentum, which batch. Lecture 07 puts on trial what it is said to do for
-# training. Exercise 02 lets you write it yourself. Who wants the sources finds
+# training. Exercise {{exercise}} lets you write it yourself. Who wants the sources finds
 # them in the annotated [reading list](reading_batch_normalization.md).
 #
 # **References.**

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 50
+#     exercise: "02"
+#     lab: batch_norm_modes
+# ---
+
 # %% [markdown]
 # # Batch normalization in Keras: which mode, which momentum, which batch?
 #
@@ -10,7 +18,7 @@
 # - **decide** where the layer stands, and how small a batch may be;
 # - **name** the normalization that does without a batch.
 #
-# You need about 50 minutes. It builds on lecture 05, where you saw what the layer
+# You need about {{minutes}} minutes. It builds on lecture 05, where you saw what the layer
 # computes. Nothing is downloaded.
 
 # %% [markdown]
@@ -377,7 +385,7 @@ verdicts[2]
 # are validated in both modes, and one is subtracted from the other.
 
 # %%
-from course_utils.labs.batch_norm_modes import train
+from course_utils.labs.batch_norm_modes_lab import train
 
 epoch = {"batch_size": 32, "steps": 33, "learning_rate": 0.1}
 for momentum in (0.99, 0.9):
@@ -503,11 +511,11 @@ decay = fit_many(models.mlp, digits, epochs=12, diagnostics=True, grid={
 # %%
 norms = decay.weight_norm.isel(weight=0, drop=True)
 figure, (left, right) = plots.panels(2)
-_ = plots.against(norms.rename("norm of the first kernel"), "epoch",
+_ = plots.lines(norms.rename("norm of the first kernel"), "epoch",
                   by="weight_decay", title="Decay shrinks the weights …",
                   ax=left).set(ylim=(0, 17))
 effective = (0.1 / norms**2).rename("effective learning rate")
-_ = plots.against(effective, "epoch", by="weight_decay", ax=right,
+_ = plots.lines(effective, "epoch", by="weight_decay", ax=right,
                   title="… and raises the effective rate")
 
 # %%
@@ -559,7 +567,7 @@ claims.ledger(verdicts)
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
     if verdict.claim.key != "bnk-after":
-        print(f"{verdict.claim.key}: {verdict.word}")
+        print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: the layer is two functions, and `training=` chooses; `momentum` has to
@@ -572,7 +580,7 @@ for verdict in verdicts:
 #
 # **Where to go next.** Lecture 07 tries what is said about *why* to use the layer;
 # lecture 08 puts it into networks that are trained already. Lecture 09 is about
-# dropout. Exercise 02 has the traps of today.
+# dropout. Exercise {{exercise}} has the traps of today.
 #
 # **References.**
 #

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 50
+#     exercise: "02"
+#     lab: batch_norm
+# ---
+
 # %% [markdown]
 # # Batch normalization on trial: does it do what people say?
 #
@@ -10,7 +18,7 @@
 #   interval of the difference;
 # - **recognize** the three ways in which a figure about batch norm misleads.
 #
-# You need about 50 minutes. It builds on lectures 03 (intervals of a difference)
+# You need about {{minutes}} minutes. It builds on lectures 03 (intervals of a difference)
 # and 05 (the layer itself). Nothing is downloaded.
 
 # %% [markdown]
@@ -149,7 +157,7 @@ rates = higher.trial(datasets.digits, seeds)
 # %%
 from course_utils import plots
 
-_ = plots.against(rates.val_accuracy.isel(epoch=-1), "learning_rate",
+_ = plots.lines(rates.val_accuracy.isel(epoch=-1), "learning_rate",
                   by="batch_norm",
                   title="Batch norm learns at lower and at higher rates")
 
@@ -202,9 +210,9 @@ speed = faster.trial(datasets.digits, range(faster.seeds))
 
 # %%
 from course_utils import stats
-from course_utils.claims.batch_norm import at_best_rate
+from course_utils.claims.batch_norm import steps_at_best_rate
 
-steps = at_best_rate(speed)
+steps = steps_at_best_rate(speed)
 ax = plots.intervals(
     {f"{arm}, to {goal:.0%}": stats.interval(
         steps.sel(arm=arm, goal=goal))
@@ -241,7 +249,7 @@ verdicts[-1]
 # %%
 same = speed.steps.sel(goal=0.9)
 factor = same.sel(arm="plain") / same.sel(arm="momentum 0.9")
-ax = plots.against(factor.rename("times fewer steps to 90 %"),
+ax = plots.lines(factor.rename("times fewer steps to 90 %"),
                    "learning_rate",
                    title="Pick the rate, and you pick the speed-up")
 _ = ax.set(xlabel="learning rate, the same for both")
@@ -256,7 +264,7 @@ _ = ax.set(xlabel="learning rate, the same for both")
 # measured once with a clock, side by side in one run:
 
 # %%
-from course_utils import measured
+from course_utils.tools import measured
 
 print(measured.ratio("bn_step_keras"))
 print(measured.ratio("bn_step_fit_many"))
@@ -270,7 +278,7 @@ print(measured.ratio("bn_step_fit_many"))
 # %%
 careless = claims.get("bn-initialization")
 scales = careless.trial(datasets.digits, range(careless.seeds))
-_ = plots.against(scales.val_accuracy.isel(epoch=-1), "initial_scale",
+_ = plots.lines(scales.val_accuracy.isel(epoch=-1), "initial_scale",
                   by="batch_norm",
                   title="Batch norm forgives a wrong initial scale")
 
@@ -291,7 +299,7 @@ verdicts[-1]
 # %%
 sigmoid = claims.get("bn-deep-sigmoid")
 deep = sigmoid.trial(datasets.digits, range(sigmoid.seeds))
-_ = plots.against(deep.val_accuracy, "epoch", by="batch_norm",
+_ = plots.lines(deep.val_accuracy, "epoch", by="batch_norm",
                   title="Five epochs, six sigmoid layers: batch norm learns")
 
 # %% [markdown] tags=["instructor"]
@@ -341,9 +349,9 @@ same_rate = fit_many(models.mlp, digits, epochs=20, grid={
     "batch_norm": [False, True], "momentum": 0.9, "learning_rate": 0.1,
     "label_noise": 0.3, "seed": range(10)})
 figure, (left, right) = plots.panels(2)
-_ = plots.against(same_rate.accuracy, "epoch", by="batch_norm",
+_ = plots.lines(same_rate.accuracy, "epoch", by="batch_norm",
                   title="It learns wrong labels by heart …", ax=left)
-_ = plots.against(same_rate.val_accuracy, "epoch", by="batch_norm",
+_ = plots.lines(same_rate.val_accuracy, "epoch", by="batch_norm",
                   title="… and gets worse at the digits", ax=right)
 
 # %% [markdown]
@@ -427,7 +435,7 @@ _ = ax.legend()
 # rates, and with the normalization placed before or after the activation.
 
 # %%
-_ = plots.against(famous.val_accuracy.isel(epoch=-1), "learning_rate",
+_ = plots.lines(famous.val_accuracy.isel(epoch=-1), "learning_rate",
                   by="norm", labels=names,
                   title="After the sigmoid, batch norm fails at high rates")
 
@@ -462,7 +470,7 @@ order = claims.get("bn-sample-order")
 ordered = order.trial(datasets.digits, range(order.seeds))
 final = ordered.val_accuracy.isel(epoch=-1)
 _ = plots.intervals(
-    {f"{plots.say('batch_norm', b)}, {plots.say('shuffle', s)}":
+    {f"{plots.value_label('batch_norm', b)}, {plots.value_label('shuffle', s)}":
      stats.interval(final.sel(batch_norm=b, shuffle=s))
      for s in (True, False) for b in (False, True)},
     xlabel="validation accuracy, each at its own best rate",
@@ -534,7 +542,7 @@ claims.ledger(verdicts)
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
     if verdict.claim.key not in ("bn-higher-rates", "bn-wider-range"):
-        print(f"{verdict.claim.key}: {verdict.word}")
+        print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: in small networks on these two tasks, batch norm widens the range of
@@ -547,7 +555,7 @@ for verdict in verdicts:
 # wrong labels, you may claim nothing in general.
 #
 # **Where to go next.** Lecture 08 puts batch norm into networks that are trained
-# already. Appendix A2 asks *why* the layer works. Exercise 02 lets you write it
+# already. Appendix A2 asks *why* the layer works. Exercise {{exercise}} lets you write it
 # yourself and referee a published-looking figure.
 #
 # **References.**

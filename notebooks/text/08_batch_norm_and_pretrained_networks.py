@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 50
+#     exercise: "02"
+#     lab: domain_shift
+# ---
+
 # %% [markdown]
 # # Batch norm and pretrained networks: insert, freeze, re-estimate, fold?
 #
@@ -10,7 +18,7 @@
 # - **re-estimate** its statistics for a new domain, without a single label;
 # - **fold** it into the layer before it, and **tell** what that saves.
 #
-# You need about 50 minutes. It builds on lecture 06: the layer's two modes and
+# You need about {{minutes}} minutes. It builds on lecture 06: the layer's two modes and
 # its running averages. Nothing is downloaded.
 
 # %% [markdown]
@@ -70,14 +78,14 @@ print(f"validation accuracy: {accuracy(trained):.3f}")
 # ### Insert
 #
 # A *fresh* layer, as Keras makes it, has running mean 0, running variance 1,
-# $\gamma = 1$ and $\beta = 0$. `batch_norm.insert` makes a copy of the model
+# $\gamma = 1$ and $\beta = 0$. `surgery.insert` makes a copy of the model
 # with one behind each convolution. We look at once, and again after one epoch
 # at a learning rate so small that it should not hurt anybody.
 
 # %%
-from course_utils import batch_norm
+from course_utils import surgery
 
-fresh = batch_norm.insert(trained, momentum=0.9)
+fresh = surgery.insert(trained, momentum=0.9)
 print(f"inserted:        {accuracy(fresh):.3f}")
 train(fresh, 0.001)
 print(f"one epoch later: {accuracy(fresh):.3f}")
@@ -108,7 +116,7 @@ print(f"one epoch later: {accuracy(fresh):.3f}")
 # %% tags=["nbval-check-output"]
 import numpy as np
 
-calibrated = batch_norm.insert(trained, digits.x_train, momentum=0.9)
+calibrated = surgery.insert(trained, digits.x_train, momentum=0.9)
 difference = np.abs(calibrated(digits.x_val) - trained(digits.x_val)).max()
 print("the same answers to 1e-5:", bool(difference < 1e-5))
 print([layer.name for layer in calibrated.layers if "norm" in layer.name])
@@ -198,7 +206,7 @@ re_estimate(calibrated, digits.x_train)
 # $$s\,(W x + b - \mu) + \beta = (sW)\, x + s\,(b - \mu) + \beta .$$
 
 # %% tags=["nbval-check-output"]
-served = batch_norm.fold(calibrated)
+served = surgery.fold(calibrated)
 difference = np.abs(served(digits.x_val) - calibrated(digits.x_val)).max()
 print("the same answers to 1e-5:", bool(difference < 1e-5))
 for name, model in {"with its norms": calibrated, "folded": served}.items():
@@ -241,7 +249,7 @@ print(f"folded: {slow / fast:.2f}× as fast")
 settings = {"alpha": 0.35, "input_shape": (96, 96, 3), "include_top": False}
 real = models.pretrained(keras.applications.MobileNetV2, weights=None,
                          **settings)
-lean = batch_norm.fold(real)
+lean = surgery.fold(real)
 for name, model in {"as it comes": real, "folded": lean}.items():
     print(f"{name:12} {len(norms(model)):2} norms, "
           f"{len(model.layers)} layers, {model.count_params():,} numbers")
@@ -251,7 +259,7 @@ for name, model in {"as it comes": real, "folded": lean}.items():
 # machine:
 
 # %%
-from course_utils import measured
+from course_utils.tools import measured
 
 print(measured.ratio("fold"))
 
@@ -307,10 +315,11 @@ labs.domain_shift()
 import xarray as xr
 
 from course_utils.claims import pretrained_networks as trials
-from course_utils.fine_tune import fine_tune
-from course_utils.labs.domain_shift import SEEDS, domain, re_estimated
+from course_utils.experiments import trained_networks
+from course_utils.labs.domain_shift_lab import SEEDS, domain, re_estimated
+from course_utils.training.fine_tune import fine_tune
 
-net, weights = trials.trained_on_half(datasets.digits, SEEDS)
+net, weights = trained_networks.trained_on_half(datasets.digits, SEEDS)
 domains = {"old domain": (1.0, 0.0), "contrast 0.3": (0.3, 0.0),
            "noise 0.2": (1.0, 0.2)}
 
@@ -329,7 +338,7 @@ for place, (name, shift) in enumerate(domains.items()):
     curve = xr.concat([scores(data, re_estimated(net, weights, data.x_train,
                                                  size)) for size in sizes],
                       xr.Variable("train_size", sizes))
-    plots.against(curve, "train_size", ax=ax)
+    plots.lines(curve, "train_size", ax=ax)
     ax.lines[-1].set_label(name)
     ax.axhline(scores(data, weights).mean(), color=f"C{place}",
                linewidth=1, marker="")
@@ -366,7 +375,7 @@ inserted = insert.trial(datasets.digits, range(insert.seeds))
 verdicts = [insert.judge(inserted)]
 names = {"none": "nothing inserted", "fresh": "fresh batch norm",
          "calibrated": "calibrated batch norm"}
-_ = plots.against(inserted.val_accuracy, "step", by="arm", labels=names,
+_ = plots.lines(inserted.val_accuracy, "step", by="arm", labels=names,
                   title="A fresh layer lags behind, a calibrated one hardly")
 verdicts[-1]
 
@@ -514,7 +523,7 @@ inside = keras.Sequential([
     keras.Input((64,)), keras.layers.Rescaling(0.5, 0.5), calibrated])
 print(f"as in training:              {accuracy(calibrated):.3f}")
 print(f"from −1 to 1:                {accuracy(calibrated, sent):.3f}")
-hidden = batch_norm.insert(batch_norm.fold(calibrated), digits.x_train)
+hidden = surgery.insert(surgery.fold(calibrated), digits.x_train)
 re_estimate(hidden, 2 * digits.x_train - 1)
 print(f"and statistics re-estimated: {accuracy(hidden, sent):.3f}")
 print(f"scaled inside the model:     {accuracy(inside, sent):.3f}")
@@ -539,9 +548,9 @@ keras.utils.set_random_seed(0)
 young = models.cnn(input_shape=(64,), batch_norm=True)
 train(young, 0.1)
 print(f"one epoch, momentum 0.99:    {accuracy(young):.3f}")
-print(f"folded:                      {accuracy(batch_norm.fold(young)):.3f}")
+print(f"folded:                      {accuracy(surgery.fold(young)):.3f}")
 re_estimate(young, digits.x_train)
-print(f"re-estimated, then folded:   {accuracy(batch_norm.fold(young)):.3f}")
+print(f"re-estimated, then folded:   {accuracy(surgery.fold(young)):.3f}")
 
 # %% [markdown]
 # And a folded network cannot be re-estimated any more; its averages have
@@ -554,7 +563,7 @@ print(f"re-estimated, then folded:   {accuracy(batch_norm.fold(young)):.3f}")
 claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
-print(f"bnp-cannot-insert: {verdicts[0].word}")
+print(f"bnp-cannot-insert: {verdicts[0].verdict}")
 
 # %% [markdown]
 # You may say: batch norm can be put into a trained network and changes
@@ -566,7 +575,7 @@ print(f"bnp-cannot-insert: {verdicts[0].word}")
 # freeze: how many images are in a batch, how far away is the new domain, and
 # are the averages warm?
 #
-# **Where to go next.** Lecture 09 is about dropout. Exercise 02 belongs to
+# **Where to go next.** Lecture 09 is about dropout. Exercise {{exercise}} belongs to
 # this lecture and to the four before it.
 #
 # **References.**

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 50
+#     exercise: "03"
+#     lab: dropout
+# ---
+
 # %% [markdown]
 # # Dropout: when does noise pay?
 #
@@ -11,7 +19,7 @@
 # - **ask** a network for its uncertainty by dropping units at inference, and
 #   **judge** the answer.
 #
-# You need about 50 minutes. It builds on lectures 02, 03 and 06. Nothing is
+# You need about {{minutes}} minutes. It builds on lectures 02, 03 and 06. Nothing is
 # downloaded.
 
 # %% [markdown]
@@ -220,7 +228,7 @@ again = (runs.probability.argmax("class") == labels).mean("point")
 kinds = ["training, as fit says", "training, without noise", "validation"]
 accuracy = xr.concat([runs.accuracy, again, runs.val_accuracy],
                      xr.Variable("measured", kinds)).rename("right answers")
-_ = plots.against(accuracy, "epoch", by="measured",
+_ = plots.lines(accuracy, "epoch", by="measured",
                   labels={kind: kind for kind in kinds},
                   title="What fit reports is not the network's accuracy")
 
@@ -330,7 +338,7 @@ narrow = trials.three_conditions(datasets.digits, range(prevents.seeds),
 by_width = xr.concat(
     [arm.val_accuracy.sel(condition=condition) for arm in (narrow, runs)],
     xr.Variable("width", [16, 64])).rename(dropout="dropout rate")
-_ = plots.against(by_width.rename("validation accuracy"), "dropout rate",
+_ = plots.lines(by_width.rename("validation accuracy"), "dropout rate",
                   by="width", labels={16: "16 units", 64: "64 units"},
                   title="A narrow network cannot afford half its units")
 
@@ -349,7 +357,7 @@ _ = plots.against(by_width.rename("validation accuracy"), "dropout rate",
 # %%
 slows = claims.get("do-slows")
 race = slows.trial(datasets.digits, range(slows.seeds))
-ax = plots.against(race.val_accuracy.sel(step=slice(0, 330)), "step",
+ax = plots.lines(race.val_accuracy.sel(step=slice(0, 330)), "step",
                    by="dropout", title="Dropout gets there later",
                    labels={0.0: "without dropout", 0.5: "rate 0.5"})
 _ = ax.axhline(trials.GOAL, color="0.4", linewidth=1, marker="")
@@ -616,7 +624,7 @@ claims.ledger(verdicts)
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
     if verdict.claim.key == "do-slows":   # the others are close
-        print(f"{verdict.claim.key}: {verdict.word}")
+        print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: dropout multiplies by a mask with mean one, forward and backward; it
@@ -626,7 +634,7 @@ for verdict in verdicts:
 # that it gained a point, without saying at which learning rates.
 #
 # **Where to go next.** Lecture 10 has the other brakes: penalties on weights, early
-# stopping, smoothed labels. Exercise 03 is about dropout.
+# stopping, smoothed labels. Exercise {{exercise}} is about dropout.
 #
 # **References.**
 #

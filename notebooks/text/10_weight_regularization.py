@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 55
+#     exercise: "04"
+#     lab: penalties
+# ---
+
 # %% [markdown]
 # # Weight regularization: which brake?
 #
@@ -10,7 +18,7 @@
 # - **compare** brakes fairly, each with the same budget of tuning;
 # - **correct** the score of an epoch that was chosen by that score.
 #
-# You need about 55 minutes. It builds on lectures 03 (intervals of a difference)
+# You need about {{minutes}} minutes. It builds on lectures 03 (intervals of a difference)
 # and 06 (batch norm and weight decay). Nothing is downloaded.
 
 # %% [markdown]
@@ -93,7 +101,7 @@ curve = xr.DataArray(errors[:, 4:], {"strength": strengths},
 # %%
 from course_utils import plots, stats
 
-ax = plots.against(curve, "strength", title="From a start at zero the "
+ax = plots.lines(curve, "strength", title="From a start at zero the "
                    "penalty gains next to nothing")
 for column, name in {0: "no penalty", 3: "no model: always 0"}.items():
     ax.plot(strengths, [errors[:, column].mean()] * 11, marker="", label=name)
@@ -432,7 +440,7 @@ for ax, (situation, title) in zip(axes, {
         "few images": "Few images: no clear lead",
         "clean": "Clean: no clear lead"}.items(), strict=True):
     effects = gained.sel(situation=situation)
-    plots.intervals({plots.name(brake): stats.interval(effects.sel(
+    plots.intervals({plots.axis_label(brake): stats.interval(effects.sel(
         brake=brake)) for brake in brakes.brake.values[1:]}, ax=ax,
         xlabel="accuracy gained", title=title)
     ax.axvline(0, color="0.4", linewidth=1, linestyle="-", marker="")
@@ -521,7 +529,7 @@ names = {(0.0, 0.0): "right labels", (0.0, 0.003): "right labels, L2",
 curves = xr.concat([runs.accuracy.sel(label_noise=noise, l2=l2, drop=True)
                     for noise, l2 in names],
                    xr.Variable("labels", [*names.values()]))
-_ = plots.against(curves, "epoch", by="labels",
+_ = plots.lines(curves, "epoch", by="labels",
                   labels={name: name for name in names.values()},
                   title="Random labels are learned as well, only later")
 
@@ -558,7 +566,7 @@ descent = xr.DataArray(
      for strength in penalties],
     {"strength": [*penalties], "features": sizes},
     ("strength", "seed", "features"), name="log10 of the error")
-ax = plots.against(descent, "features", by="strength", labels=penalties,
+ax = plots.lines(descent, "features", by="strength", labels=penalties,
                    title="A second descent; the penalty removes the peak")
 _ = ax.axvline(60, color="0.4", linewidth=1, linestyle=":", marker="")
 
@@ -597,7 +605,7 @@ for strength in (0.0, 0.01, 0.1):
 # **“L1 gave me a sparse network.”** Count. Of the first layer's weights in the lab:
 
 # %%
-from course_utils.labs.penalties import train
+from course_utils.labs.penalties_lab import train
 
 kernel = train(digits, kind="L1", strength=0.3, label_noise=0.0,
                images=400).weights.sel(arm="with")
@@ -636,7 +644,7 @@ for unit in (1, 10, 100):
 claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
-print(f"{verdicts[0].claim.key}: {verdicts[0].word}")
+print(f"{verdicts[0].claim.key}: {verdicts[0].verdict}")
 
 # %% [markdown]
 # You may say: under plain SGD weight decay $2\lambda$ is L2 with λ, and under momentum
@@ -648,7 +656,7 @@ print(f"{verdicts[0].claim.key}: {verdicts[0].word}")
 #
 # **Where to go next.** Lecture 09 is about dropout, a brake made of noise; lecture 11
 # about augmentation, which adds what the data lack. Lecture 12 searches for strengths
-# without fooling itself. Exercise 04 belongs to this lecture.
+# without fooling itself. Exercise {{exercise}} belongs to this lecture.
 #
 # **References.**
 #

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 55
+#     exercise: "05"
+#     lab: augmentation
+# ---
+
 # %% [markdown]
 # # Data augmentation: what may change without changing the label?
 #
@@ -10,7 +18,7 @@
 # - **mix** images with their labels, and **average** answers over several views;
 # - **split** before you augment, and **detect** that somebody did not.
 #
-# You need about 55 minutes. It builds on lectures 01 (learning curves), 03 and 06
+# You need about {{minutes}} minutes. It builds on lectures 01 (learning curves), 03 and 06
 # (two modes). Nothing is downloaded.
 
 # %% [markdown]
@@ -95,12 +103,12 @@ print("at most 9 pixels are cut out:",
 # you still label as in the first row?
 
 # %%
-from course_utils import augmented, plots
+from course_utils import augment, plots
 
 one_each = [np.flatnonzero(digits.y_train == n)[0] for n in range(1, 8)]
 ways = [{}, {"shift": 2}, {"rotation": 30}, {"horizontal_flip": 1},
         {"cutout": 3}]
-rows = [augmented(digits.x_train[one_each], seed=1, **how).reshape(-1, 8, 8)
+rows = [augment(digits.x_train[one_each], seed=1, **how).reshape(-1, 8, 8)
         for how in ways]
 _ = plots.images([{f"{n}": image for n, image in enumerate(row, 1)}
                   for row in rows],
@@ -232,7 +240,7 @@ for order, data in {
 # What does it cost? Measured side by side, for a small network:
 
 # %%
-from course_utils import measured
+from course_utils.tools import measured
 
 for name in ("layers", "pipeline", "randaugment", "fit_many"):
     print("–", measured.ratio(f"augment_{name}"))
@@ -453,7 +461,7 @@ from course_utils import fit_many, models
 
 canvas = datasets.canvas_digits(0)
 views = np.concatenate([canvas.x_val, *(
-    augmented(canvas.x_val, step=step, placement=1) for step in range(8))])
+    augment(canvas.x_val, step=step, placement=1) for step in range(8))])
 steps = 12 * (len(canvas.x_train) // 32)
 moved = fit_many(models.mlp, canvas, {
     "placement": [0.0, 1.0], "train_size": [50, 100, 400, 1000],
@@ -461,7 +469,7 @@ moved = fit_many(models.mlp, canvas, {
     evaluate_every=steps, optimizer="adam", predict=views).isel(step=-1)
 
 # %%
-ax = plots.against(moved.val_accuracy, "train_size", by="placement",
+ax = plots.lines(moved.val_accuracy, "train_size", by="placement",
                    labels={0.0: "as they stand", 1.0: "placed anew"},
                    title="A tenth of the images, placed anew, does better")
 ax.set_xticks(moved.train_size, moved.train_size.values)
@@ -484,7 +492,7 @@ print("100 placed anew, over 1000 as they stand:", *(
 # %%
 free = claims.get("da-free")
 race = free.trial(datasets.digits, range(free.seeds))
-ax = plots.against(race.val_accuracy, "step", by="rotation",
+ax = plots.lines(race.val_accuracy, "step", by="rotation",
                    labels={0.0: "plain", 15.0: "rotated by up to 15°"},
                    title="Small rotations: a little later at the goal")
 _ = ax.axhline(trials.GOAL, color="0.4", linewidth=1, marker="")
@@ -510,7 +518,7 @@ def enlarged(copies):
     def split(seed):
         some = np.random.default_rng(seed).permutation(len(canvas.y_train))
         x, y = canvas.x_train[some[:200]], canvas.y_train[some[:200]]
-        placed = [augmented(x, seed=seed, step=step, placement=1)
+        placed = [augment(x, seed=seed, step=step, placement=1)
                   for step in range(copies)]
         return canvas.replace(y_train=np.tile(y, 16), x_train=np.tile(
             np.concatenate(placed), (16 // copies, 1)))
@@ -550,7 +558,7 @@ print("a stream, over 16 places:", *(
 # rate, which comes from other seeds.)
 
 # %%
-from course_utils.labs.augmentation import VERSIONS, centered, changed
+from course_utils.labs.augmentation_lab import VERSIONS, centered, changed
 
 
 def on_versions(build_model, **network):
@@ -639,7 +647,7 @@ def held_out(leak):
     def split(seed):
         data, rng = centered(), np.random.default_rng(seed)
         some = rng.permutation(len(data.y_train))[:250]
-        four = np.concatenate([augmented(
+        four = np.concatenate([augment(
             data.x_train[some], seed=seed, step=step, shift=1,
             pixel_noise=0.05) for step in range(4)])
         fifth = np.arange(1000) % 250 >= 200   # all versions of 50 digits
@@ -652,7 +660,7 @@ def held_out(leak):
 
 
 # %%
-fresh = augmented(centered().x_val, shift=1, pixel_noise=0.05)
+fresh = augment(centered().x_val, shift=1, pixel_noise=0.05)
 promised = {}
 for name, leak in {"augmented, then split": True,
                    "split, then augmented": False}.items():
@@ -740,7 +748,7 @@ claims.ledger(verdicts)
 # %% tags=["nbval-check-output"]
 for verdict in verdicts:
     if verdict.claim.key == "da-substitute":   # the others are closer
-        print(f"{verdict.claim.key}: {verdict.word}")
+        print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # You may say: an augmentation is a claim about the world, and can pay where it is true
@@ -750,7 +758,7 @@ for verdict in verdicts:
 # images and measured. Nor that it is free: it costs steps, and time in each step.
 #
 # **Where to go next.** Lecture 12 searches for strengths, like all other
-# hyperparameters, without fooling itself. Exercise 05 belongs to this lecture.
+# hyperparameters, without fooling itself. Exercise {{exercise}} belongs to this lecture.
 #
 # **References.**
 #

@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 60
+#     exercise: "06"
+#     lab: search
+# ---
+
 # %% [markdown]
 # # Hyperparameter search: how do I search without fooling myself?
 #
@@ -10,7 +18,7 @@
 #   the best lies at the edge;
 # - **correct** the best score for the luck that chose it, and **decide** when to stop.
 #
-# You need about 60 minutes. It builds on lectures 03 (intervals of a difference)
+# You need about {{minutes}} minutes. It builds on lectures 03 (intervals of a difference)
 # and 10 (a fair budget for every arm). Nothing is downloaded.
 
 # %% [markdown]
@@ -61,7 +69,7 @@ quiz.ask("12", "samplers")
 # %%
 import numpy as np
 
-from course_utils import tabular
+from course_utils.experiments import tabular
 
 answers = tabular.table()
 for knob, values in tabular.SPACE.items():
@@ -115,7 +123,7 @@ for ax, (title, part) in zip(axes, maps.items(), strict=True):
         "width", "dropout")
     part.plot.pcolormesh(x=x, y=y, ax=ax, xscale="log", cmap="viridis",
                          yscale="log" if y == "l2" else "linear")
-    ax.set(title=title, xlabel=plots.name(x), ylabel=plots.name(y))
+    ax.set(title=title, xlabel=plots.axis_label(x), ylabel=plots.axis_label(y))
     ax.grid(visible=False)
 axes[1].set_xscale("log", base=2)
 
@@ -182,9 +190,11 @@ for knob, value in study.best_params.items():
 
 # %%
 from course_utils.claims import hyperparameter_search as trials
+from course_utils.experiments import searches
 
-ways = {"grid": trials.grid(trials.EVEN), "random": trials.optuna("random"),
-        "quasi-random": trials.optuna("qmc"), "TPE": trials.optuna("tpe")}
+ways = {"grid": searches.grid(trials.EVEN),
+        "random": searches.optuna("random"),
+        "quasi-random": searches.optuna("qmc"), "TPE": searches.optuna("tpe")}
 figure, axes = plots.panels(4)
 figure.set_size_inches(12, 3.3)
 for ax, (name, spend) in zip(axes, ways.items(), strict=True):
@@ -290,7 +300,8 @@ by_budget = {}
 for budget, counts in {16: dict.fromkeys(tabular.SPACE, 2), 36: trials.EVEN,
                        81: dict.fromkeys(tabular.SPACE, 3)}.items():
     arms = trials.searched(datasets.digits, range(1000, 1250), {
-        "grid": trials.grid(counts), "random": trials.at_random(budget)})
+        "grid": searches.grid(counts),
+        "random": searches.at_random(budget)})
     by_budget[f"{budget} trials"] = stats.paired_difference(
         arms.again, "arm", between=("grid", "random"))
 ax = plots.intervals(by_budget, neutral=0, threshold=random.threshold,
@@ -348,7 +359,7 @@ parts = {"validation": "validation, best so far", "test": "test",
          "again": "test, trained again"}
 curves = winners[[*parts]].sel(images=trials.VALIDATION, drop=True).sel(
     trials=slice(6, None)).to_dataarray("part").rename("accuracy of the best")
-ax = plots.against(curves, "trials", by="part", labels=parts,
+ax = plots.lines(curves, "trials", by="part", labels=parts,
                    title="Beyond 36 trials the score climbs on, the network hardly")
 ax.set_xscale("log")
 _ = ax.set_xticks(curves.trials, curves.trials.values)
@@ -478,7 +489,7 @@ heights = np.array([(column - column.min()) / (column.max() - column.min())
 ax = plots.axes()
 ax.plot(heights[:, :-10:3], color="0.8", linewidth=0.6, linestyle="-", marker="")
 ax.plot(heights[:, -10:], color="C1", linestyle="-", marker="")
-_ = ax.set(xticks=range(4), xticklabels=[*map(plots.name, ranges)],
+_ = ax.set(xticks=range(4), xticklabels=[*map(plots.axis_label, ranges)],
            yticks=[0, 1], yticklabels=["lowest", "highest"],
            title="The best ten: wide, a middling rate, not too much L2")
 
@@ -546,7 +557,7 @@ fixed = scored.isel(at).drop_vars(knobs)
 pair = xr.concat([fixed, scored.isel(best).drop_vars(knobs)],
                  xr.Variable("nuisances", ["fixed", "tuned"]))
 rate = float(answers.learning_rate[at["learning_rate"]])
-_ = plots.against(pair.rename("accuracy, 64 units"), "dropout",
+_ = plots.lines(pair.rename("accuracy, 64 units"), "dropout",
                   by="nuisances", labels={
     "fixed": f"learning rate {rate:.3f} for all", "tuned": "each tuned"},
     title="Fix the nuisance, and it gives the answer")
@@ -599,7 +610,7 @@ widths = [*tabular.SPACE["width"], 128]
 # %%
 by_width = xr.concat(per_width, xr.Variable("width", widths)).rename(
     "accuracy on other images")
-ax = plots.against(by_width, "width",
+ax = plots.lines(by_width, "width",
                    title="The curve goes on beyond the edge")
 ax.axvline(64, color="0.4", linestyle=":", marker="")
 ax.set_xscale("log", base=2)
@@ -637,8 +648,8 @@ print(f"“gained”: {float(gap['mean']):.2f} "
 # %%
 linear = tabular.space() | {"learning_rate": search.uniform(0.003, 3)}
 arms = trials.searched(datasets.digits, range(30), {
-    "linear": trials.optuna("random", space=linear),
-    "logarithmic": trials.optuna("random")})
+    "linear": searches.optuna("random", space=linear),
+    "logarithmic": searches.optuna("random")})
 gap = stats.paired_difference(arms.again, "arm",
                               between=("linear", "logarithmic"))
 print(f"gained by the logarithmic axis: {float(gap['mean']):.3f} "
@@ -659,7 +670,7 @@ def stopped(seed, patience):
     rng, age = np.random.default_rng(seed), 0
     while age < patience:
         shares = dict(zip(tabular.SPACE, rng.random(4), strict=True))
-        objective(tabular.at(shares))   # shares of the axes, 0 … 1
+        objective(tabular.config_at(shares))   # shares of the axes, 0 … 1
         age = len(objective.scores) - 1 - np.argmax(objective.scores)
     return len(objective.scores), *objective.winner().values()
 
@@ -682,7 +693,7 @@ for patience in (5, 10, 20, 40):
 claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
-print(f"{verdicts[2].claim.key}: {verdicts[2].word}")
+print(f"{verdicts[2].claim.key}: {verdicts[2].verdict}")
 
 # %% [markdown]
 # You may say: the best validation score is too good, and more so with more trials and
@@ -694,7 +705,7 @@ print(f"{verdicts[2].claim.key}: {verdicts[2].word}")
 # trials it may be otherwise; Bergstra & Bengio and Turner et al. tried such.
 #
 # **Where to go next.** Lecture 13 takes the same search to several processes and
-# machines, and ends bad trials early. Exercise 06, `06_hyperparameter_tuning`, is about
+# machines, and ends bad trials early. Exercise {{exercise}}, `ex06_hyperparameter_tuning`, is about
 # both.
 #
 # **References.**

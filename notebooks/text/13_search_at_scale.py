@@ -1,3 +1,11 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 75
+#     exercise: "06"
+#     lab: halving
+# ---
+
 # %% [markdown]
 # # Search at scale: how far does a laptop get, and what needs a cluster?
 #
@@ -10,7 +18,7 @@
 #   crash, and **estimate** beforehand whether more machines will pay;
 # - **improve** a model with the tools of the whole course, and **report** it honestly.
 #
-# You need about 75 minutes. It builds on lecture 12; the capstone at the end builds on
+# You need about {{minutes}} minutes. It builds on lecture 12; the capstone at the end builds on
 # all of them. Nothing is downloaded.
 
 # %% [markdown]
@@ -45,9 +53,10 @@ quiz.ask("13", "early")
 import numpy as np
 from matplotlib import colormaps
 
-from course_utils import plots, tabular
+from course_utils import plots
+from course_utils.experiments import tabular
 
-curves, again, place = tabular.drawn(0, 30)
+curves, again, place = tabular.sample(0, 30)
 epochs = np.arange(1, 1 + tabular.EPOCHS)
 look = {"linestyle": "-", "linewidth": 1, "marker": ""}
 color = colormaps["viridis"](np.array(place[1]) / 16)   # of 17 learning rates
@@ -77,7 +86,7 @@ from course_utils import claims, datasets
 
 early = claims.get("sc-early")
 races = early.trial(datasets.digits, range(early.seeds))
-_ = plots.against(races["rank"].rename("rank correlation with the end"), "epoch",
+_ = plots.lines(races["rank"].rename("rank correlation with the end"), "epoch",
                   title="After three epochs the order is mostly settled")
 
 # %% [markdown]
@@ -104,11 +113,11 @@ _ = plots.against(races["rank"].rename("rank correlation with the end"), "epoch"
 # stopped that later would have passed. (`halving` of this course, used below, waits.)
 
 # %%
-from course_utils import halving
+from course_utils.search import pruning
 
-curves, again, _ = tabular.drawn(0, 81)
-found = halving.successive_halving(curves, factor=3, first=1)
-for rung in halving.rungs(tabular.EPOCHS, factor=3, first=1):
+curves, again, _ = tabular.sample(0, 81)
+found = pruning.successive_halving(curves, factor=3, first=1)
+for rung in pruning.rungs(tabular.EPOCHS, factor=3, first=1):
     going = int((found.epochs >= rung).sum())
     print(f"{going:3} at the rung after {rung}, "
           f"{int((found.epochs > rung).sum())} go on")
@@ -197,7 +206,7 @@ from course_utils.claims import search_at_scale as trials
 
 rules = trials.pruned(datasets.digits, range(1000, 1060),
                       rules=[*trials.RULES], budgets=[4, 8, 16, 32])
-ax = plots.against(rules.again.rename("accuracy of the choice"), "budget",
+ax = plots.lines(rules.again.rename("accuracy of the choice"), "budget",
                    by="rule", labels={rule: rule for rule in trials.RULES},
                    title="Halving pays most when money is short")
 ax.set_xscale("log", base=2)
@@ -276,7 +285,7 @@ def halved(space, **fixed):
 
 
 # %%
-usual = {"learning_rate": search.log(3e-3, 3), "l2": search.log(1e-6, 1e-2),
+usual = {"learning_rate": search.log_uniform(3e-3, 3), "l2": search.log_uniform(1e-6, 1e-2),
          "dropout": search.uniform(0, 0.5)}
 plain = halved(usual)
 plain.head(3).map("{:.2g}".format)
@@ -296,7 +305,7 @@ quiz.ask("13", "workers")
 # room,** skip the cells on Ray and say where they are.
 
 # %%
-from course_utils import measured
+from course_utils.tools import measured
 
 for way in ("search_fit_many", "search_processes", "search_ray"):
     print(measured.ratio(way))
@@ -425,7 +434,7 @@ print(len(resumed.trials), "trials,", len(calls), "calls")
 # %% tags=["live-only"]
 def final(params):
     """The accuracy at the end; the workers read the table themselves."""
-    from course_utils import tabular
+    from course_utils.experiments import tabular
 
     return tabular.table().accuracy.values[tabular.nearest(params)][0, -1]
 
@@ -434,7 +443,7 @@ def trainable(config):
     """The same for Ray Tune, which gets the whole curve."""
     from ray import tune
 
-    from course_utils import tabular
+    from course_utils.experiments import tabular
 
     for value in tabular.table().accuracy.values[tabular.nearest(config)][0]:
         tune.report({"accuracy": float(value)})
@@ -505,8 +514,8 @@ rows = {}
 for first in (1, 2, 3, 4, 6):
     gaps, spent, gone = [], [], 0
     for seed in range(100):
-        curves, again, _ = tabular.drawn(seed, 81)
-        found = halving.successive_halving(curves, first=first)
+        curves, again, _ = tabular.sample(seed, 81)
+        found = pruning.successive_halving(curves, first=first)
         winner = curves[:, -1].argmax()
         gaps.append(again[found.chosen] - again[winner])
         spent.append(found.spent / curves.size)
@@ -532,7 +541,7 @@ race = train({"configuration": [trials.ARMS["+ batch norm"],
              trials.EPOCHS).val_accuracy.rename(configuration="arm")
 race = race.reset_coords(drop=True).assign_coords(
     arm=["batch norm", "augmentation"])
-_ = plots.against(race.rename("validation accuracy"), "step", by="arm",
+_ = plots.lines(race.rename("validation accuracy"), "step", by="arm",
                   labels={arm: arm for arm in race.arm.values},
                   title="The one that starts late ends far ahead")
 
@@ -579,7 +588,7 @@ for ax, (rate, title) in zip(axes, titles.items(), strict=True):
     for part, label in (("accuracy", "training"),
                         ("val_accuracy", "validation")):
         score_at = curves[part].isel(step=-1).sel(learning_rate=rate)
-        plots.against(score_at.rename("accuracy"), "train_size", ax=ax)
+        plots.lines(score_at.rename("accuracy"), "train_size", ax=ax)
         ax.lines[-1].set_label(label)
     ax.set(title=title, ylim=(0, 1.05),
            xlabel="training images", ylabel="accuracy")
@@ -651,7 +660,7 @@ for name in trials.TECHNIQUES:
 # have stopped better ones.
 
 # %%
-space = {"learning_rate": search.log(0.03, 3), "l2": search.log(1e-6, 1e-3),
+space = {"learning_rate": search.log_uniform(0.03, 3), "l2": search.log_uniform(1e-6, 1e-3),
          "dropout": search.uniform(0, 0.2),
          "placement": search.uniform(0.3, 1)}
 improved = halved(space, batch_norm=True)
@@ -744,7 +753,7 @@ claims.ledger(verdicts)
 
 # %% tags=["nbval-check-output"]
 for verdict in verdicts[1:]:
-    print(f"{verdict.claim.key}: {verdict.word}")
+    print(f"{verdict.claim.key}: {verdict.verdict}")
 
 # %% [markdown]
 # (The last row was measured here on canvas digits. Its “again” is therefore not a
@@ -757,7 +766,7 @@ for verdict in verdicts[1:]:
 # or that a gain over an untuned baseline is the gain of your method. That two workers
 # halve the time was not shown here; measure it where you work.
 #
-# **Where to go next.** Exercise 06, then your own problem.
+# **Where to go next.** Exercise {{exercise}}, then your own problem.
 #
 # **References.**
 #

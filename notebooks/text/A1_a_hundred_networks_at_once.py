@@ -1,3 +1,9 @@
+# ---
+# jupyter:
+#   course:
+#     minutes: 40
+# ---
+
 # %% [markdown]
 # # A hundred networks at once: how does `fit_many` work?
 #
@@ -12,7 +18,7 @@
 # - **tell** what may change without compiling again, and what no comparison of
 #   two trainings can promise.
 #
-# You need about 40 minutes. You should know `model.fit` and NumPy; no other
+# You need about {{minutes}} minutes. You should know `model.fit` and NumPy; no other
 # lecture is needed.
 
 # %% [markdown]
@@ -119,7 +125,7 @@ print(f"arithmetic: {arithmetic / fit:.0%} of a step of model.fit")
 # measured side by side, once the programs were compiled, and compiling included:
 
 # %%
-from course_utils import measured
+from course_utils.tools import measured
 
 print(measured.ratio("sweep_warm"))
 print(measured.ratio("sweep_cold"))
@@ -134,17 +140,17 @@ print(measured.ratio("sweep_cold"))
 # the running averages of batch norm.
 #
 # Ten networks with ten seeds, in float64 so that we may compare exactly.
-# `starts.seeded` does what `keras.utils.set_random_seed` does, and puts Keras's
+# `initial_weights.seeded` does what `keras.utils.set_random_seed` does, and puts Keras's
 # settings back afterwards.
 
 # %%
 import tensorflow as tf
 
-from course_utils.engine import starts
+from course_utils.training import initial_weights
 
 
 def network(seed):
-    with starts.seeded(seed, "float64"):
+    with initial_weights.seeded(seed, "float64"):
         return models.mlp(batch_norm=True)
 
 
@@ -209,15 +215,15 @@ def step(run):
 # %% [markdown]
 # The learning rate is a number of the run, so every run may have another one. The
 # batch is the run's own too: a seed decides the order of the images as well as
-# the initial weights. `draws.batches` is the stream of batches of a seed, as
+# the initial weights. `batches.indices` is the stream of batches of a seed, as
 # `fit_many` draws it. Take the first batch of each.
 
 # %%
-from course_utils.engine import draws
+from course_utils.training import batches
 
 x_train = tf.constant(digits.x_train, tf.float64)
 y_train = tf.constant(digits.y_train)
-streams = [draws.batches(len(x_train), seed, batch_size=32)
+streams = [batches.indices(len(x_train), seed, batch_size=32)
            for seed in range(10)]
 first = np.stack([next(stream) for stream in streams])
 ten_rates = tf.constant(np.logspace(-2, 0, 10))
@@ -314,7 +320,7 @@ steps = 3 * (len(x_train) // 32)
 
 
 def batches(seed):
-    stream = draws.batches(len(x_train), seed, batch_size=32)
+    stream = batches.indices(len(x_train), seed, batch_size=32)
     return [next(stream) for _ in range(steps)]
 
 
@@ -350,7 +356,7 @@ ours = xr.DataArray(np.reshape(accuracy, (10, 10)), name="val_accuracy",
 # %%
 from course_utils import plots
 
-_ = plots.against(ours, "learning_rate",
+_ = plots.lines(ours, "learning_rate",
                   title="Too low a rate, and three epochs are not enough")
 
 # %% [markdown]
@@ -436,7 +442,7 @@ except ValueError as error:
 # the highest with seed 1.
 
 # %% tags=["nbval-check-output"]
-from course_utils.engine import noise
+from course_utils.training import noise
 
 places = rng.integers(2**32, size=(32, 20), dtype=np.uint32)
 
@@ -560,7 +566,7 @@ _ = left.legend()
 # %% [markdown]
 # ## Where to look in the code
 #
-# All of it is in `course_utils/engine`. Begin with `program.py`: you will
+# All of it is in `course_utils/training`. Begin with `program.py`: you will
 # recognize it.
 #
 # | file | what it holds |
@@ -569,11 +575,11 @@ _ = left.legend()
 # | `optimizers.py` | SGD, Adam and others for stacked weights |
 # | `layers.py`, `convolutions.py` | stand-ins for layers that cannot be mapped |
 # | `noise.py` | random numbers computed from seed, step and place |
-# | `starts.py`, `draws.py` | what a seed decides: weights; order, wrong labels |
-# | `augmentation.py`, `transformations.py` | images changed anew at every step |
+# | `initial_weights.py`, `batches.py` | what a seed decides: weights; order, wrong labels |
+# | `augmentation.py` | images changed anew at every step |
 # | `penalties.py` | L1, L2 and max-norm, with a strength for each run |
 # | `diagnostics.py` | a look inside: activations and gradients per layer |
-# | `grid.py`, `checks.py` | your grid taken apart into runs; mistakes named |
+# | `knobs.py`, `grid.py`, `checks.py` | your grid taken apart into runs; mistakes named |
 # | `blocks.py`, `fit.py` | ten at a time; the loop over chunks, the results |
 # | `stopping.py` | what a run would have come to, had it been stopped early |
 #

@@ -4,8 +4,9 @@ import jupytext
 import nbformat
 import pytest
 
-from course_utils import build, labs
-from tests.browser import axe, jupyterlab
+from course_utils import labs
+from course_utils.tools import build
+from tests.helpers import axe, jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -28,7 +29,7 @@ import xarray as xr
 from course_utils import plots
 
 scores = xr.DataArray([[0.5, 0.6], [0.7, 0.9]], dims=("epoch", "seed"), coords={"epoch": [1, 2]}, name="val_accuracy")
-_ = plots.against(scores, "epoch", title="Naïve or not, it rises")
+_ = plots.lines(scores, "epoch", title="Naïve or not, it rises")
 
 # %%
 from course_utils import environment
@@ -36,7 +37,7 @@ from course_utils import environment
 environment.slider()
 
 # %%
-from course_utils.exercise import progress
+from course_utils.checks.exercise import progress
 
 progress()
 """
@@ -49,7 +50,7 @@ def page(tmp_path_factory):
     # So high that nothing has to be scrolled: axe-core passes over what is out of sight.
     with jupyterlab.page(tmp_path_factory.mktemp("accessible"), 1400, 5000) as page:
         notebook = jupytext.reads(CELLS, fmt="py:percent")
-        notebook.metadata = {"kernelspec": build.KERNEL, "course": {"exercise": "02_batch_normalization"}}
+        notebook.metadata = {"kernelspec": build.KERNEL, "course": {"exercise": "ex02_batch_normalization"}}
         nbformat.write(notebook, page.root / "mine.ipynb")
         jupyterlab.open_notebook(page, page.address, "mine.ipynb")
         page.evaluate(jupyterlab.RUN_ALL)   # returns when all cells have run

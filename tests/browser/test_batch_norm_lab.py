@@ -7,8 +7,8 @@ import nbformat
 import pytest
 
 from course_utils import labs
-from tests.browser import jupyterlab
-from tests.lab_states import opens
+from tests.helpers import jupyterlab
+from tests.helpers.lab_states import opens
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 

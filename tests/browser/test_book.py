@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.browser import axe, jupyterlab
-from tests.test_book import NOTEBOOKS, build_book
+from tests.book.test_pages import NOTEBOOKS, build_book
+from tests.helpers import axe, jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 

@@ -7,8 +7,9 @@ import jupytext
 import nbformat
 import pytest
 
-from course_utils import answers, build, checks
-from tests.browser import jupyterlab
+from course_utils import checks
+from course_utils.tools import build, judging
+from tests.helpers import jupyterlab
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -21,7 +22,7 @@ def lab(tmp_path):
 
 
 def test_an_unsolved_exercise_that_was_run_and_saved_is_still_unsolved(lab):
-    exercise = checks.PRISTINE / "02_batch_normalization.ipynb"
+    exercise = checks.PRISTINE / "ex02_batch_normalization.ipynb"
     shutil.copy(exercise, lab.root)
     jupyterlab.open_notebook(lab, lab.address, exercise.name)
     lab.evaluate(jupyterlab.RUN_ALL)   # returns when all cells have run
@@ -31,7 +32,7 @@ def test_an_unsolved_exercise_that_was_run_and_saved_is_still_unsolved(lab):
     assert all(cell.execution_count for cell in code), "a cell was not run"
     assert not [output for cell in code for output in cell.outputs if output.output_type == "error"]
     before = (lab.root / exercise.name).read_bytes()
-    verdicts = answers.check(lab.root / exercise.name)
+    verdicts = judging.check(lab.root / exercise.name)
     assert len(verdicts) == 13
     assert all(verdict.is_check and verdict.line.startswith("·") for verdict in verdicts)
     assert (lab.root / exercise.name).read_bytes() == before
@@ -45,13 +46,13 @@ RIGHT = "return p * moving_mean + (1 - p) * x.mean(0), p * moving_variance + (1 
 
 def test_the_button_saves_and_judges_while_the_kernel_stays_free(lab):
     """A short exercise: one answer that is wrong, the check, and the progress."""
-    notebook = jupytext.reads("# %%\nfrom course_utils.exercise import progress\n\n# %%\n0\n\n# %%\n"
+    notebook = jupytext.reads("# %%\nfrom course_utils.checks.exercise import progress\n\n# %%\n0\n\n# %%\n"
                               "from course_utils.checks import batch_normalization as checks\n\n"
                               "checks.running_statistics(update_running)\n\n# %%\nprogress()\n\n# %%\nprint('free')\n",
                               fmt="py:percent")
     notebook.cells[1].source = ANSWER
     notebook.cells[2].id = "02-check-2-2"
-    notebook.metadata = {"kernelspec": build.KERNEL, "course": {"exercise": "02_batch_normalization"}}
+    notebook.metadata = {"kernelspec": build.KERNEL, "course": {"exercise": "ex02_batch_normalization"}}
     nbformat.write(notebook, lab.root / "mine.ipynb")
     jupyterlab.open_notebook(lab, lab.address, "mine.ipynb")
     lab.evaluate(jupyterlab.RUN_ALL)

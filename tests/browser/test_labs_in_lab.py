@@ -3,8 +3,8 @@
 import pytest
 
 from course_utils import labs
-from tests.browser import axe, jupyterlab
-from tests.lab_states import opens
+from tests.helpers import axe, jupyterlab
+from tests.helpers.lab_states import opens
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 

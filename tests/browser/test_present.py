@@ -7,11 +7,11 @@ import textwrap
 import nbformat
 import pytest
 
-from course_utils import build, present
-from course_utils.present import pages
-from tests.browser import jupyterlab
-from tests.needed import needed
-from tests.servers import free_ports, running
+from course_utils.tools import build, present
+from course_utils.tools.present import voila
+from tests.helpers import jupyterlab
+from tests.helpers.needed import needed
+from tests.helpers.servers import free_ports, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -197,9 +197,9 @@ def test_nothing_comes_from_another_host(stage):
 
 
 def test_a_lab_is_a_page_without_code(tmp_path, chromium):
-    needed(pages.installed(), "Voila", "make present-packages")
-    pages.prepare(["batch_norm_steps", "halving"], tmp_path)
-    command, environment = pages.command(["batch_norm_steps", "halving"], tmp_path, browser=False)
+    needed(voila.installed(), "Voila", "make present-packages")
+    voila.prepare(["batch_norm_steps", "halving"], tmp_path)
+    command, environment = voila.command(["batch_norm_steps", "halving"], tmp_path, browser=False)
     with served([*command, "--Voila.ip=127.0.0.1"], environment, tmp_path, "nothing", 404) as address:
         page, asked = chromium.new_page(), []
         page.on("request", lambda request: asked.append(request.url))

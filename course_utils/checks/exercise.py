@@ -1,0 +1,214 @@
+"""What an exercise offers beside its checks: hints, the progress so far, a button that judges the notebook."""
+
+import collections
+import html
+import json
+import os
+import pathlib
+import threading
+import time
+import tomllib
+
+from course_utils import accessible, checks
+from course_utils.checks import progress as progress_file
+
+_revealed = collections.Counter()   # hints that were asked for in this session, by question
+SAVING = 5   # seconds in which JupyterLab should have begun to save a notebook
+WRITING = 60   # seconds in which all of it should be in the file
+
+
+def hint(number=None):
+    """Print one more hint for a question, each more direct than the last.
+
+    Parameters
+    ----------
+    number : str
+        Of the question, e.g. ``"2.3"``.
+    """
+    if not isinstance(number, str):   # of a number, 2.10 would be 2.1
+        print('Write the number of the question in quotes, as in hint("2.10").')
+        return
+    found = hints().get(number)
+    if not found:
+        print(f"There is no question {number}; there are {', '.join(hints())}.")
+        return
+    _revealed[number] = min(_revealed[number] + 1, len(found))
+    for place, text in enumerate(found[:_revealed[number]], 1):
+        print(f"Hint {place} of {len(found)}: {text}")
+
+
+def hints():
+    """All hints: dict question → list of three texts, the last of which names a section of a lecture."""
+    return {number: [*question["hints"], f"{question['last']} (Lecture {question['lecture']}, "
+                     f"“{question['section']}”.)"]
+            for path in sorted(checks.KEYS.glob("*.toml"))
+            for number, question in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def titles():
+    """What each check is about: dict exercise → dict number → title."""
+    found = {}
+    for path in sorted(checks.KEYS.glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        lines = ["".join(cell["outputs"][0]["text"]).strip() for cell in cells]
+        found[path.stem] = {line.split()[1]: line.split(maxsplit=2)[2] for line in lines}
+    return found
+
+
+def progress():
+    """Where you stand over all exercises; in JupyterLab with a button that judges this notebook anew.
+
+    Returns
+    -------
+    Progress, which Jupyter draws
+    """
+    return Progress()
+
+
+class Progress:
+    """A table of all exercises and, in a notebook of JupyterLab, the button **Check my work**."""
+
+    def __init__(self):
+        self.notebook = _this_notebook()
+        self.thread = None
+
+    def __repr__(self):
+        """One line an exercise, the same on every machine where nobody works."""
+        if not progress_file.file():
+            return "Open this notebook in JupyterLab to see your progress."
+        noted = progress_file.recall()
+        return "\n".join(f"{name}: {sum(_mark(noted, number) == '✓' for number in numbers)} of {len(numbers)} done"
+                         for name, numbers in titles().items())
+
+    def table(self):
+        """The progress as HTML."""
+        noted, mine = progress_file.recall(), self.notebook and _exercise_of(self.notebook)
+        rows = []
+        for name, numbers in titles().items():
+            marks = {number: _mark(noted, number) for number in numbers}
+            done = sum(mark == "✓" for mark in marks.values())
+            rows.append(f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
+                        f"<td>{' '.join(f'{mark}&nbsp;{number}' for number, mark in marks.items())}</td>"
+                        f"<td>{done} of {len(numbers)}</td></tr>")
+            if name == mine:
+                rows += [f"<tr><td></td><td colspan='2' style='text-align:left'>{html.escape(_line(noted, number))}"
+                         "</td></tr>" for number in numbers if marks[number] == "✗"]
+        return ("<table aria-label='Progress'><thead><tr><th scope='col'>exercise</th><th scope='col'>checks</th>"
+                f"<th scope='col'>done</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+                "<p>✓ done · ✗ not yet right · the dot: not answered yet</p>")
+
+    def _ipython_display_(self):
+        from IPython.display import display
+
+        if not progress_file.file():
+            print(self)
+            return
+        if not (self.notebook and _exercise_of(self.notebook)):
+            display({"text/html": self.table(), "text/plain": repr(self)}, raw=True)
+            return
+        from course_utils.labs.base import STYLE
+
+        accessible.enable()
+        display(self._widget())
+        display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what is left of it without a kernel
+
+    def _widget(self):
+        import ipylab
+        import ipywidgets as widgets
+
+        self._lab = ipylab.JupyterFrontEnd()
+        self._button = widgets.Button(description="Check my work", button_style="primary",
+                                      tooltip="Save this notebook and judge every answer in a fresh kernel")
+        self._bar = widgets.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
+        self._said = widgets.HTML()
+        self._said.add_class("lab-status")
+        self._table = widgets.HTML(self.table())
+        self._button.on_click(lambda _: self.check())
+        box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._said, self._table])
+        box.add_class("lab")
+        box.add_class("course-progress")
+        return box
+
+    def check(self):
+        """Save, judge in the background, and show the result; the kernel stays free."""
+        if self.thread and self.thread.is_alive():
+            return
+        self._button.disabled = True
+        self._bar.value, self._bar.layout.visibility = 0, "visible"
+        self._say("Saving …")
+        before = self.notebook.stat().st_mtime_ns
+        self._lab.commands.execute("docmanager:save")
+        self.thread = threading.Thread(target=self._judge, args=(before,), daemon=True, name="check my work")
+        self.thread.start()
+
+    def _judge(self, before):
+        try:
+            saved = _wait_until(lambda: self.notebook.stat().st_mtime_ns != before, SAVING)
+            if not _is_whole(self.notebook):
+                self._say("Waiting for JupyterLab to finish saving …")
+                if not _wait_until(lambda: _is_whole(self.notebook), WRITING):
+                    raise ValueError("JupyterLab has not finished saving it; press Ctrl+S (Cmd+S on a Mac), "
+                                     "and then click the button again.")
+            self._say("Running your notebook in a fresh kernel …")
+            from course_utils.tools import judging  # not before: it takes a second, and most notebooks only print hints
+
+            verdicts = judging.check(self.notebook, progress=lambda share: setattr(self._bar, "value", share))
+            judged = [verdict for verdict in verdicts if verdict.is_check]
+            progress_file.remember({verdict.line.split()[1]: verdict.line for verdict in judged})
+            failed = [verdict.line for verdict in verdicts if not verdict.is_check]
+            self._say("\n".join([
+                f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
+                + ("" if saved else " (JupyterLab did not save anew: judged is the notebook as it was saved last.)"),
+                *failed]))
+        except Exception as error:   # a button never shows a traceback
+            self._say(f"This notebook could not be judged: {error}")
+        self._table.value = self.table()
+        self._bar.value, self._button.disabled = 1, False
+
+    def _say(self, text):
+        lines = "<br>".join(html.escape(line) for line in text.splitlines())
+        self._said.value = f"<p>{lines}</p>"
+
+
+def _this_notebook():
+    """Path of the notebook that this kernel belongs to, if Jupyter says so and it is there."""
+    path = pathlib.Path(os.environ.get(progress_file.SESSION) or "nowhere")
+    return path if path.suffix == ".ipynb" and path.is_file() else None
+
+
+def _exercise_of(path):
+    """Name of the exercise that a notebook holds, or None."""
+    from course_utils.tools import judging
+
+    try:
+        return judging.read(path)[0]
+    except ValueError:   # no notebook, whatever it is called
+        return None
+
+
+def _is_whole(path):
+    """Whether a file holds a whole notebook: while Jupyter writes it, only the beginning is there."""
+    try:
+        content = path.read_bytes()
+        json.loads(content)
+        time.sleep(0.05)
+        return path.read_bytes() == content
+    except (OSError, ValueError):
+        return False
+
+
+def _mark(noted, number):
+    return _line(noted, number)[:1]
+
+
+def _line(noted, number):
+    return noted.get(number, {}).get("line", f"· {number} not answered yet")
+
+
+def _wait_until(holds, seconds):
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True

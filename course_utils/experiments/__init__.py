@@ -1,0 +1,1 @@
+"""What trials, labs, and exercises share: tuning, tasks, and networks that `fit_many` does not train."""

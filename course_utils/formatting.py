@@ -1,0 +1,46 @@
+"""Numbers, intervals, and tables as text."""
+
+import math
+
+
+def minus(text):
+    """Text whose hyphens stand before numbers, with minus signs in their place."""
+    return text.replace("-", "−")
+
+
+def rounded(mean, low, high):
+    """Mean and interval with the digits the interval deserves: ``3.4 [3.1, 3.8]``."""
+    half = (high - low) / 2
+    digits = 3 if half <= 0 or not math.isfinite(half) else max(0, 1 - math.floor(math.log10(half)))
+    digits = min(digits, 4)
+    return minus(f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+
+
+def in_percent(interval):
+    """The words for an accuracy: its mean and, where accuracies can lie, its interval.
+
+    Parameters
+    ----------
+    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
+        From `stats`, as fractions.
+    """
+    mean, low, high = (min(max(float(interval[part]), 0), 1) for part in ("mean", "low", "high"))
+    return f"{mean:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def in_points(interval):
+    """The words for a difference of accuracies: its mean and its interval, signed, in points of 1 %.
+
+    Parameters
+    ----------
+    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
+        From `stats`, as fractions.
+    """
+    mean, low, high = (100 * float(interval[part]) for part in ("mean", "low", "high"))
+    return minus(f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points")
+
+
+def table(columns, rows):
+    """A table in Markdown, from the names of its columns and its rows of strings."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

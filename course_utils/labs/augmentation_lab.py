@@ -1,0 +1,147 @@
+"""What may change without changing the label? Trained with one transformation, judged on four kinds of images."""
+
+import functools
+import math
+
+import numpy as np
+import xarray as xr
+
+from course_utils import augment, datasets, fit_many, models, stats
+from course_utils.formatting import in_points
+from course_utils.labs import controls
+from course_utils.labs.base import Lab
+
+SEEDS, BETWEEN = 10, 4   # epochs between two validations
+# What strength 1 stands for (whole numbers are pixels), and the words for any strength.
+TRANSFORMATIONS = {
+    "shift": (4, "shift by up to {} pixels"),
+    "horizontal flip": (1.0, "left–right flip with probability {:.2g}"),
+    "rotation": (60.0, "rotation by up to {:.2g}°"),
+    "zoom": (0.8, "zoom by up to ±{:.0%}"),
+    "pixel noise": (1.0, "pixel noise of standard deviation {:.2g}"),
+    "cutout": (10, "cutout of {} by {} pixels"),
+    "MixUp": (1.0, "MixUp with alpha {:.2g}"),
+}
+VERSIONS = {"clean": {}, "shifted": {"shift": 2}, "rotated": {"rotation": 30}, "flipped": {"horizontal_flip": 1}}
+TICKS = ["clean", "shifted\n±2 pixels", "rotated\n±30°", "flipped\nleft–right"]
+LOOKS = {"without": {"color": "C1", "marker": "s"}, "with": {"color": "C0", "marker": "o"}}
+ROWS, COLUMNS, SIDE = 4, 8, 12   # of the pictures: augmented rows, digits, pixels
+
+
+class AugmentationLab(Lab):
+    """Augmented digits, and accuracy on clean, shifted, rotated and flipped images with augmentation and without."""
+
+    controls = {
+        "transformation": controls.choice("transformation", list(TRANSFORMATIONS), "shift"),
+        "strength": controls.uniform("strength", 0.5),
+        "probability": controls.uniform("probability", 1.0),
+        "train_size": controls.choice("training images", [50, 100, 200, 400, 1000], 200, structural=False),
+        "epochs": controls.choice("epochs", [8, 20, 60], 20, structural=False),
+    }
+
+    def compute(self, state, report):
+        """Train ten networks with the transformation and ten without, on the same batches."""
+        runs = fit_many(models.mlp, centered(), {
+            knob(state): amounts(state), "augment_probability": state["probability"], "depth": 2,
+            "learning_rate": 0.3, "train_size": state["train_size"], "seed": range(SEEDS)},
+            epochs=state["epochs"], evaluate_every=BETWEEN * (len(centered().x_train) // 32), predict=changed(),
+            callback=lambda partial: report(scores(partial, state)))
+        return scores(runs, state)
+
+    def draw(self, axes, state, runs):
+        """Digits before and after left; accuracy on each version of the held-out images right."""
+        left, right = axes
+        shown = pictures(knob(state), amount(state), state["probability"])
+        left.imshow(shown, cmap="gray", vmin=-0.25, vmax=1.25, interpolation="nearest")
+        left.set(title=f"Originals, then {short(state)}", xticks=[], yticks=[])
+        left.grid(visible=False)
+        left.spines[:].set_visible(False)
+        last = runs.isel(step=-1)
+        for arm, aside in zip(runs.arm.values, (-0.1, 0.1), strict=False):
+            score = stats.interval(last.accuracy.sel(arm=arm))
+            right.errorbar(np.arange(len(VERSIONS)) + aside, score["mean"],
+                           [score["mean"] - score["low"], score["high"] - score["mean"]], **LOOKS[arm],
+                           linestyle="", capsize=4, label=f"trained {arm} it")
+        right.set(title="Accuracy on held-out images", xticks=range(len(VERSIONS)), xticklabels=TICKS,
+                  xlim=(-0.5, len(VERSIONS) - 0.5), ylim=(0, 1.2), yticks=np.arange(6) / 5)
+        right.grid(visible=False, axis="x")
+        right.legend(loc="upper center", ncols=2)
+        return sentence(state, last)
+
+
+@functools.cache
+def centered():
+    """Digits in the middle of a canvas that has room for a shift of two pixels."""
+    return datasets.canvas_digits(0, size=SIDE, placement="center")
+
+
+@functools.cache
+def changed():
+    """The held-out images in each version but the clean one, one after the other: (3 · images, pixels)."""
+    return np.concatenate([augment(centered().x_val, **how) for how in VERSIONS.values() if how])
+
+
+def scores(runs, state):
+    """Accuracy along ``arm`` and ``version`` from what `fit_many` returns."""
+    runs = runs.rename({knob(state): "arm"}).assign_coords(arm=["without", "with"][:runs.sizes[knob(state)]])
+    hits = runs.probability.argmax("class") == xr.DataArray(np.tile(centered().y_val, len(VERSIONS) - 1), dims="point")
+    hits = hits.coarsen(point=len(centered().y_val)).mean().rename(point="version")
+    accuracy = xr.concat([runs.val_accuracy, hits], "version").assign_coords(version=list(VERSIONS))
+    return xr.Dataset({"accuracy": accuracy, "diverged": runs.diverged}, attrs=runs.attrs)
+
+
+def knob(state):
+    """What `fit_many` calls the transformation."""
+    return state["transformation"].lower().replace(" ", "_")
+
+
+def amount(state):
+    """The strength in the transformation's own unit; pixels are whole ones, and at least one unless strength is 0."""
+    most, _ = TRANSFORMATIONS[state["transformation"]]
+    return math.ceil(round(most * state["strength"], 6)) if isinstance(most, int) else most * state["strength"]
+
+
+def amounts(state):
+    """The strengths of the two arms; one where the other one is 0 too."""
+    return sorted({0 * amount(state), amount(state)})
+
+
+def called(state):
+    """The transformation and its strength in words, to begin a sentence."""
+    words = TRANSFORMATIONS[state["transformation"]][1].format(amount(state), amount(state))
+    return words[0].upper() + words[1:].replace("1 pixels", "1 pixel" if amount(state) == 1 else "1 pixels")
+
+
+def short(state):
+    """The transformation as `fit_many` and `augmented` take it."""
+    return f"{knob(state)}={amount(state):.2g}"
+
+
+@functools.lru_cache(maxsize=8)
+def pictures(knob, amount, probability):
+    """One digit a column: the original on top, what training makes of it below; an image to draw, white between."""
+    data = centered()
+    shown = data.x_train[[np.flatnonzero(data.y_train == label)[1] for label in range(COLUMNS)]]
+    rows = [shown] + [augment(shown, step=step, augment_probability=probability, **{knob: amount})
+                      for step in range(ROWS)]
+    framed = np.pad(np.reshape(rows, (ROWS + 1, COLUMNS, SIDE, SIDE)), [(0, 0), (0, 0), (1, 1), (1, 1)],
+                    constant_values=np.nan)   # drawn white
+    picture = framed.swapaxes(1, 2).reshape((ROWS + 1) * (SIDE + 2), COLUMNS * (SIDE + 2))
+    return np.insert(picture, [SIDE + 2] * 4, np.nan, axis=0)   # room below the originals
+
+
+def sentence(state, last):
+    """What the right panel shows, in words; `last` are the scores of the last step."""
+    told = []
+    for version in VERSIONS:
+        score = last.accuracy.sel(version=version)
+        words = f"{version} {float(score.sel(arm='without').mean()):.1%} without"
+        if "with" in last.arm:
+            gain = stats.paired_difference(score, "arm", between=("without", "with"))
+            words += f", {float(score.sel(arm='with').mean()):.1%} with it ({in_points(gain)})"
+        told.append(words)
+    counted = "".join(f" {int(count)} of {SEEDS} runs {arm} it diverged." for arm in last.arm.values
+                      if (count := last.diverged.sel(arm=arm).sum()))
+    return (f"{called(state)} on {state['probability']:.0%} of the images, {state['train_size']} training images, "
+            f"{int(last.step)} steps. Accuracy on the held-out images, mean over {SEEDS} seeds, with the 95 % "
+            f"interval of the difference: {'; '.join(told)}.{counted}")

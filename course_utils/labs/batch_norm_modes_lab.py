@@ -1,0 +1,196 @@
+"""The running mean chases the truth; until it has caught up, inference mode answers worse than training mode."""
+
+import numpy as np
+import xarray as xr
+
+from course_utils import batch_norm, datasets, plots, stats
+from course_utils.formatting import in_percent, minus
+from course_utils.labs import controls
+from course_utils.labs.base import Lab
+
+SEEDS, WIDTH, LAYERS = 10, 32, 2
+VALIDATIONS = 20   # in the course of a training
+MODES = {"inference": "running averages", "training": "batch statistics"}
+COLORS = {"inference": "C1", "training": "C0"}
+
+
+class BatchNormModesLab(Lab):
+    """Running mean of one unit beside the truth, and validation accuracy in both modes, step by step."""
+
+    controls = {
+        "momentum": controls.choice("momentum", [0.0, 0.5, 0.9, 0.97, 0.99, 0.999], 0.99, structural=False),
+        "batch_size": controls.choice("batch size", [2, 4, 8, 16, 32, 64, 128], 32, structural=False),
+        "steps": controls.choice("steps", [20, 50, 100, 200, 400], 100, structural=False),
+        "learning_rate": controls.log_uniform("learning rate", 0.1, low=0.01, high=1.0),
+        "mode": controls.choice("mode", list(MODES), "inference", structural=False),
+    }
+    compiles = False
+
+    def compute(self, state, report):
+        """Train ten networks in NumPy."""
+        return train(datasets.digits(), momentum=state["momentum"], batch_size=state["batch_size"],
+                     steps=state["steps"], learning_rate=state["learning_rate"], report=report)
+
+    def draw(self, axes, state, runs):
+        """Means of one unit left, accuracy right; the chosen mode strong, the other one thin and dashed."""
+        left, right = axes
+        left.plot(runs.step, runs.batch_mean, ".", color="0.55", markersize=4, label="of each batch")
+        left.plot(runs.step, runs.true_mean, "--", color="0.2", marker="", label="of all training images")
+        left.plot(runs.step, runs.running_mean, "-", color="C1", marker="", linewidth=2.5, label="running")
+        left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]),
+                 ylim=_room(runs.batch_mean, runs.true_mean, runs.running_mean))
+        left.legend(loc="best")
+        told, scores = [], runs.val_accuracy.dropna("step", how="all")
+        for mode in sorted(MODES, key=lambda mode: mode != state["mode"]):
+            strong = mode == state["mode"]
+            band = stats.interval(scores.sel(mode=mode))
+            plots.band(right, band.step, band, linestyle="-" if strong else "--", color=COLORS[mode], marker="",
+                       linewidth=2.5 if strong else 1.5, label=f"{mode}: {MODES[mode]}")
+            told.append(f"{mode} mode {in_percent(band.isel(step=-1))}")
+        right.set(title="Validation accuracy in both modes", xlabel="step", xlim=(0, state["steps"]), ylim=(0, 1.02))
+        right.legend(loc="lower right")
+        end = runs.isel(step=-1)
+        return minus(f"After {int(end.step)} steps with batches of {state['batch_size']} the running mean of the unit "
+                     f"is {end.running_mean:.2f}; on all training images it is {end.true_mean:.2f}. Validation "
+                     f"accuracy, mean and 95 % interval over {SEEDS} seeds: {', '.join(told)}.")
+
+
+def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda partial: False):
+    """Train networks of two hidden layers, each Dense → batch norm → ReLU, with SGD in NumPy.
+
+    Parameters
+    ----------
+    data : Split
+        Samples are vectors.
+    momentum : float in [0, 1]
+        Of the running averages; the training itself does not depend on it.
+    batch_size, steps : int
+    learning_rate : float
+    report : callable
+        Gets the results so far at each validation; training stops if it returns True.
+
+    Returns
+    -------
+    xarray.Dataset with, after each ``step``, the mean of one unit of the first hidden layer in the first network:
+    ``batch_mean``, ``running_mean`` and ``true_mean``, of all training samples; and ``val_accuracy`` by ``mode``,
+    ``step`` and ``seed``, NaN at steps without validation. In training mode validation samples
+    come in batches of the training's size.
+    """
+    net, order = start(data), batches(data, batch_size, steps)
+    everyone = data.x_train.mean(0)
+    unit = np.abs(everyone @ net["kernel"][0][0]).argmax()   # one whose mean has far to go
+    validated = set(np.unique(np.linspace(1, steps, VALIDATIONS).round().astype(int)))
+    means, accuracy = np.full((3, steps), np.nan), np.full((len(MODES), steps, SEEDS), np.nan)
+    for step in range(1, steps + 1):
+        rows = order[:, step - 1]
+        inside = update(net, data.x_train[rows][:, None], data.y_train[rows], momentum, learning_rate)
+        means[:, step - 1] = (inside[0]["z"][0, 0, :, unit].mean(), net["mean"][0][unit],
+                              everyone @ net["kernel"][0][0, :, unit])
+        if step in validated:
+            accuracy[:, step - 1] = [hits(net, data, mode, batch_size) for mode in MODES]
+            partial = xr.Dataset(
+                {name: ("step", values[:step]) for name, values in
+                 zip(("batch_mean", "running_mean", "true_mean"), means, strict=True)}
+                | {"val_accuracy": (("mode", "step", "seed"), accuracy[:, :step])},
+                {"step": np.arange(1, step + 1), "mode": list(MODES), "seed": range(SEEDS)}, {"steps": steps})
+            if report(partial):
+                break
+    return partial
+
+
+def start(data):
+    """Ten networks: ``kernel`` and ``last`` have them along axis 0, all else side by side, as columns of a batch."""
+    rng = np.random.default_rng(0)
+    sizes = [data.x_train.shape[1]] + [WIDTH] * LAYERS
+    columns = SEEDS * WIDTH
+    return {"kernel": [rng.normal(0, np.sqrt(2 / n), (SEEDS, n, WIDTH)).astype("float32") for n in sizes[:-1]],
+            "last": rng.normal(0, np.sqrt(1 / WIDTH), (SEEDS, WIDTH, data.classes)).astype("float32"),
+            "bias": np.zeros((SEEDS, 1, data.classes), "float32"),
+            **{name: [np.full(columns, value, "float32") for _ in range(LAYERS)] for name, value in
+               {"gamma": 1, "beta": 0, "mean": 0, "variance": 1}.items()}}
+
+
+def batches(data, batch_size, steps):
+    """Which samples each network sees: (SEEDS, steps, batch_size), shuffled in every epoch."""
+    rng, samples = np.random.default_rng(1), len(data.x_train)
+    per_epoch = samples // batch_size
+    epochs = -(-steps // per_epoch)
+    order = rng.permuted(np.tile(np.arange(samples), (SEEDS, epochs, 1)), axis=2)
+    return order[:, :, :per_epoch * batch_size].reshape(SEEDS, -1, batch_size)[:, :steps]
+
+
+def forward(net, x, mode):
+    """What goes through the networks.
+
+    Parameters
+    ----------
+    net : dict, see `start`
+    x : array (SEEDS or 1, batches, samples, features)
+    mode : {"training", "inference"}
+
+    Returns
+    -------
+    list of dicts, one for each hidden layer: ``in``, ``z`` (before batch norm), ``y`` (after it)
+    """
+    inside = []
+    for layer, kernel in enumerate(net["kernel"]):
+        count, samples, features = x.shape[1:]
+        z = (x.reshape(len(x), -1, features) @ kernel).reshape(SEEDS, count, samples, WIDTH)
+        by_batch = {name: np.repeat(net[name][layer].reshape(SEEDS, 1, WIDTH), count, axis=1).ravel()
+                    for name in ("gamma", "beta", "mean", "variance")}
+        numbers = [by_batch[name] for name in ("gamma", "beta")]
+        if mode == "training":
+            y = batch_norm.forward(as_columns(z), *numbers)
+        else:
+            y = batch_norm.inference(as_columns(z), *numbers, by_batch["mean"], by_batch["variance"])
+        inside.append({"in": x, "z": z, "y": y.reshape(samples, SEEDS, count, WIDTH).transpose(1, 2, 0, 3)})
+        x = np.maximum(inside[-1]["y"], 0)
+    return inside
+
+
+def as_columns(z):
+    """(seeds, batches, samples, width) → (samples, all others): each column one feature of one batch."""
+    return z.transpose(2, 0, 1, 3).reshape(z.shape[2], -1)
+
+
+def update(net, x, y, momentum, rate):
+    """One step of SGD for all networks, on batches (SEEDS, 1, samples, features); returns what went through."""
+    inside = forward(net, x, "training")
+    top = np.maximum(inside[-1]["y"][:, 0], 0)
+    scores = top @ net["last"] + net["bias"]
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    dout = powers / powers.sum(-1, keepdims=True) - np.eye(scores.shape[-1], dtype="float32")[y]
+    dout /= x.shape[2]
+    down = dout @ net["last"].transpose(0, 2, 1)
+    net["last"] -= rate * top.transpose(0, 2, 1) @ dout
+    net["bias"] -= rate * dout.sum(1, keepdims=True)
+    for layer in reversed(range(LAYERS)):
+        values = inside[layer]
+        columns = as_columns(values["z"])
+        down = as_columns((down * (values["y"][:, 0] > 0))[:, None])
+        dz, dgamma, dbeta = batch_norm.backward(down, columns, net["gamma"][layer])
+        dz = dz.reshape(-1, SEEDS, WIDTH).transpose(1, 0, 2)
+        down = dz @ net["kernel"][layer].transpose(0, 2, 1)
+        net["kernel"][layer] = net["kernel"][layer] - rate * values["in"][:, 0].transpose(0, 2, 1) @ dz
+        net["gamma"][layer] = net["gamma"][layer] - rate * dgamma
+        net["beta"][layer] = net["beta"][layer] - rate * dbeta
+        net["mean"][layer], net["variance"][layer] = batch_norm.update_running(
+            net["mean"][layer], net["variance"][layer], columns, momentum=momentum)
+    return inside
+
+
+def hits(net, data, mode, batch_size):
+    """Validation accuracy of each network in a mode."""
+    size = batch_size if mode == "training" else len(data.x_val)
+    whole = len(data.x_val) // size * size
+    x = data.x_val[:whole].reshape(1, -1, size, data.x_val.shape[1])
+    top = np.maximum(forward(net, x, mode)[-1]["y"], 0)
+    answers = (top.reshape(SEEDS, whole, WIDTH) @ net["last"] + net["bias"]).argmax(-1)
+    return (answers == data.y_val[:whole]).mean(1)
+
+
+def _room(*lines):
+    """Limits of an axis that hold all lines, with some room."""
+    values = np.concatenate([line.values for line in lines] + [[0.0]])
+    margin = 0.1 * (np.ptp(values) or 1)
+    return values.min() - margin, values.max() + margin

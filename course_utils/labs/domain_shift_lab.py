@@ -1,0 +1,112 @@
+"""Another camera: what becomes of a trained network, and which of three remedies helps."""
+
+import functools
+
+import numpy as np
+import xarray as xr
+
+from course_utils import datasets, plots, stats
+from course_utils.experiments.trained_networks import halves, shifted, trained_on_half, with_norms
+from course_utils.formatting import in_percent
+from course_utils.labs import controls
+from course_utils.labs.base import Lab
+from course_utils.training.fine_tune import each, fine_tune, stack
+
+SEEDS = tuple(range(10))
+ARMS = {"unchanged": "left as it is", "re-estimated": "statistics re-estimated, no labels",
+        "fine-tuned": "fine-tuned", "fine-tuned, frozen": "fine-tuned, batch norm frozen"}
+COLORS = dict(zip(ARMS, ("0.4", "C2", "C0", "C1"), strict=True))
+MARKERS = dict(zip(ARMS, ("x", "^", "o", "s"), strict=True))
+
+
+class DomainShiftLab(Lab):
+    """Accuracy in a new domain: unchanged, with statistics re-estimated, and fine-tuned in two ways."""
+
+    controls = {
+        "contrast": controls.uniform("contrast", 0.3, low=0.1),
+        "noise": controls.uniform("noise", 0.05, high=0.5),
+        "images": controls.choice("new images", [8, 32, 128, 512], 128, structural=False),
+        "batch_size": controls.choice("batch size", [2, 8, 32], 32),
+        "steps": controls.choice("steps of fine-tuning", [20, 60, 200], 60, structural=False),
+        "learning_rate": controls.log_uniform("learning rate", 0.03, low=0.001, high=0.1),
+    }
+
+    def compute(self, state, report):
+        """Ten networks, trained on the old domain once, in the new one."""
+        model, weights = trained_on_half(datasets.digits, SEEDS)
+        data = domain(state["contrast"], state["noise"])
+        size, frozen = min(state["batch_size"], state["images"]), with_norms(model, trainable=False)
+        estimated = re_estimated(model, weights, data.x_train, state["images"])
+        arms = [(model, weights, 0), (model, estimated, 0), (model, weights, state["steps"]),
+                (frozen, weights, state["steps"])]
+        scores, every = [], max(1, state["steps"] // 10)
+        for network, begin, steps in arms:
+            scores.append(fine_tune(network, begin, data, learning_rate=state["learning_rate"], steps=steps,
+                                    batch_size=size, evaluate_every=every, train_size=state["images"],
+                                    seeds=SEEDS)[0].val_accuracy)
+            partial = xr.concat([score.reindex(step=range(0, state["steps"] + 1, every), method="ffill")
+                                 for score in scores], xr.Variable("arm", list(ARMS)[:len(scores)]))
+            if report(partial):
+                break
+        return partial
+
+    def draw(self, axes, state, runs):
+        """Digits of both domains left, accuracy after each step right."""
+        left, right = axes
+        old, new = domain(1.0, 0.0).x_val, domain(state["contrast"], state["noise"]).x_val
+        shown = np.stack([images[:10].reshape(2, 5, 8, 8) for images in (old, new)]).reshape(4, 5, 8, 8)
+        framed = np.pad(shown, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)   # drawn white
+        left.imshow(framed.swapaxes(1, 2).reshape(40, 50), cmap="gray", vmin=-0.25, vmax=1.25)
+        left.set(title="Old domain above, new one below", xticks=[], yticks=[])
+        left.grid(visible=False)
+        left.spines[:].set_visible(False)
+        told = []
+        for arm in runs.arm.values:
+            band = stats.interval(runs.sel(arm=arm, drop=True))
+            plots.band(right, band.step, band, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm],
+                       marker=MARKERS[arm], markevery=0.25, linewidth=2.5, label=ARMS[arm])
+            told.append(f"{ARMS[arm]} {in_percent(band.isel(step=-1))}")
+        right.set(title="Accuracy in the new domain", xlabel="step of fine-tuning", ylim=(0, 1.02))
+        right.legend(loc="best", fontsize=9)
+        return (f"With {state['images']} images of the new domain, in batches of "
+                f"{min(state['batch_size'], state['images'])}: {'; '.join(told)} "
+                f"(validation accuracy, mean and 95 % interval over {len(SEEDS)} seeds).")
+
+    @staticmethod
+    def done(runs):
+        """Share of the arms that are finished."""
+        return runs.sizes["arm"] / len(ARMS)
+
+
+@functools.lru_cache(maxsize=8)
+def domain(contrast, noise):
+    """Images that no network was trained on, seen by another camera: a Split."""
+    return shifted(halves(datasets.digits())[1], contrast=contrast, noise=noise)
+
+
+def re_estimated(model, weights, x, images):
+    """Networks with the running statistics of some images of a new domain, other images for every seed.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The structure.
+    weights : list of arrays (networks, ...)
+    x : array (samples, ...)
+    images : int
+        How many of them each network sees, without labels.
+
+    Returns
+    -------
+    list of arrays (networks, ...)
+
+    Source: Li et al. (2016), Revisiting batch normalization for practical domain adaptation.
+    """
+    forgetful = with_norms(model, momentum=0.0)   # its averages are those of the last batch
+
+    def seen():
+        for seed, network in enumerate(each(forgetful, weights)):
+            network(np.random.default_rng(seed).permutation(x)[:images], training=True)
+            yield network
+
+    return stack(seen())

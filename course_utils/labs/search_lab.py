@@ -1,0 +1,210 @@
+"""How far below its validation score is what a search chooses? Trials on a map, and then the test set."""
+
+import functools
+
+import numpy as np
+import xarray as xr
+
+from course_utils import stats
+from course_utils.experiments import searches, tabular
+from course_utils.formatting import in_percent, in_points, minus
+from course_utils.labs import controls
+from course_utils.labs.base import Lab
+
+SAMPLERS = ["grid", "random", "quasi-random", "TPE"]
+GRIDS = {9: (1, 3, 1, 3), 16: (2, 2, 2, 2), 36: (2, 3, 3, 2), 64: (2, 4, 4, 2)}   # trials: points on each axis
+REPEATS = range(1000, 1020)   # searches beside the one on show, for one alone proves nothing
+LOW_RATE = 0.3                # two thirds of the factors of the axis lie below it, but a tenth of its length
+LEVELS = np.arange(1, 9) / 10   # of accuracy, on the map
+CHOSEN = {"color": "C1", "marker": "*", "markersize": 14, "markeredgecolor": "0.1", "linestyle": ""}
+SMALL = {"markersize": 9}
+TEST = {"color": "C2", "marker": "D", "markeredgecolor": "0.1", "linestyle": ""}
+
+
+class SearchLab(Lab):
+    """Learning rate and dropout of each trial on the map, the best score so far, and what the test set says of it.
+
+    The map has dropout beside the learning rate: of the knobs that take any value it moves the
+    table's mean accuracy the most. (Width moves it more still, but all trials would lie in four rows.)
+    """
+
+    controls = {
+        "sampler": controls.choice("sampler", SAMPLERS, "random", structural=False),
+        "trials": controls.choice("trials", list(GRIDS), 36, structural=False),
+        "images": controls.choice("validation images", [50, 100, 200, 400], 100, structural=False),
+        "axis": controls.choice("learning-rate axis", ["log", "linear"], "log", structural=False),
+        "number": controls.integer("search number", 1, low=1, high=10),
+        "open_test": controls.boolean("open the test set", False),
+    }
+    compiles = False
+    busy = "Searching …"
+
+    def compute(self, state, report):
+        """Search trial by trial; with the test set open, search again twenty times with other images and luck."""
+        objective = spent(state, state["number"], lambda objective: report(results(state, objective)))
+        runs, others = results(state, objective), []
+        for seed in REPEATS if state["open_test"] else ():
+            if report(runs):
+                break
+            others.append(winner(*(state[name] for name in ("sampler", "trials", "images", "axis")), seed))
+            runs = results(state, objective, others)
+        return runs
+
+    def draw(self, axes, state, runs):
+        """Trials over the table's mean accuracy left; best score so far, and what the test says of it, right."""
+        left, right = axes
+        self._draw_map(left, runs)
+        best = np.maximum.accumulate(runs.score.values)
+        chosen, budget = place(runs) + 1, state["trials"]
+        opened = runs.sizes["search"] > 0
+        right.step(runs.trial, best, where="post", color="C0", linestyle="-", marker="", label="best so far")
+        right.plot(chosen, best[-1], **CHOSEN, label="chosen")
+        drawn = [best[-1]]
+        if opened:
+            drawn.append(float(runs.test[0]))
+            right.plot([chosen] * 2, drawn, color="0.4", linewidth=1, linestyle=":", marker="")
+            right.plot(chosen, drawn[-1], **TEST, label="its test")
+        others = runs.isel(search=slice(1, None))
+        if (count := others.sizes["search"]) > 1:
+            for part, at, look in (("validation", 1.14, CHOSEN | SMALL), ("test", 1.24, TEST)):
+                score = stats.interval(others[part], over="search")
+                right.errorbar(at * budget, score["mean"], [[score["mean"] - score["low"]],
+                                                            [score["high"] - score["mean"]]], capsize=5, **look)
+                drawn.append(float(score["low"]))
+        floor = 0.5 if min(drawn) > 0.52 else 0.0
+        if count > 1:
+            right.axvspan(1.06 * budget, 1.33 * budget, color="0.95", zorder=0)
+            right.text(1.19 * budget, -0.03, f"mean of\n{count} others", ha="center", va="top", fontsize=9,
+                       transform=right.get_xaxis_transform())
+        right.set(title=f"Best validation accuracy{', and the test' if opened else ' so far'}", xlabel="trial",
+                  xlim=(0, (1.33 if opened else 1.05) * budget), xticks=[1, *(budget * np.arange(1, 5) // 4)],
+                  ylim=(floor, 1 + 0.2 * (1 - floor)), yticks=np.linspace(floor, 1, 6))
+        right.legend(loc="upper center", ncols=3)
+        return sentence(state, runs)
+
+    @staticmethod
+    def done(runs):
+        """Share of the trials of all searches that are spent."""
+        begun = max(1, runs.sizes["search"])   # the last one perhaps half-way
+        return (begun - 1 + runs.sizes["trial"] / runs.attrs["trials"]) / runs.attrs["searches"]
+
+    @staticmethod
+    def _draw_map(ax, runs):
+        level = background()
+        lines = ax.contour(level.learning_rate, level.dropout, level, LEVELS, colors="0.55", linewidths=0.8)
+        ax.contourf(level.learning_rate, level.dropout, level, LEVELS, cmap="Greys", vmin=0, vmax=2, extend="max")
+        ax.clabel(lines, LEVELS[2::2], fontsize=8, fmt="%.1f")
+        ax.scatter(runs.learning_rate, runs.dropout, c=runs.trial, cmap="Blues", vmin=-len(runs.trial) / 4,
+                   vmax=len(runs.trial), marker="o", s=34, edgecolors="0.15", linewidths=0.7,
+                   label="trials, later: darker")
+        best = runs.isel(trial=place(runs))
+        ax.plot(best.learning_rate, best.dropout, **CHOSEN, label=f"chosen: trial {int(best.trial)}")
+        (low, *_, high) = tabular.SPACE["learning_rate"]
+        ax.set(title="Trials, over mean accuracy", xscale="log", xlabel="learning rate", ylabel="dropout",
+               xlim=(low / 1.2, high * 1.2), ylim=(-0.03, 0.72), yticks=np.arange(7) / 10)
+        ax.grid(visible=False)
+        ax.legend(loc="upper center", ncols=2)
+
+
+def spent(state, seed, each=lambda objective: None):
+    """One search: its objective when all trials are spent.
+
+    Parameters
+    ----------
+    state : dict
+        Of the lab.
+    seed : int
+        Decides on the validation images and on all luck.
+    each : callable (objective)
+        Called after each trial.
+
+    Returns
+    -------
+    tabular.Objective
+    """
+    objective, budget = tabular.Objective(seed, validation=state["images"]), state["trials"]
+
+    def score(params):
+        if state["axis"] == "linear":
+            params = params | {"learning_rate": linear(params["learning_rate"])}
+        found = objective(params)
+        each(objective)
+        return found
+
+    search = {"grid": searches.grid(dict(zip(tabular.SPACE, GRIDS[budget], strict=True))),
+              "random": searches.at_random(budget), "quasi-random": searches.optuna("qmc", trials=budget),
+              "TPE": searches.optuna("tpe", trials=budget)}[state["sampler"]]
+    search(score, seed)
+    return objective
+
+
+@functools.lru_cache(maxsize=4096)
+def winner(sampler, trials, images, axis, seed):
+    """What became of the best of one search, as `tabular.Objective.winner`."""
+    return spent({"sampler": sampler, "trials": trials, "images": images, "axis": axis}, seed).winner()
+
+
+def linear(rate):
+    """What lies as far along a linear axis as this learning rate lies along the logarithmic one.
+
+    To search evenly along a linear axis is to search evenly along the logarithmic one and to
+    move each point. So every sampler has both axes.
+    """
+    low, *_, high = tabular.SPACE["learning_rate"]
+    return low + (high - low) * np.log(rate / low) / np.log(high / low)
+
+
+def results(state, objective, others=()):
+    """The trials so far, and the scores of those chosen.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along ``trial``: ``score``, ``learning_rate``, ``dropout``. Along ``search``: ``validation``
+        and ``test`` of the one that was chosen, first in the search on show, then in each of
+        `others`; of length 0 as long as the test set is closed or the search goes on.
+    """
+    done = state["open_test"] and len(objective.scores) == state["trials"]
+    winners = [objective.winner(), *others] if done else []
+    return xr.Dataset(
+        {"score": ("trial", objective.scores)} |
+        {knob: ("trial", [params[knob] for params in objective.asked]) for knob in ("learning_rate", "dropout")} |
+        {part: ("search", [one[part] for one in winners]) for part in ("validation", "test")},
+        {"trial": np.arange(1, 1 + len(objective.scores))},
+        {"trials": state["trials"], "searches": 1 + len(REPEATS) * state["open_test"]})
+
+
+@functools.cache
+def background():
+    """The table's accuracy at the end, mean over seeds, widths and penalties: dims (dropout, learning_rate)."""
+    ended = tabular.table().accuracy.isel(epoch=-1)
+    return ended.mean(["seed", "width", "l2"]).transpose("dropout", "learning_rate")
+
+
+def sentence(state, runs):
+    """What was tried and chosen; with the test set open, what that is worth."""
+    sampler, rates = state["sampler"], np.unique(runs.learning_rate)
+    best = float(runs.score[place(runs)])
+    told = (f"{sampler[0].upper()}{sampler[1:]}: {runs.sizes['trial']} trials with {len(rates)} different learning "
+            f"rates, {np.sum(rates < LOW_RATE) or 'none'} of them below {LOW_RATE:g}. {state['images']} validation "
+            f"images chose trial {place(runs) + 1}, with accuracy {best:.1%}")
+    if not runs.sizes["search"]:
+        return f"{told}. The test set is closed."
+    test, images = float(runs.test[0]), tabular.table().sizes["image"] - state["images"]
+    told += f"; on the {images} test images it has {test:.1%}: a gap of {_points(best - test)} points."
+    others = runs.isel(search=slice(1, None))
+    if (count := others.sizes["search"]) > 1:
+        validation, test = (in_percent(stats.interval(others[part], over="search")) for part in ("validation", "test"))
+        gap = stats.interval(others.validation - others.test, over="search")
+        told += (f" Mean of {count} other such searches with its 95 % interval: validation {validation}, "
+                 f"test {test}, gap {in_points(gap)}.")
+    return f"{told} Move a control because of that, and the test set has become a validation set."
+
+
+def place(runs):
+    """Where the chosen trial is among the trials: the first of those with the best score."""
+    return int(np.argmax(runs.score.values))
+
+
+def _points(share):
+    return minus(f"{100 * float(share):.1f}")

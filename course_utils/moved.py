@@ -1,0 +1,111 @@
+"""Where things are that used to be elsewhere.
+
+Notebooks that learners wrote with an earlier version of the course import from old places. In their notebook such an
+import raises one sentence that says what to write instead (`watch`, `refuse`); when their answers are judged, their
+code is translated first (`translate`).
+"""
+
+import re
+import sys
+
+MODULES = {
+    "engine": "training", "engine.draws": "training.batches", "engine.starts": "training.initial_weights",
+    "engine.transformations": "training.augmentation", "fine_tune": "training.fine_tune",
+    "halving": "search.pruning", "stacked": "experiments.numpy_nets", "patients": "experiments.patients",
+    "covariate_shift": "experiments.covariate_shift", "tabular": "experiments.tabular",
+    "descent": "experiments.descent", "claims.tuning": "experiments.tuning", "exercise": "checks.exercise",
+    "checks.record": "checks.progress", "answers": "tools.judging", "nbval_plugin": "tools.nbval_plugin",
+    "grading": "tools.grading", "sandbox": "tools.sandbox", "build": "tools.build", "measured": "tools.measured",
+    "present": "tools.present", "cli": "tools.cli"}
+NAMES = {   # of functions, by the module they are in now
+    "": {"augmented": "augment"},
+    "plots": {"against": "lines", "say": "value_label", "name": "axis_label"},
+    "stats": {"level_each": "bonferroni_level", "wrong_sign": "sign_error"},
+    "search": {"log": "log_uniform"},
+    "search.pruning": {"to_the_end": "no_pruning"},
+    "claims": {"retry": "rerun", "everything": "all_claims"},
+    "experiments.patients": {"admit": "train_cases", "chart": "plot_cases"},
+    "experiments.tabular": {"at": "config_at", "drawn": "sample"},
+    "batch_norm": {"insert": "surgery.insert", "fold": "surgery.fold"}}
+IMPORT = re.compile(r"^([ \t]*)from (course_utils[\w.]*) import ([^\n(#]+|\([^)]*\))", re.MULTILINE)
+
+
+def place_of(dotted):
+    """Where a module or a function is now, or None if it has not moved; names without the leading ``course_utils.``."""
+    module, _, name = dotted.rpartition(".")
+    if name in NAMES.get(module, {}):
+        new = NAMES[module][name]
+        return new if "." in new else f"{module}.{new}".lstrip(".")
+    if dotted in MODULES or not module:
+        return MODULES.get(dotted)
+    parent = place_of(module)
+    return parent and f"{parent}.{name}"
+
+
+def refuse(name):
+    """Raise one sentence if this is the old name of something, such as ``course_utils.exercise``.
+
+    Raises
+    ------
+    ImportError
+    """
+    old = name.removeprefix("course_utils.")
+    if new := place_of(old):
+        package, _, leaf = f"course_utils.{new}".rpartition(".")
+        raise ImportError(f"course_utils.{old} is now called course_utils.{new}: write `from {package} import {leaf}` "
+                          "and use it under this name.")
+
+
+class _OldModules:
+    """The first finder that Python asks for a module: an old folder with nothing but caches in it must not be found."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.startswith("course_utils."):
+            refuse(name)
+
+
+def watch():
+    """From now on, importing a module by its old name raises one sentence."""
+    if _OldModules not in sys.meta_path:
+        sys.meta_path.insert(0, _OldModules)
+
+
+def old_names(module):
+    """The ``__getattr__`` of a module some of whose functions have other names now."""
+    def __getattr__(name):
+        if new := NAMES[module.removeprefix("course_utils.")].get(name):
+            raise AttributeError(f"{module}.{name} is now called {new}: write that instead.")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return __getattr__
+
+
+def translate(source):
+    """Code that was written for an earlier version, with its imports from where things are now.
+
+    What is imported keeps its old name, so that the rest of the code stays as it is.
+    """
+    def line(found):
+        indentation, module, names = found.groups()
+        lines = []
+        for item in re.sub(r"[()\n]", " ", names).split(","):
+            name, _, alias = item.strip().partition(" as ")
+            old = f"{module}.{name}".removeprefix("course_utils.")
+            package, _, leaf = f"course_utils.{place_of(old) or old}".rpartition(".")
+            alias = alias.strip() or (name if name != leaf else "")
+            if name:
+                lines.append(f"{indentation}from {package} import {leaf}" + (f" as {alias}" if alias else ""))
+        return "\n".join(lines)
+
+    def is_old(found):
+        module = found[2].removeprefix("course_utils").lstrip(".")
+        names = [item.strip().partition(" as ")[0] for item in re.sub(r"[()\n]", " ", found[3]).split(",")]
+        return any(place_of(f"{module}.{name}".lstrip(".")) for name in names)
+
+    source = IMPORT.sub(lambda found: line(found) if is_old(found) else found[0], source)
+    for module, names in NAMES.items():
+        for old, new in names.items():
+            if module and "." not in new:
+                source = re.sub(rf"(?<![\w.]){module.rpartition('.')[2]}\.{old}\b",
+                                f"{module.rpartition('.')[2]}.{new}", source)
+    return source

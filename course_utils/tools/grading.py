@@ -1,0 +1,335 @@
+"""Grading a class: ``course grade submissions/ --out grades.csv``.
+
+Each submission is judged as `course check` judges one, but inside a fence (`sandbox`) and with
+limits; what is known of it is noted at once, so that an interrupted run goes on where it stopped.
+"""
+
+import collections
+import concurrent.futures
+import csv
+import dataclasses
+import hashlib
+import html
+import json
+import os
+import pathlib
+import queue
+import re
+import stat
+import threading
+
+import nbformat
+import tqdm
+
+from course_utils import checks
+from course_utils.tools import judging, sandbox
+from course_utils.tools.sandbox import Limits
+
+LARGEST = 200 << 20   # bytes of a notebook that is read at all
+OTHERS = 20   # failed cells that a report tells of
+LONGEST = 500   # characters of a line
+NAME = 300   # of a submission's name in it, so that the rest of a sentence has room
+# What answers have no use for, but cheating has; a hint for the instructor, no proof.
+TAMPERING = re.compile(r"sys\.modules|\bbuiltins\b|__builtins__|\.events\.register|_transformers"
+                       r"|course_utils[./]checks")
+
+
+@dataclasses.dataclass(frozen=True)
+class Grade:
+    """What is known of one submission.
+
+    `checks` are triples (question, passed, line), `cells` pairs (line, source) of the learner's cells
+    that failed, and `problem` the sentence that says why there are neither. `report` is the file name
+    of its page.
+    """
+
+    submission: str
+    exercise: str = ""
+    checks: tuple = ()
+    cells: tuple = ()
+    notes: tuple = ()
+    problem: str = ""
+    report: str = ""
+
+
+def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
+    """Judge all notebooks in a folder, in parallel, and write the grades.
+
+    Parameters
+    ----------
+    submissions : pathlib.Path
+        A folder with notebooks, in subfolders too, or one notebook. Nothing is written there.
+    out : pathlib.Path
+        The table to write, e.g. ``grades.csv``: one row a submission and check. Beside it
+        ``grades_totals.csv``, one row a submission, and the folder ``grades_reports``.
+    jobs : int, optional
+        Submissions that run at the same time; as many as there are cores otherwise.
+    limits : Limits
+
+    Returns
+    -------
+    list of Grade, in order of the submissions' names
+
+    Raises
+    ------
+    ValueError
+        There is nothing to grade, or the grades would be written among the submissions.
+    """
+    submissions, out = pathlib.Path(submissions).absolute(), pathlib.Path(out).absolute()
+    paths, root = _notebooks(submissions)
+    if out.resolve().is_relative_to(root.resolve()) and submissions.is_dir():
+        raise ValueError(f"{out} lies among the submissions, where nothing is written; choose a file outside {root}.")
+    reports = out.with_name(f"{out.stem}_reports")
+    reports.mkdir(parents=True, exist_ok=True)
+    hidden = [root, reports]
+    rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
+                    *sorted(checks.PRISTINE.glob("*.ipynb")))
+    users = queue.SimpleQueue()   # two that run at once must not share their limit of processes
+    for number in range(jobs or os.cpu_count() or 1):
+        users.put(sandbox.FIRST_USER + number)
+    interrupted = threading.Event()
+
+    def judged(path, readable, state):   # None if it was interrupted
+        key = _digest(path, words=[rules, str(limits)])
+        found = _recall(state, key)
+        if not found:
+            user = users.get()
+            try:
+                found = _grade(path, readable, lambda *given: sandbox.run(
+                    *given, limits=limits, user=user, hidden=hidden, is_over=interrupted.is_set), limits)
+            finally:
+                users.put(user)
+            if interrupted.is_set():
+                return None
+            _write(state, json.dumps({"key": key} | dataclasses.asdict(found), ensure_ascii=False, indent=1))
+        return found
+
+    def grade_one(path):
+        name = os.fsencode(path.relative_to(root).as_posix())
+        readable, page = _line(name.decode("utf-8", "replace"), NAME), reports / _page(name)
+        try:
+            problem = _refusal(path, readable)
+            found = Grade(readable, problem=problem) if problem else judged(path, readable, page.with_suffix(".json"))
+            if found:
+                found = dataclasses.replace(found, report=page.name)
+                _write(page, report(found))
+        except Exception as error:   # whatever happens to one submission, the others are graded
+            found = Grade(readable, problem=_failure(readable, error))
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(users.qsize()) as pool:
+        try:
+            waiting = [pool.submit(grade_one, path) for path in paths]
+            for _ in tqdm.tqdm(concurrent.futures.as_completed(waiting), total=len(paths), unit="notebook"):
+                pass
+        except KeyboardInterrupt:
+            interrupted.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    grades = [one.result() for one in waiting]
+    _write_tables(grades, out)
+    return grades
+
+
+def _notebooks(submissions):
+    """Paths of all that was handed in, in order, and the folder that their names are told from.
+
+    Links are not followed. Linked folders and folders that cannot be read are among the paths, so
+    that each gets a row.
+    """
+    if submissions.is_file():
+        return [submissions], submissions.parent
+    found, folders = set(), [submissions]
+    while folders:   # a recursion would end in folders that are nested too deep
+        folder = folders.pop()
+        try:
+            for entry in list(os.scandir(folder)):
+                if entry.name == ".ipynb_checkpoints":
+                    continue
+                path = pathlib.Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path)
+                if entry.name.lower().endswith(".ipynb") or (entry.is_symlink() and os.path.isdir(path)):
+                    found.add(path)
+        except OSError:
+            found.add(folder)
+    if found <= {submissions}:
+        raise ValueError(f"There is no notebook in {submissions}; name the folder with the files that end in .ipynb.")
+    return sorted(found), submissions
+
+
+def _refusal(path, name):
+    """Why a submission is not even opened, in one sentence; nothing for an ordinary file."""
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):   # it may lead to the work of somebody else
+            return _line(f"{name} is a link, which is not followed; hand in the notebook itself.")
+        if stat.S_ISDIR(status.st_mode):
+            os.scandir(path).close()   # if it cannot be read, this says why
+        if not stat.S_ISREG(status.st_mode):   # reading from a pipe would never end
+            return _line(f"{name} is not a file; hand in the notebook itself.")
+        if status.st_size > LARGEST:
+            return _line(f"{name} has more than {LARGEST >> 20} MB; clear its outputs and save it again.")
+    except OSError as error:
+        return _line(f"{name} cannot be read: {error.strerror}.")
+    return ""
+
+
+def _grade(path, name, run, limits):
+    """Judge one submission, whatever it is."""
+    problem = exercise = ""
+    try:
+        try:
+            exercise, notebook, key = judging.read(path)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), name)) from None
+        verdicts = judging.judge(notebook, key, timeout=limits.cell_seconds, run=run)
+    except ValueError as error:
+        problem = _line(error)
+    except OSError as error:
+        problem = _line(f"{name} cannot be read: {error.strerror}.")
+    except Exception as error:
+        problem = _failure(name, error)
+    if problem:
+        return Grade(name, exercise, problem=problem)
+    judged = [(cell.id.split("check-")[1].replace("-", "."), verdict.passed, _line(verdict.line)) for cell, verdict in
+              zip(key.cells, (verdict for verdict in verdicts if verdict.is_check), strict=True)]
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    failed = [(_line(verdict.line), _source(sources, verdict.line)) for verdict in verdicts if not verdict.is_check]
+    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(_notes(exercise, notebook, key)[:OTHERS]))
+
+
+def _notes(exercise, notebook, key):
+    """What looks like cheating in the lines that learners wrote; the course's own lines don't count."""
+    cells, path = list(key.cells), checks.PRISTINE / f"{exercise}.ipynb"
+    if path.exists():
+        cells += nbformat.read(path, 4).cells
+    given = {line for cell in cells for line in judging.lines(cell.source)}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    notes = []
+    for number, (cell, name) in enumerate(zip(code, judging.recognize(code, key), strict=True), 1):
+        own = "\n".join(line for line in judging.lines(cell.source) if line not in given)
+        if not name and (found := TAMPERING.search(own)):   # the code of a check cell does not run
+            notes.append(f"cell {number} speaks of {found[0].strip()}, which no answer needs")
+    return notes
+
+
+def _source(sources, line):
+    number = re.match(r"✗ cell (\d+)", line)
+    return sources[int(number[1]) - 1][:5000].encode("utf-8", "replace").decode() if number else ""
+
+
+def _line(text, longest=LONGEST):
+    """One line of printable characters."""
+    text = "".join(char if char.isprintable() else " " for char in str(text).strip())
+    return text if len(text) <= longest else text[:longest] + " …"
+
+
+def _failure(name, error):
+    return _line(f"{name} could not be graded ({type(error).__name__}: {error}).")
+
+
+def _page(name):
+    """The file name of a report: it begins like the submission's, and the hash keeps any two apart."""
+    readable = re.sub(r"\W+", "-", name.decode("utf-8", "replace").removesuffix(".ipynb"))[:40]
+    return f"{readable}-{hashlib.sha256(name).hexdigest()[:12]}.html".lstrip("-")
+
+
+def _digest(*paths, words=()):
+    """What a grade depends on, as a hash."""
+    found = hashlib.sha256("\0".join(words).encode())
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            found.update(str(error).encode("utf-8", "replace"))   # names may be no text
+    return found.hexdigest()
+
+
+def _recall(state, key):
+    """The grade that was noted for exactly this submission under exactly these rules; None if none was."""
+    try:
+        noted = json.loads(state.read_text(encoding="utf-8"))
+        return Grade(**noted) if noted.pop("key") == key and "could not be graded" not in noted["problem"] else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _write(path, text):
+    """Write a file, all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, path)
+
+
+def _write_tables(grades, out):
+    """One row a submission and check, and one row a submission."""
+    rows = [(one.submission, one.exercise, question, passed, line) for one in grades
+            for question, passed, line in one.checks or [("", False, one.problem)]]
+    _write_table(out, ["submission", "exercise", "check", "passed", "line"], rows)
+    totals = [(one.submission, one.exercise, sum(passed for _, passed, _ in one.checks), len(one.checks),
+               one.problem, "; ".join(one.notes), one.report) for one in grades]
+    _write_table(out.with_name(f"{out.stem}_totals.csv"),
+                 ["submission", "exercise", "passed", "checks", "problem", "notes", "report"], totals)
+
+
+def _write_table(path, columns, rows):
+    new = path.with_name(f".{path.name}.new")
+    with open(new, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(
+            # A name like "=1+1.ipynb" is text, for a spreadsheet too.
+            ["'" + cell if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell for cell in row]
+            for row in [columns, *rows])
+    os.replace(new, path)
+
+
+def report(grade):
+    """A page about one submission, for its author: a whole HTML file."""
+    passed = sum(passed for _, passed, _ in grade.checks)
+    parts = [f"<p class='problem'>{html.escape(grade.problem)}</p>"] if grade.problem else [
+        f"<p><strong>{passed} of {len(grade.checks)} checks passed.</strong></p>", "<ul>",
+        *(f"<li class='{'passed' if good else 'failed'}'>{html.escape(line)}</li>" for _, good, line in grade.checks),
+        "</ul>"]
+    if grade.cells:
+        parts += ["<h2>Cells that stopped</h2>"]
+        parts += [f"<p class='failed'>{html.escape(line)}</p><pre>{html.escape(source)}</pre>"
+                  for line, source in grade.cells]
+    title = html.escape(f"{grade.submission} ({grade.exercise})" if grade.exercise else grade.submission)
+    return re.sub("TITLE|BODY", lambda found: title if found[0] == "TITLE" else "\n".join(parts), PAGE)
+
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>TITLE</title>
+<style>
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.3rem } h2 { font-size: 1.1rem }
+ul { list-style: none; padding: 0 }
+li, .failed, .problem { padding: .3rem .7rem; border-left: .3rem solid #D55E00; margin: .3rem 0 }
+p, li { overflow-wrap: anywhere }
+li.passed { border-color: #009E73 }
+pre { background: #f5f5f5; padding: .7rem; overflow-x: auto }
+</style>
+</head>
+<body>
+<h1>TITLE</h1>
+BODY
+</body>
+</html>
+"""
+
+
+def summary(grades):
+    """What was graded, in one or more sentences."""
+    problems = [one for one in grades if one.problem]
+    per = collections.Counter(one.exercise for one in grades if not one.problem)
+    lines = [f"{len(grades) - len(problems)} of {len(grades)} submissions graded"
+             + (": " + ", ".join(f"{number} of {name}" for name, number in sorted(per.items())) if per else "") + "."]
+    return "\n".join([*lines, *(one.problem for one in problems)])

@@ -1,0 +1,345 @@
+"""A learner's answers, judged: ``course check``.
+
+What the checks print stands in the notebook that the learner saves, so nbval on that file would
+compare a failure with itself. Instead the learner's cells are put between the check cells of the
+answer key, and nbval runs this notebook in a fresh kernel, in a temporary folder. The learner's
+file is only read.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+import nbformat
+
+from course_utils import checks, moved
+from course_utils.tools import build, nbval_plugin
+
+TIMEOUT = 120   # seconds for one cell
+NBVAL = ["-m", "pytest", "-p", "nbval.plugin", "-p", "course_utils.tools.nbval_plugin", "-p", "no:cacheprovider",
+         "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull, "--rootdir", ".", "notebook.ipynb"]
+# It is matched with one line at a time: across lines, a megabyte of "#" would take minutes.
+MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One line of the table: what a check says, or where a cell of the learner failed."""
+
+    line: str
+    passed: bool
+    is_check: bool = True
+
+
+def exercises(home=build.HOME):
+    """Paths of all exercises, in order of their names.
+
+    An untouched one is left out where the learner has begun it under its earlier name, without ``ex``.
+    """
+    paths = sorted((home / "exercises").glob("*.ipynb"))
+    earlier = {f"ex{path.stem}" for path in paths}
+    return [path for path in paths if path.stem not in earlier or not build.is_pristine(path)]
+
+
+def find(name, home=build.HOME):
+    """The notebook that is meant by ``2``, ``02``, the beginning of a name, or a path.
+
+    Raises
+    ------
+    ValueError
+        There is none, or none that can be told.
+    """
+    if name.endswith(".ipynb") or os.sep in name:
+        path = pathlib.Path(name)
+        if not path.is_file():
+            raise ValueError(f"There is no file {name}.")
+        return path
+    return meant(name, exercises(home))
+
+
+def meant(name, paths):
+    """The one path that is meant by ``2``, ``02`` or the beginning of its name.
+
+    Raises
+    ------
+    ValueError
+        There is none, or none that can be told.
+    """
+    found = build.named(paths, name)
+    if len(found) != 1:
+        there = ", ".join(path.stem for path in paths) or "none"
+        raise ValueError(f"{'No exercise begins' if not found else 'Several exercises begin'} with {name}; "
+                         f"there are {there}.")
+    return found[0]
+
+
+def check(path, *, timeout=TIMEOUT, progress=None):
+    """Judge the answers in one notebook.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        An exercise, under whatever name; it is only read.
+    timeout : float
+        Seconds that one cell may take.
+    progress : callable, optional
+        Told the share of the cells that have run, several times.
+
+    Returns
+    -------
+    list of Verdict, in the order of the notebook: each check, and each cell that failed
+
+    Raises
+    ------
+    ValueError
+        The file is no notebook, or of no exercise.
+    """
+    _, notebook, key = read(path)
+    return judge(notebook, key, timeout=timeout, progress=progress)
+
+
+def judge(notebook, key, *, timeout=TIMEOUT, progress=None, run=None):
+    """Judge the answers in a notebook that was read.
+
+    Parameters
+    ----------
+    notebook, key : nbformat.NotebookNode
+        As `read` returns them.
+    timeout, progress
+        As in `check`.
+    run : callable, optional
+        Runs nbval in another place than `run_here`, with the same arguments.
+
+    Returns
+    -------
+    list of Verdict, in the order of the notebook: each check, and each cell that failed
+    """
+    merged = merge(notebook, key)
+    records, stopped = _run(merged, timeout, progress, run or run_here)
+    judged = (_judge(cell, records.get(cell.id), timeout, stopped) for cell in merged.cells)
+    return [verdict for verdict in judged if verdict]
+
+
+def merge(notebook, key):
+    """The learner's cells between the key's check cells.
+
+    Where a check cell is missing, twice there or out of order, all of the learner's cells come
+    first and then all checks.
+
+    Parameters
+    ----------
+    notebook, key : nbformat.NotebookNode
+        Neither is changed.
+
+    Returns
+    -------
+    nbformat.NotebookNode with code cells only; the ids of the learner's are ``cell-N``, counted
+    as in their notebook from 1
+    """
+    judges = {cell.id: cell for cell in key.cells}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    names = recognize(code, key)
+    # Without outputs and tags, so that nothing of the learner's is compared.
+    own = {id(cell): nbformat.v4.new_code_cell(_plain(cell.source), id=f"cell-{number}")
+           for number, cell in enumerate(code, 1)}
+    if [name for name in names if name] == list(judges):
+        cells = [judges[name] if name else own[id(cell)] for name, cell in zip(names, code, strict=True)]
+    else:
+        cells = [own[id(cell)] for name, cell in zip(names, code, strict=True) if not name] + list(judges.values())
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": build.KERNEL})
+
+
+def recognize(code, key):
+    """Which of a learner's code cells are check cells.
+
+    A check cell is known by its id. Some services drop or replace ids, so a check whose id is not
+    there is the first cell that holds its code.
+
+    Parameters
+    ----------
+    code : list of nbformat.NotebookNode
+    key : nbformat.NotebookNode
+
+    Returns
+    -------
+    list of str, the id of the check that each cell is, or None
+    """
+    ids, held = {cell.id for cell in key.cells}, {cell.get("id") for cell in code}
+    lost = {"\n".join(lines(cell.source)): cell.id for cell in key.cells if cell.id not in held}
+    return [cell.id if cell.get("id") in ids else lost.pop("\n".join(lines(cell.source)), None) for cell in code]
+
+
+def lines(source):
+    """Lines of code without what editors change: spaces at their ends, line ends, empty lines around them."""
+    return [line.rstrip() for line in source.strip().splitlines()]
+
+
+def _plain(source):
+    """A learner's code with today's imports, without nbval's markers, which mean nothing in Jupyter, as UTF-8 text."""
+    text = moved.translate(source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
+    return "".join(f"{line.rstrip()}.\n" if MARKER.fullmatch(line.strip()) else line
+                   for line in text.splitlines(keepends=True))
+
+
+def read(path):
+    """A learner's notebook, and what it is judged by.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    tuple of the exercise's name, the notebook, and the answer key
+
+    Raises
+    ------
+    ValueError
+        The file is no notebook, or of no exercise.
+    """
+    try:
+        content = path.read_bytes()
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("latin-1")
+        with warnings.catch_warnings(action="ignore"):   # ids missing or twice there: `merge` copes
+            notebook = nbformat.reads(text, 4)
+        for cell in notebook.cells:
+            cell.cell_type, cell.source.splitlines   # noqa: B018  (nbformat only logs what it finds wrong)
+    except Exception:
+        raise ValueError(f"{path} cannot be read as a notebook; open it in JupyterLab and save it again.") from None
+    name = exercise_of(notebook, path)
+    if not name:
+        raise ValueError(f"{path} belongs to no exercise; there are {', '.join(_keys())}.")
+    return name, notebook, _keys()[name]
+
+
+def exercise_of(notebook, path):
+    """Name of the exercise that a notebook holds; None if it is none.
+
+    The notebook says it, or the file's name does, or its check cells are those of an exercise.
+    """
+    keys = _keys()
+    said = notebook.metadata.get("course")
+    said = said.get("exercise") if isinstance(said, dict) else None
+    bare = {name: name.removeprefix("ex") for name in keys}   # in earlier versions exercises had the names of lectures
+    for held in (lambda name: bare[name] == str(said).removeprefix("ex"),
+                 lambda name: bare[name] == path.stem.removeprefix("ex"), lambda name: bare[name] in path.stem):
+        if named := [name for name in keys if held(name)]:
+            return named[0]
+    found = {name: sum(map(bool, recognize(notebook.cells, key))) for name, key in keys.items()}
+    best = max(found, key=found.get, default=None)
+    return best if best and found[best] else None
+
+
+def _keys():
+    """The answer keys by the names of their exercises."""
+    return {path.stem: nbformat.read(path, 4) for path in sorted(checks.KEYS.glob("*.ipynb"))}
+
+
+def _run(notebook, timeout, progress, run):
+    """Run nbval; what the plugin noted of each cell, by the cell's id, and why it was stopped, if it was."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "record.jsonl"
+        with open(path, "ab") as file:
+            # An open file, not a path: the learner's code must not write verdicts itself.
+            shared = [file.fileno()] if os.name == "posix" else []
+            environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                                          nbval_plugin.RECORD: str(*shared or [path])}
+            said, stopped = run(
+                [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout)], nbformat.writes(notebook),
+                environment, shared,
+                lambda: progress and progress(path.read_bytes().count(b"\n") / (len(notebook.cells) + 1)))
+        records = {}
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):   # the last line, if it was stopped while writing
+                records |= {one["id"]: one for one in [json.loads(line)]}
+    if not records and not stopped:
+        raise RuntimeError(f"The notebook could not be run:\n{said[-2000:]}")
+    return records, stopped
+
+
+def run_here(words, notebook, environment, shared, tick):
+    """Run nbval in an empty folder.
+
+    Parameters
+    ----------
+    words : list of str
+        The command; it reads ``notebook.ipynb``.
+    notebook : str
+        What that file holds.
+    environment : dict of str
+    shared : list of int
+        File descriptors that the command inherits.
+    tick : callable
+        Called several times while it runs.
+
+    Returns
+    -------
+    tuple of what the command said, and why it was stopped, or None
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        pathlib.Path(folder, "notebook.ipynb").write_text(notebook, encoding="utf-8")
+        process = subprocess.Popen(words, cwd=folder, env=environment, pass_fds=shared, stdout=log,
+                                   stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            time.sleep(0.1)
+            tick()
+        log.seek(0)
+        return log.read().decode("utf-8", "replace"), None
+
+
+def _judge(cell, record, timeout, stopped=None):
+    """The line for one cell; None for a cell of the learner that ran."""
+    is_check = build.CHECKED in cell.metadata.get("tags", [])
+    if record and record["passed"] and not is_check:
+        return None
+    said = "".join(output.get("text", "") for output in record["outputs"]).strip() if record else ""
+    if record and is_check and not record["error"] and re.match("✓ .*$" if record["passed"] else "[✗·] .*$", said):
+        return Verdict(said, record["passed"])
+    where = cell.id.split("check-")[1].replace("-", ".") if is_check else cell.id.replace("-", " ")
+    return Verdict(f"✗ {where} {_sentence(record, is_check, timeout, stopped)}", False, is_check)
+
+
+def _sentence(record, is_check, timeout, stopped):
+    """What kept a cell from ending as it should."""
+    if not record:
+        return f"was not run, since {stopped or 'its run was ended from within'}"
+    error = record["error"]
+    if "Kernel dead" in record["failure"]:
+        return "was not run, since the kernel died before"
+    if record["died"]:
+        return f"was not finished, since the kernel died: {record['died']}"
+    if record["flooded"]:
+        return f"prints more than {nbval_plugin.PRINTED / 1e6:g} MB: look for a print in a loop that never stops"
+    if "Timeout" in record["failure"]:
+        return f"does not end within {timeout:g} s: look for a loop that never stops"
+    if not error:
+        return "prints something else than its check does"
+    if is_check and error["ename"] == "NameError":
+        return f"has no answer: {error['evalue']}"
+    what = f"{error['ename']}: {next(iter(error['evalue'].splitlines()), '')}"
+    line = _line_of(error["traceback"])
+    return f"stops at `{line}` with {what}" if line else f"stops with {what}"
+
+
+def _line_of(traceback):
+    """The learner's line in a traceback of IPython: the last one that belongs to a cell."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
+    frames = re.split(r"^(?=(?:File |Cell In|  Cell In))", text, flags=re.MULTILINE)
+    for frame in reversed([frame for frame in frames if "Cell In" in frame.partition("\n")[0]]):
+        if pointed := re.search(r"^-*> ?\d+ (.*)$", frame, re.MULTILINE):
+            return pointed[1].strip()
+        if (written := frame.partition("\n")[2]).startswith(" "):   # a syntax error
+            return written.partition("\n")[0].strip()
+    return None

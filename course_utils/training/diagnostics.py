@@ -1,0 +1,71 @@
+"""What goes on inside a network: how its layers respond, how large gradients and weights are."""
+
+import re
+
+import keras
+import tensorflow as tf
+from keras.src.utils.naming import to_snake_case
+
+from course_utils.models import all_layers
+from course_utils.training import layers
+
+# Variable of the result → its last dimension.
+DIMENSIONS = {"activation_mean": "layer", "activation_variance": "layer",
+              "gradient_norm": "weight", "weight_norm": "weight"}
+
+
+def observer(model, score):
+    """A function that looks into one run of a model in training mode.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or functional.
+    score : callable (y, outputs) → (loss, accuracy)
+
+    Returns
+    -------
+    callable ``(trainable, other, x, y)`` → dict
+        activation_mean, activation_variance : (layers,) — over the batch and the units
+        gradient_norm, weight_norm : (weights,) — Euclidean norms; the gradients are those of
+        the score, without penalties
+    """
+    seen = [output for layer, output in zip(model.layers, layers.outputs(model), strict=True) if _looked_at(layer)]
+    inside = keras.Model(model.inputs[0], [*model.outputs, *seen])
+
+    def observe(trainable, other, x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            (outputs, *activations), _ = inside.stateless_call(trainable, other, x, training=True)
+            loss, _ = score(y, outputs)
+        gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return {"activation_mean": tf.stack([tf.reduce_mean(values) for values in activations]),
+                "activation_variance": tf.stack([tf.math.reduce_variance(values) for values in activations]),
+                "gradient_norm": tf.stack([tf.norm(gradient) for gradient in gradients]),
+                "weight_norm": tf.stack([tf.norm(weight) for weight in trainable])}
+
+    return observe
+
+
+def names(model):
+    """What `observer` looks at: dict with the names along "layer" and along "weight".
+
+    Names that Keras made up are counted anew within the model, so that they do not depend on
+    what was built before: dense, dense_1, …
+    """
+    called, counts = {}, {}
+    for layer in all_layers(model):
+        kind = to_snake_case(type(layer).__name__)
+        name = layer.name
+        if re.fullmatch(rf"{kind}(_\d+)?", name):
+            count = counts[kind] = counts.get(kind, -1) + 1
+            name = f"{kind}_{count}" if count else kind
+        called[id(layer)] = name
+    owners = {id(variable): called[id(layer)] for layer in all_layers(model)
+              for variable in layer.trainable_variables}   # the innermost layer comes last
+    return {"layer": [called[id(layer)] for layer in model.layers if _looked_at(layer)],
+            "weight": [f"{owners[id(variable)]}/{variable.name}" for variable in model.trainable_variables]}
+
+
+def _looked_at(layer):
+    return not isinstance(layer, keras.layers.InputLayer)

@@ -1,0 +1,293 @@
+"""From a grid to its results: which structures there are, and the loop over chunks of steps."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import numpy as np
+import xarray as xr
+
+from course_utils.training import checks
+from course_utils.training import grid as grids
+from course_utils.training.blocks import Structure, cores
+
+SCORES = ["loss", "accuracy", "val_loss", "val_accuracy"]
+
+
+def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd", evaluate_every=None,
+             batch_statistics=False, diagnostics=False, predict=None, dtype="float32", max_memory=4e9,
+             callback=None):
+    """Train one Keras model for every combination of a grid, all at once.
+
+    Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
+    give on the same batches, from the weights that ``keras.utils.set_random_seed(seed)`` leads to.
+    (Dropout and noise draw other numbers than Keras, from the same distribution; a run draws the
+    same ones in every grid.)
+
+    Parameters
+    ----------
+    build_model : callable → keras.Model
+        For instance `models.mlp`. Called with the structural knobs of the grid, and with
+        ``input_shape`` and ``classes`` of the data if it takes them. Its last layer is a
+        softmax. It may depend on nothing but its arguments: what it builds is kept.
+    data : Split, or callable seed → Split
+        A callable gives every seed a split of its own, e.g. `datasets.digits`.
+    grid : dict knob → value or sequence of different values
+        *Numeric* knobs never recompile (but fewer than ten runs are a program of their own):
+        ``learning_rate`` (the optimizer's; of a schedule, the rate it starts from),
+        ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all Dropout, SpatialDropout
+        and GaussianDropout layers, in place of their own; at 0 too the layers are there),
+        ``gaussian_noise`` (the standard deviation of all GaussianNoise layers), ``l1`` and
+        ``l2`` (the penalty of all kernels, as `keras.regularizers.L1L2`), ``max_norm`` (of the
+        incoming weights of each unit, all kernels, as `keras.constraints.MaxNorm`; np.inf for
+        none), ``label_smoothing`` (of the loss, in training and validation, as
+        `keras.losses.CategoricalCrossentropy`), what changes the training images (see below),
+        ``seed`` (0; initial weights, order, wrong labels, masks, changes of images),
+        ``train_size`` (all; number of samples, subsets are nested), ``label_noise`` (0; share of
+        wrong training labels), ``initial_scale`` (1; multiplies the initial kernels), ``shuffle``
+        (True). Everything else is *structural*, one compiled program each: ``batch_size``,
+        ``optimizer`` and the arguments of `build_model`. Knobs that vary together, as those of
+        the trials of a search, are given as ``"configuration"``: a list of dicts knob → value,
+        all with the same knobs.
+    epochs : int
+        Passes over the full-size training set, as a number of steps; partial batches are
+        dropped. A run on a smaller ``train_size`` takes the same number of steps.
+    batch_size : int
+        If the grid has none.
+    optimizer : str or keras.optimizers.Optimizer
+        If the grid has none: SGD, RMSprop, Adam or AdamW, with their arguments, also a
+        learning-rate schedule, but without clipping, averaging of the weights, loss scaling and
+        gradient accumulation. In a grid an optimizer goes by its `name`.
+    evaluate_every : int, optional
+        Validate after so many steps, instead of after each epoch.
+    batch_statistics : bool
+        Also validate as in a training step, with the statistics of the validation batch
+        instead of the running averages: ``batch_val_loss`` and ``batch_val_accuracy``.
+    diagnostics : bool
+        Also look inside the networks at every validation, on the last training batch.
+    predict : float array (points, ...), optional
+        Also predict these samples at every validation, in inference mode: ``probability``.
+    dtype : {"float32", "float64"}
+    max_memory : float
+        Bytes. A larger grid is trained part by part; the results are the same.
+    callback : callable, optional
+        Gets the results so far after each chunk of steps; training stops if it returns
+        True. It also replaces the progress bar.
+
+    Returns
+    -------
+    xarray.Dataset
+        One dimension for each knob given as a sequence, and one for the configurations, which
+        have their knobs as coordinates; then ``epoch`` (1 … epochs), or
+        ``step`` with `evaluate_every`. Variables ``loss`` and ``accuracy`` (averages over
+        the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
+        inference mode), and ``diverged``: from here on a loss was not finite. A diverged
+        network still has an accuracy, that of its last answers. NaN where a canceled
+        training did not get. Like Keras's, both losses contain the penalties of the model and
+        of the grid, and ``penalty`` says how much of ``val_loss`` that is, where there are any.
+        With `predict` also ``probability`` along ``point`` and ``class``.
+        With `diagnostics` also ``activation_mean`` and
+        ``activation_variance`` along ``layer``, ``gradient_norm`` and ``weight_norm`` along
+        ``weight``; NaN where a network has no such layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something about the grid, the data or the model, in one sentence.
+    NotImplementedError
+        An optimizer, one of its settings, or a constraint that cannot be trained this way.
+
+    Notes
+    -----
+    These numeric knobs change each training image anew at every step; 0 comes in from outside.
+    Samples are images (height, width) or (height, width, channels), or square ones as vectors.
+    Training scores are those on the changed images; validation and `predict` see none of it.
+    `augmented` shows what comes of some images.
+
+    - ``horizontal_flip``, ``vertical_flip``: probability of being mirrored, left to right or top to
+      bottom
+    - ``rotation``: most degrees, either way, about the center
+    - ``zoom``: magnified by 1 - zoom to 1 + zoom, about the center
+    - ``placement``: content (what is not 0) is moved, and never cut off; 1 to anywhere in the
+      image, 0.5 half as far toward each edge
+    - ``shift``: most pixels, whole ones, in each direction
+    - ``cutout``: side, in pixels, of a square of zeros with its center anywhere (DeVries & Taylor
+      2017)
+    - ``pixel_noise``: standard deviation of normal noise, added to every pixel
+    - ``mixup``: alpha of Beta(alpha, alpha), from which the share comes that an image and its label
+      keep when mixed with others of the batch (Zhang et al. 2018); 0 for none
+    - ``augment_probability`` (1): share of the images changed at all
+
+    Warns
+    -----
+    UserWarning
+        A model that TensorFlow cannot vectorize is trained run by run: same results, slower.
+    """
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'.")
+    axes, fixed, optimizers = grids.parse(grid, build_model, batch_size, optimizer)
+    groups = grids.structures(axes, fixed)
+    splits = checks.splits(data, sorted({run["seed"] for _, _, runs in groups for run in runs}))
+    samples = len(next(iter(splits.values())).x_train)
+    predict = checks.points(predict, next(iter(splits.values())))
+    per_epoch = [samples // knobs["batch_size"] for knobs, _, _ in groups]
+    chunks = _number_of_chunks(per_epoch, epochs, evaluate_every)
+    evaluate_every = evaluate_every and int(evaluate_every)
+    asked = {"batch_statistics": batch_statistics, "diagnostics": diagnostics}
+    structures = [(positions, Structure(
+        build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, chunk=evaluate_every or steps, dtype=dtype,
+        memory=max_memory, asked=asked, predict=predict))
+        for (knobs, positions, runs), steps in zip(groups, per_epoch, strict=True)]
+    asked["penalty"] = any(structure.penalized for _, structure in structures)   # then all report theirs
+
+    if len(optimizers) == 1:
+        fixed |= {knob: value for knob, value in structures[0][1].defaults.items() if fixed.get(knob, 0) is None}
+    time = "epoch" if evaluate_every is None else "step"
+    scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics + ["penalty"] * asked["penalty"]
+    results = _empty(scores, axes, fixed, {time: np.arange(1, chunks + 1) * (evaluate_every or 1)},
+                     _names_inside([structure for _, structure in structures]) if diagnostics else {})
+    if predict is not None:
+        classes = structures[0][1].model.output_shape[-1]
+        results["probability"] = ([*results.loss.dims, "point", "class"],
+                                  np.full((*results.loss.shape, len(predict), classes), np.nan))
+    results.attrs[f"{time}s"] = int(results[time][-1])   # what a partial result is a part of
+    record = _recorder(results, chunks)
+    if callback is None:
+        _train_freely(structures, chunks, record, _progress_bar(results.loss.size))
+        return results
+    for chunk, everyone in _train_in_step(structures, chunks, record, max_memory):
+        partial = results.isel({time: slice(chunk + 1)}) if everyone else results
+        if callback(partial):
+            return partial
+    return results
+
+
+def _train_freely(structures, chunks, record, bar):
+    """Train every block from beginning to end, the first ones while later structures are compiled."""
+    stop = threading.Event()
+
+    def train(structure, positions, scores):
+        for chunk in range(chunks):
+            if stop.is_set():
+                return
+            record(structure, positions, chunk, next(scores))
+            bar.update(len(positions))
+        scores.close()   # its weights are no longer needed
+
+    with bar, ThreadPoolExecutor(cores()) as threads:
+        try:
+            running = []
+            for positions, structure in structures:
+                structure.compile()
+                running += [threads.submit(train, structure, positions[members], scores)
+                            for members, scores in structure.blocks()]
+            for block in as_completed(running):
+                block.result()
+        finally:
+            stop.set()
+            threads.shutdown(cancel_futures=True)
+
+
+def _train_in_step(structures, chunks, record, memory):
+    """Train all blocks chunk by chunk, or as many at a time as the memory holds.
+
+    Yields ``(chunk, everyone)`` after each chunk; `everyone`: whether all runs got there.
+    """
+    parties, room = [], 0
+    for positions, structure in structures:
+        structure.compile()
+        for members, scores in structure.blocks():
+            needed = structure.size * structure.bytes_per_run()
+            if needed > room:
+                parties.append([])
+                room = memory
+            parties[-1].append((structure, positions[members], scores))
+            room -= needed
+    with ThreadPoolExecutor(cores()) as threads:
+        for party in parties:
+            for chunk in range(chunks):
+                for (structure, positions, _), scores in zip(
+                        party, threads.map(next, [scores for _, _, scores in party]), strict=True):
+                    record(structure, positions, chunk, scores)
+                yield chunk, len(parties) == 1
+            party.clear()
+
+
+def _recorder(results, chunks):
+    """A function that writes the scores of some runs into the results."""
+    runs = results.loss.size // chunks
+    flat = {name: results[name].values.reshape(runs, chunks, *results[name].shape[results.loss.ndim:])
+            for name in results}
+    inside = {name: results[name].dims[-1] for name in results if results[name].dims[-1] in ("layer", "weight")}
+    names = {dimension: results.indexes[dimension] for dimension in inside.values()}
+
+    def record(structure, positions, chunk, scores):
+        for name, values in scores.items():
+            if name not in inside:
+                flat[name][positions, chunk] = values
+            else:
+                dimension = inside[name]
+                columns = names[dimension].get_indexer(structure.inside[dimension])
+                flat[name][np.array(positions)[:, None], chunk, columns] = values
+        finite = np.isfinite(scores["loss"] + scores["val_loss"])
+        flat["diverged"][np.array(positions)[~finite], chunk:] = True
+
+    return record
+
+
+def _number_of_chunks(per_epoch, epochs, evaluate_every):
+    """How often all runs are validated; `per_epoch` holds the steps of each structure."""
+    for name, value in {"epochs": epochs, "evaluate_every": 1 if evaluate_every is None else evaluate_every}.items():
+        if not (isinstance(value, int | np.integer) and value > 0):
+            raise ValueError(f"{name} is {value!r}; expected a whole number from 1 up.")
+    if evaluate_every is None:
+        return epochs
+    if len(set(per_epoch)) > 1:
+        raise ValueError("evaluate_every counts steps, and the batch sizes of this grid differ in steps per "
+                         "epoch; call fit_many once for each batch_size.")
+    chunks = epochs * per_epoch[0] // evaluate_every
+    if not chunks:
+        raise ValueError(f"evaluate_every is {evaluate_every}, more than all steps of {epochs} epochs; "
+                         "choose fewer steps or more epochs.")
+    return chunks
+
+
+def _empty(scores, axes, fixed, time, inside):
+    """The result with all scores still NaN; `inside` holds the names along "layer" and "weight", if any."""
+    rows = axes.get(grids.COUPLED, [])
+    coordinates = {knob: np.arange(len(rows)) if knob == grids.COUPLED else _coordinate(values)
+                   for knob, values in axes.items()} | time
+    coupled = {knob: (grids.COUPLED, _coordinate([row[knob] for row in rows])) for knob in (rows[0] if rows else ())}
+    shape = [len(values) for values in coordinates.values()]
+    variables = {name: (list(coordinates), np.full(shape, np.nan)) for name in scores}
+    variables["diverged"] = (list(coordinates), np.zeros(shape, bool))
+    if inside:
+        from course_utils.training.diagnostics import DIMENSIONS
+
+        for name, dimension in DIMENSIONS.items():
+            variables[name] = ([*coordinates, dimension], np.full([*shape, len(inside[dimension])], np.nan))
+    return xr.Dataset(variables, coordinates | coupled | inside | {
+        knob: value for knob, value in fixed.items() if value is not None and np.ndim(value) == 0})
+
+
+def _coordinate(values):
+    """Values of a knob as a coordinate; tuples stay what they are."""
+    if not any(isinstance(value, tuple | list) for value in values):
+        return values
+    coordinate = np.empty(len(values), object)
+    coordinate[:] = values
+    return coordinate
+
+
+def _names_inside(structures):
+    """All layers and weights of the models, in their order: dict of the names along each dimension."""
+    return {dimension: list(dict.fromkeys(name for structure in structures for name in structure.inside[dimension]))
+            for dimension in ("layer", "weight")}
+
+
+def _progress_bar(total):
+    """A bar that appears after a second and leaves nothing behind; a unit is one chunk of one run."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc="training", delay=1, leave=False, bar_format="{desc} {percentage:3.0f}% |{bar}|",
+                disable=os.environ.get("TQDM_DISABLE") == "1")

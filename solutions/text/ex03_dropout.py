@@ -1,0 +1,420 @@
+# %% [markdown]
+# # Exercise 03: write dropout, ask it for doubt, find out when it pays
+#
+# You will
+#
+# - **write** dropout in NumPy, forward and backward;
+# - **build** a Keras network with dropout where it belongs;
+# - **measure** how uncertain a network is, and whether that uncertainty notices
+#   images that have been turned on their side;
+# - **find** out when dropout helps, with an interval;
+# - **referee** a curve with an ideal in its title.
+#
+# It takes about 90 minutes and builds on lecture 09. Replace each `...` by your
+# answer and run the check below it. A check prints one line:
+#
+# - `✓` your answer has every property it should have;
+# - `✗` a property is violated, and here is a hint;
+# - `·` no answer yet.
+#
+# There are many right ways to write each answer, and the checks accept them all.
+# If you are stuck, `hint("3.1")` gives a hint for question 3.1. Ask again for a
+# second one, and a third. When you are done, the button **Check my work** at the end
+# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+
+# %%
+from course_utils.checks.exercise import hint, progress
+
+# %% [markdown]
+# ## The layer that you will rebuild
+#
+# Here is what Keras does with two samples of eight ones, in training and at
+# inference. Run these two cells first, and the second one more than once.
+
+# %%
+import keras
+import numpy as np
+
+layer = keras.layers.Dropout(0.2, seed=1)
+
+# %%
+print("training\n", layer(np.ones((2, 8)), training=True).numpy())
+print("inference\n", layer(np.ones((2, 8)), training=False).numpy())
+
+# %% [markdown]
+# A unit is dropped or is not; what is kept has grown. Why to 1.25? And why does
+# nothing happen at inference?
+
+# %% [markdown]
+# ## 3.1 Inverted dropout
+#
+# In training, each unit of each sample is set to 0 with the probability `rate`, and
+# each is drawn on its own, whatever becomes of the others. What is kept is scaled such
+# that the *expected value* of every unit stays what it was, which is why inference
+# can leave everything alone. (The original paper scaled at inference instead; dropout
+# that scales in training is called inverted.)
+#
+# Draw from `rng`, a `numpy.random.Generator`, in any way you like. Return the mask
+# too: the backward pass will need it. Other than in lecture 09, the mask only says
+# *which* units are kept; it is not divided by anything. At inference all are kept.
+
+# %% question="3.1"
+def dropout(x, rate, rng, training):
+    """Inverted dropout.
+
+    x : (N, D);  rate : float in [0, 1);  rng : numpy.random.Generator
+    training : bool
+    returns out, mask : (N, D), (N, D); mask is True or 1 where a unit is kept
+    """
+    # BEGIN SOLUTION
+    if not training:
+        return x, np.ones(x.shape, bool)
+    mask = rng.random(x.shape) >= rate
+    return x * mask / (1 - rate), mask
+    # END SOLUTION
+
+# %% question="3.1" tags=["nbval-check-output"]
+from course_utils.checks import dropout as checks
+
+checks.forward(dropout)
+
+# %% [markdown]
+# This check has looked at two hundred of your masks: at the share that is dropped, and
+# at how the counts scatter over samples and units. *Which* units you drop is up to
+# chance. A check that compared your mask with one of its own would refuse every right
+# answer but one.
+
+# %% [markdown]
+# ## 3.2 Backward
+#
+# You are given $\partial L / \partial \text{out}$, called `dout`, and the mask that
+# the forward pass drew. What reaches `x`?
+
+# %% question="3.2"
+def dropout_backward(dout, mask, rate):
+    """Gradient of inverted dropout in training.
+
+    dout : (N, D);  mask : (N, D), bool, True where a unit was kept
+    rate : float in [0, 1)
+    returns dx : (N, D)
+    """
+    # BEGIN SOLUTION
+    return dout * mask / (1 - rate)
+    # END SOLUTION
+
+# %% question="3.2" tags=["nbval-check-output"]
+from course_utils.checks import dropout as checks
+
+checks.backward(dropout_backward)
+
+# %% [markdown]
+# ## 3.3 Where does it belong?
+#
+# Build a network for the digits: an input of 64 pixels, two hidden `Dense` layers of
+# 64 units with ReLU, and a softmax over ten classes. Each hidden layer passes its
+# activations through dropout; pixels and answers are left alone. Make it a
+# `keras.Sequential` or a functional model, and do not compile it; `fit_many` will see
+# to the training.
+#
+# Somebody who calls the trained network without a word about training should get the
+# same answer twice.
+
+# %% question="3.3"
+from keras import layers
+
+
+def build_model(dropout):
+    """A network for the digits.
+
+    dropout : float in [0, 1), the rate behind each hidden layer
+    returns a keras.Model, (None, 64) → (None, 10), not compiled
+    """
+    # BEGIN SOLUTION
+    stack = [keras.Input((64,))]
+    for _ in range(2):
+        stack += [layers.Dense(64, activation="relu",
+                               kernel_initializer="he_normal"),
+                  layers.Dropout(dropout)]
+    stack.append(layers.Dense(10, activation="softmax"))
+    return keras.Sequential(stack)
+    # END SOLUTION
+
+# %% question="3.3" tags=["nbval-check-output"]
+from course_utils.checks import dropout as checks
+
+checks.network(build_model)
+
+# %% [markdown]
+# ## 3.4 Does it know what it does not know?
+#
+# Leave dropout on at inference, and the network answers differently every time:
+# *Monte-Carlo dropout*. Average the probabilities of $T$ passes to
+# $\bar p_{nk}$, for image $n$ and class $k$. The **predictive entropy**
+#
+# $$H_n = -\sum_k \bar p_{nk} \ln \bar p_{nk}$$
+#
+# is 0 where all passes are sure of one and the same class, and $\ln 10$ where all ten
+# classes are as likely. Write `mc_dropout`.
+#
+# An uncertainty is worth something if it notices that an image is odd. Turn each
+# digit by 90°. Of all pairs of an upright and a turned image, also of different digits,
+# the share in which the turned one is the more uncertain (a tie counts half) is called
+# **AUROC**: 1 if always, 0.5 if it knows nothing. `sklearn.metrics.roc_auc_score`
+# computes it. Turn images of shape (N, 8, 8) with `np.rot90`, and mind its argument
+# `axes`.
+#
+# Other images would give another AUROC, so give its **interval** by a bootstrap: draw
+# N image *numbers* with replacement, and compute the AUROC of these images and their
+# turned twins. Do that 500 times or more; the 2.5 and 97.5 percentiles are
+# the ends of the 95 % interval. (The images are the same each time, so ask the network
+# for its uncertainties once, at the start.) Write `rotation_auroc`.
+
+# %% question="3.4"
+def mc_dropout(model, x, passes):
+    """Mean answer of a network with dropout on, and how uncertain it is.
+
+    model : keras.Model whose outputs are probabilities
+    x : (N, 64);  passes : int
+    returns mean, entropy : (N, K), (N,)
+    """
+    # BEGIN SOLUTION
+    mean = np.mean([model(x, training=True) for _ in range(passes)], axis=0)
+    # 0 · log 0 counts as 0.
+    return mean, -np.sum(mean * np.log(mean + 1e-12), axis=1)
+    # END SOLUTION
+
+
+def rotation_auroc(uncertainty, x, rng):
+    """How well an uncertainty tells images turned by 90° from upright ones.
+
+    uncertainty : function, images (M, 64) → (M,)
+    x : (N, 64), upright images of 8 × 8 pixels
+    rng : numpy.random.Generator
+    returns auroc, low, high : floats, with the ends of the 95 % interval
+    """
+    # BEGIN SOLUTION
+    turned = np.rot90(x.reshape(-1, 8, 8), axes=(1, 2)).reshape(-1, 64)
+    first, second = uncertainty(x), uncertainty(turned)[:, None]
+    wins = (second > first) + 0.5 * (second == first)   # for each pair
+    resampled = []
+    for _ in range(500):
+        drawn = rng.integers(0, len(x), len(x))
+        resampled.append(wins[np.ix_(drawn, drawn)].mean())
+    return wins.mean(), *np.percentile(resampled, [2.5, 97.5])
+    # END SOLUTION
+
+# %% question="3.4" tags=["nbval-check-output"]
+from course_utils.checks import dropout as checks
+
+checks.monte_carlo(mc_dropout, rotation_auroc)
+
+# %% [markdown]
+# Now for real networks. Predict first: which AUROC will Monte-Carlo dropout reach, and
+# which the entropy of one ordinary answer, with dropout off? The cell trains three
+# networks that differ in nothing but their seed.
+
+# %%
+from course_utils import datasets
+
+digits = datasets.digits(seed=0)
+
+
+def trained(seed):
+    keras.utils.set_random_seed(seed)
+    model = build_model(0.2)
+    model.compile(keras.optimizers.Adam(0.003),
+                  "sparse_categorical_crossentropy")
+    model.fit(digits.x_train, digits.y_train, batch_size=64, epochs=12,
+              verbose=0)
+    return model
+
+
+def one_answer(model, x):
+    p = model(x, training=False).numpy()
+    return -np.sum(p * np.log(p + 1e-12), axis=1)
+
+# %%
+from functools import partial
+
+ways = {"one answer": one_answer,
+        "30 passes": lambda model, x: mc_dropout(model, x, 30)[1]}
+net = build_model(0.2)
+answered = net and mc_dropout(net, digits.x_val[:2], 2) is not None
+for seed in range(3 if answered else 0):
+    model = trained(seed)
+    for name, entropy in ways.items():
+        found = rotation_auroc(partial(entropy, model), digits.x_val,
+                               np.random.default_rng(seed))
+        if found is not None:
+            print(f"seed {seed}, {name:10}: AUROC, low, high",
+                  *np.round(found, 2))
+
+# %% [markdown]
+# An AUROC near one half means that the network is hardly less sure of a digit that lies
+# on its side; below one half it is even surer of it (you have swapped nothing). Thirty
+# passes do better here than one answer, and are still far from what
+# the name “uncertainty” promises. A network has learned to doubt where *classes* are
+# alike; nobody has taught it what a digit is.
+#
+# Now compare the seeds. An interval from a bootstrap over images speaks about other
+# images and *this* network. Does it contain what the same recipe gave with another
+# seed? For a claim about the recipe you need many trainings: lecture 09 has ten.
+
+# %% [markdown]
+# ## 3.5 When does it help?
+#
+# Now the experiment. The arms are no dropout and a rate of your choice; the condition
+# is the share of training labels that are wrong. Each arm deserves the learning rate
+# that suits *it*, so some seeds choose, and others measure:
+#
+# 1. take the accuracy in the last epoch;
+# 2. at each label noise, give each arm the learning rate with the best mean over the
+#    seeds in `tuning`;
+# 3. on all *other* seeds take the difference, with dropout minus without, seed by
+#    seed, and its 95 % interval. `stats.paired_difference` does that.
+#
+# Write it as `dropout_gain`. Then run `fit_many` with your network for some twenty
+# epochs: two values of `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or
+# more; three learning rates or more, about 0.1; the seeds of `tuning` and ten others.
+# (`dropout` and `label_noise` are knobs of `fit_many` itself; all these networks share
+# one compiled program.) Last, say where dropout helps: list in `helps` the shares of
+# wrong labels at which the *whole* interval lies above 0, like `helps = [0.3]`. An
+# empty list is an answer too.
+#
+# Predict first: on which of your label noises will it help, and by how many points?
+# The check looks at all three answers together.
+
+# %% question="3.5"
+from course_utils import fit_many, stats
+
+tuning = [90, 91, 92]
+
+
+def dropout_gain(runs, tuning):
+    """Accuracy gained by dropout, each arm at its own best learning rate.
+
+    runs : xarray.Dataset with val_accuracy, of dimensions learning_rate,
+        label_noise, dropout (two values, 0 first), seed and epoch
+    tuning : list of int, the seeds that choose
+    returns mean, low, high : one number each per label noise
+    """
+    # BEGIN SOLUTION
+    final = runs.val_accuracy.isel(epoch=-1)
+    chooses = final.seed.isin(tuning)
+    best = final.sel(seed=chooses).mean("seed").idxmax("learning_rate")
+    measured = final.sel(seed=~chooses).sel(learning_rate=best)
+    gain = stats.paired_difference(measured, "dropout",
+                                   between=tuple(runs.dropout.values))
+    return gain["mean"], gain["low"], gain["high"]
+    # END SOLUTION
+
+
+# BEGIN SOLUTION: runs, helps
+runs = fit_many(build_model, digits, epochs=16, grid={
+    "learning_rate": [0.03, 0.1, 0.3], "label_noise": [0.0, 0.2, 0.4],
+    "dropout": [0.0, 0.2], "seed": [*tuning, *range(12)]})
+
+mean, low, high = dropout_gain(runs, tuning)
+for row in zip(runs.label_noise.values, mean, low, high, strict=True):
+    print("label noise {:.1f}: {:+.3f} [{:+.3f}, {:+.3f}]".format(
+        *map(float, row)))
+helps = runs.label_noise.values[np.asarray(low) > 0]
+# END SOLUTION
+
+# %% question="3.5" tags=["nbval-check-output"]
+from course_utils.checks import dropout as checks
+
+checks.gain(dropout_gain, runs, tuning, helps)
+
+# %% [markdown]
+# Compare with what you predicted. Where the interval contains 0, nothing is shown in
+# either direction; *no effect* would be a claim of its own. You may find a small gain
+# even without wrong labels, as our solution does, while lecture 09 finds none. There
+# three tuning seeds, looking at one last epoch, gave the two arms different learning
+# rates; the lecture has four tuning seeds, other rates to choose from, and averages
+# over the last epochs. An interval over the measuring seeds does not cover the luck of
+# that choice. And mind what was fixed: one width, one rate, one length of training, one
+# data set.
+
+# %% [markdown]
+# ## 3.6 You are the referee
+#
+# A manuscript arrives. Its figure is the one below, and this is its text:
+#
+# > *We trained a network on 200 digits, 30 % of them with a wrong label, at six
+# > dropout rates, always from the same random seed. So that equally many units stay
+# > active, the hidden layers have 64 / (1 − rate) units. The learning rate was 0.1,
+# > the best one without dropout. Test accuracy was taken as usual, with dropout
+# > switched off.*
+
+# %%
+from course_utils import plots
+
+rates = [0.0, 0.2, 0.4, 0.6, 0.8, 0.9]
+accuracies = {"test": [0.781, 0.802, 0.796, 0.811, 0.807, 0.818],
+              "training": [0.998, 0.962, 0.905, 0.824, 0.731, 0.672]}
+ax = plots.axes()
+for name, values in accuracies.items():
+    ax.plot(rates, values, label=name)
+ax.set(xlabel="dropout rate", ylabel="accuracy", ylim=(0.6, 1.02))
+ax.set_title("The ideal dropout rate of networks is 0.9")
+_ = ax.legend()
+
+# %% [markdown]
+# Your fellow referees object as follows. Which of them are right?
+#
+# - **a.** There is one run at each rate. Nobody can tell how much of the differences
+#   another seed would leave.
+# - **b.** All six runs start from the same seed. They should have been given
+#   different ones, so that the runs are independent.
+# - **c.** With the rate the width of the layers changes too. However good the reason
+#   for that, what is shown may be the effect of the width.
+# - **d.** Test accuracy was taken with dropout switched off. A network that was
+#   trained with dropout has to be tested with it.
+# - **e.** The learning rate is the best one without dropout. At other rates another
+#   one might be better, and the order might change.
+# - **f.** Test accuracy exceeds training accuracy at high rates. That is impossible,
+#   so there must be a mistake in the program.
+# - **g.** The best rate is the largest that was tried. Where accuracy falls again, and
+#   so where an ideal might lie, nobody has seen.
+# - **h.** At rate 0.9 what is kept is multiplied by ten. The network wins because its
+#   activations are ten times as large.
+# - **i.** The title claims something about networks. Shown is one network on one
+#   data set.
+#
+# Collect the letters of those who are right, like `flaws = {"x", "y"}`.
+
+# %% question="3.6"
+# BEGIN SOLUTION: flaws
+flaws = {
+    "a",  # the last step of the curve may be luck
+    "c",  # two things changed at once: the rate and the width
+    "e",  # each arm deserves the learning rate that is best for it
+    "g",  # a best value at the edge of a range is no optimum
+    "i",  # one network, one data set, and a sentence about all of them
+}
+# b: other seeds would only add to the scatter; more of them at each rate are missing.
+# d: dropout is for training; the whole network is what will be used.
+# f: training accuracy is taken with units missing, and on wrong labels.
+# h: the factor ten is what keeps the expected value where it was.
+# END SOLUTION
+
+# %% question="3.6" tags=["nbval-check-output"]
+from course_utils.checks import dropout as checks
+
+checks.referee(flaws)
+
+# %% [markdown]
+# ## Done?
+#
+# Press the button. If all six lines begin with `✓`, you have written dropout, you know
+# what its doubt is worth, and when it pays. (`course check 3` in a terminal does the
+# same.)
+
+# %%
+progress()
+
+# %% [markdown]
+# **To go on.** Give the manuscript what it lacks: ten seeds, the same width at every
+# rate, a learning rate for each, and rates beyond 0.9. Where does the curve turn? And
+# repeat 3.5 with a network half as wide: does dropout still help?

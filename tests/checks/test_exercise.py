@@ -1,0 +1,267 @@
+"""Hints, progress, and a fresh start: what an exercise offers beside its checks."""
+
+import json
+import threading
+import time
+
+import nbformat
+import pytest
+
+from course_utils import checks
+from course_utils.checks import exercise, progress
+from course_utils.checks import learning_curves as lc
+from course_utils.tools import build, cli, judging, reset
+from tests.helpers.sentences import is_one_sentence
+
+
+@pytest.fixture
+def at_work(tmp_path, monkeypatch):
+    """A learner's kernel, its notebook and its own file of progress."""
+    notebook = tmp_path / "ex01_learning_curves.ipynb"
+    notebook.write_bytes((checks.PRISTINE / notebook.name).read_bytes())
+    monkeypatch.setenv(progress.SESSION, str(notebook))
+    monkeypatch.setattr(exercise, "_revealed", type(exercise._revealed)())
+    return notebook
+
+
+# Hints
+
+
+def test_every_question_has_three_hints_and_the_last_names_a_section_that_is_there():
+    sections = {twin.stem[:2]: [line.lstrip("# ") for cell in build.read(twin).cells if cell.cell_type == "markdown"
+                                for line in cell.source.splitlines() if line.startswith("##")]
+                for twin in build.twins()}
+    questions = [number for numbers in exercise.titles().values() for number in numbers]
+    assert list(exercise.hints()) == questions
+    for number, hints in exercise.hints().items():
+        assert len(hints) == 3
+        assert len(set(hints)) == 3
+        lecture, section = hints[-1].rsplit("(Lecture ", 1)[1].removesuffix("”.)").split(", “", 1)
+        assert section in sections[lecture], (number, lecture, section)
+
+
+def test_hints_are_revealed_one_by_one(capsys, at_work):
+    said = []
+    for _ in range(4):
+        exercise.hint("1.3")
+        said.append(capsys.readouterr().out.splitlines())
+    assert [len(lines) for lines in said] == [1, 2, 3, 3]
+    assert said[2][:2] == said[1]
+    assert said[2][2].startswith("Hint 3 of 3: ")
+    exercise.hint("1.4")
+    assert capsys.readouterr().out.startswith("Hint 1 of 3: The effect is what matters")
+
+
+def test_a_hint_for_no_question_is_one_sentence(capsys, at_work):
+    exercise.hint("9.9")
+    assert capsys.readouterr().out.startswith("There is no question 9.9; there are 1.1, 1.2, ")
+
+
+# Progress
+
+
+def test_a_check_is_noted_where_a_learner_works(capsys, at_work):
+    lc.referee({"a", "c", "d", "f"})
+    lc.referee({"a"})
+    noted = progress.recall()["1.7"]["line"]
+    assert noted == capsys.readouterr().out.splitlines()[-1]
+    assert noted.startswith("✗ 1.7")
+
+
+def test_nothing_is_noted_where_nobody_works(capsys, at_work, monkeypatch):
+    monkeypatch.delenv(progress.SESSION)
+    lc.referee({"a", "c", "d", "f"})
+    assert not (at_work.parent / progress.NAME).exists()
+    exercise.progress()._ipython_display_()
+    assert capsys.readouterr().out.endswith("Open this notebook in JupyterLab to see your progress.\n")
+
+
+def test_progress_counts_what_is_done_over_all_exercises(at_work):
+    progress.remember({"1.1": "✓ 1.1 fine", "1.2": "✗ 1.2 <b>no</b>: a hint", "2.1": "✓ 2.1 fine"})
+    shown = exercise.progress()
+    assert repr(shown).splitlines()[:2] == ["ex01_learning_curves: 1 of 7 done",
+                                            "ex02_batch_normalization: 1 of 13 done"]
+    table = shown.table()
+    assert "✗ 1.2 &lt;b&gt;no&lt;/b&gt;: a hint" in table   # of the exercise at hand, with its hint
+    assert "✗&nbsp;1.2" in table
+    assert "·&nbsp;2.13" in table
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"1.1": 3}', b"\xff\xfe", b'{"1.1": {"line": "?"}}'])
+def test_a_broken_file_of_progress_is_an_empty_one(content, at_work):
+    progress.file().write_bytes(content)
+    assert progress.recall() == {}
+    progress.remember({"1.1": "✓ 1.1 fine"})
+    assert list(progress.recall()) == ["1.1"]
+
+
+def test_a_folder_that_cannot_be_written_to_only_costs_the_progress(capsys, at_work, monkeypatch):
+    monkeypatch.setenv(progress.SESSION, str(at_work.parent / "gone" / at_work.name))
+    lc.referee({"a", "c", "d", "f"})
+    assert capsys.readouterr().out.startswith("✓ 1.7")
+
+
+def test_deleting_the_progress_loses_nothing_else(at_work):
+    before = at_work.read_bytes()
+    progress.remember({"1.1": "✓ 1.1 fine"})
+    progress.file().unlink()
+    assert progress.recall() == {}
+    assert at_work.read_bytes() == before
+
+
+# The button
+
+
+class Lab:
+    """Stands for ipylab: saves by writing the file anew, or does not."""
+
+    def __init__(self, save):
+        self.commands, self.execute = self, save
+
+
+def pressed(saves=True):
+    shown = exercise.progress()
+    shown._widget()
+    shown._lab = Lab(lambda command: saves and shown.notebook.write_bytes(shown.notebook.read_bytes()))
+    shown.check()
+    assert shown._button.disabled or not shown.thread.is_alive()
+    shown.check()   # a second click does nothing
+    shown.thread.join(60)
+    assert not shown._button.disabled
+    return shown
+
+
+def test_the_button_saves_judges_and_notes(at_work, monkeypatch):
+    def check(path, progress):
+        assert path == at_work
+        progress(0.5)
+        return [judging.Verdict("✓ 1.1 fine", True), judging.Verdict("✗ 1.2 no: hint", False),
+                judging.Verdict("✗ cell 4 stops with ValueError: <x>", False, False)]
+
+    monkeypatch.setattr(judging, "check", check)
+    shown = pressed()
+    assert "1 of 2 checks passed." in shown._said.value
+    assert "stops with ValueError: &lt;x&gt;" in shown._said.value
+    assert "✗&nbsp;1.2" in shown._table.value
+    assert progress.recall()["1.1"]["line"] == "✓ 1.1 fine"
+
+
+def test_the_button_says_when_nothing_was_saved(at_work, monkeypatch):
+    monkeypatch.setattr(exercise, "SAVING", 0.1)
+    monkeypatch.setattr(judging, "check", lambda path, progress: [judging.Verdict("✓ 1.1 fine", True)])
+    assert "judged is the notebook as it was saved last" in pressed(saves=False)._said.value
+
+
+def written_in_halves(shown, said, pause):
+    """A lab that writes the notebook as Jupyter writes a large one, and a widget that notes what it says."""
+    def write():
+        content = shown.notebook.read_bytes()
+        with open(shown.notebook, "wb", buffering=0) as file:
+            file.write(content[:len(content) // 2])
+            time.sleep(pause)
+            file.write(content[len(content) // 2:])
+
+    shown._widget()
+    shown._lab = Lab(lambda command: threading.Thread(target=write).start())
+    shown._said.observe(lambda change: said.append(change["new"]), "value")
+
+
+def test_the_button_waits_while_the_notebook_is_being_written(at_work, monkeypatch):
+    def check(path, progress):
+        judging.read(path)
+        return [judging.Verdict("✓ 1.1 fine", True)]
+
+    monkeypatch.setattr(judging, "check", check)
+    shown, said = exercise.progress(), []
+    written_in_halves(shown, said, pause=0.5)
+    shown.check()
+    shown.thread.join(60)
+    assert "Waiting for JupyterLab to finish saving …" in said[1]
+    assert "1 of 1 checks passed." in said[-1]
+
+
+def test_a_notebook_that_is_never_whole_is_one_sentence(at_work, monkeypatch):
+    monkeypatch.setattr(exercise, "WRITING", 0.2)
+    shown, said = exercise.progress(), []
+    written_in_halves(shown, said, pause=2)
+    shown.check()
+    shown.thread.join(60)
+    sentence = said[-1].removeprefix("<p>").removesuffix("</p>")
+    assert is_one_sentence(sentence), sentence
+    assert "press Ctrl+S" in sentence
+
+
+def test_a_failing_judge_is_a_sentence(at_work, monkeypatch):
+    monkeypatch.setattr(judging, "check", lambda path, progress: 1 / 0)
+    assert "This notebook could not be judged: division by zero" in pressed()._said.value
+
+
+def test_outside_an_exercise_there_is_no_button(at_work, monkeypatch, tmp_path):
+    other = tmp_path / "my notes.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), other)
+    monkeypatch.setenv(progress.SESSION, str(other))
+    monkeypatch.setattr(exercise.Progress, "_widget", lambda self: pytest.fail("a button"))
+    exercise.progress()._ipython_display_()
+
+
+def test_checking_tells_how_far_it_is(tmp_path):
+    path = tmp_path / "ex02_batch_normalization.ipynb"
+    path.write_bytes((checks.PRISTINE / path.name).read_bytes())
+    notebook = nbformat.read(path, 4)
+    notebook.cells = notebook.cells[:2]   # no answers: only the checks run
+    nbformat.write(notebook, path)
+    shares = []
+    assert len(judging.check(path, progress=shares.append)) == 13
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] <= 1
+
+
+# A fresh start
+
+
+def test_reset_moves_the_learners_copy_aside_and_restores_the_exercise(tmp_path):
+    mine = tmp_path / "exercises" / "ex02_batch_normalization.ipynb"
+    mine.parent.mkdir()
+    mine.write_bytes(b"my work, however broken")
+    backup = reset.reset("2", tmp_path)
+    assert backup.read_bytes() == b"my work, however broken"
+    assert backup.parent == mine.parent / "backup"
+    assert build.is_pristine(mine)
+    assert nbformat.read(mine, 4) == nbformat.read(checks.PRISTINE / mine.name, 4)
+
+
+def test_reset_brings_back_a_deleted_exercise(tmp_path):
+    assert reset.reset("01", tmp_path) is None
+    assert build.is_pristine(tmp_path / "exercises" / "ex01_learning_curves.ipynb")
+
+
+@pytest.mark.parametrize(("name", "message"), [("9", "No exercise begins with 9"), ("0", "Several exercises begin")])
+def test_reset_of_no_exercise_is_one_sentence(name, message, tmp_path, capsys):
+    with pytest.raises(ValueError, match=message):
+        reset.reset(name, tmp_path)
+    assert cli.main(["reset", name]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_pristine_exercises_are_those_of_the_solutions():
+    for twin in build.solutions():
+        stored = json.loads((checks.PRISTINE / f"{twin.stem}.ipynb").read_text(encoding="utf-8"))
+        assert stored == json.loads(nbformat.writes(build.exercise(twin)))
+
+
+@pytest.mark.parametrize("number", [2.10, 2, None])
+def test_a_question_without_quotes_is_one_sentence_and_no_hint(number, capsys, at_work):
+    exercise.hint(number)
+    assert capsys.readouterr().out == 'Write the number of the question in quotes, as in hint("2.10").\n'
+    assert not exercise._revealed
+
+
+def test_a_hint_without_a_number_is_one_sentence(capsys, at_work):
+    exercise.hint()
+    assert capsys.readouterr().out == 'Write the number of the question in quotes, as in hint("2.10").\n'
+
+
+def test_the_command_says_which_exercise_was_reset(monkeypatch, capsys):
+    monkeypatch.setattr(reset, "reset", lambda name: None)
+    assert cli.main(["reset", "2"]) == 0
+    assert capsys.readouterr().out == "ex02_batch_normalization is as it was at first.\n"

@@ -1,0 +1,202 @@
+"""What all labs share, without a browser: controls, the threads behind them, the sentence."""
+
+import subprocess
+import sys
+import threading
+import time
+import types
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+
+from course_utils import labs
+from course_utils.labs import base, controls
+from tests.helpers.lab_states import PNG
+from tests.helpers.sentences import refused
+from tests.labs.test_batch_norm import results
+
+# `labs.batch_norm` is the lab itself, so its module has to be asked for.
+batch_norm = sys.modules[labs.batch_norm.__module__]
+
+
+@pytest.fixture
+def without_training(monkeypatch):
+    """The batch-norm lab, its training replaced by a moment's wait per epoch."""
+    calls = []
+
+    def compute(self, state, report):
+        calls.append(state)
+        for epoch in range(1, batch_norm.EPOCHS + 1):
+            partial = results(state).isel(epoch=slice(epoch))
+            time.sleep(0.003)
+            if report(partial):
+                return partial
+        return partial
+
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
+    return calls
+
+
+def test_twenty_quick_changes_train_the_last_state_and_skip_most_others(without_training):
+    lab = labs.batch_norm()
+    lab.wait(10)
+    del without_training[:]
+    for rate in np.logspace(-3, 1, 20):
+        lab._widgets["learning_rate"].value = float(f"{rate:.4g}")
+    assert lab.wait(10)
+    assert without_training[-1]["learning_rate"] == 10.0
+    assert len(without_training) < 20
+    assert lab.state == without_training[-1]
+
+
+def test_stop_keeps_the_picture_and_says_so(monkeypatch):
+    begun = threading.Event()
+
+    def endless(self, state, report):
+        partial = results(state).isel(epoch=slice(2))
+        while not report(partial):
+            begun.set()
+            time.sleep(0.01)
+        return partial
+
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", endless)
+    lab = labs.batch_norm()
+    assert begun.wait(10)
+    assert not lab.wait(0.1)
+    lab._stop.click()
+    assert lab.wait(10)
+    assert lab._text.startswith("Stopped early. Validation accuracy after 2 epochs")
+    assert bytes(lab._image.value).startswith(PNG)
+
+
+def test_the_sentence_is_what_the_picture_is_called_here_and_where_it_is_stored(monkeypatch, without_training):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda what, **given: shown.append((what, given)))
+    lab = labs.batch_norm()
+    lab._ipython_display_()
+    assert lab._image.tooltip == lab._text != ""
+    assert lab._image.get_state()["description"] == ""   # else JupyterLab would not take the tooltip
+    stored, given = shown[-1]
+    assert stored["text/plain"] == f"{lab.call()}\n{lab._text}"
+    assert given["metadata"] == {"image/png": {"alt": lab._text}}
+
+
+def test_a_failing_computation_is_a_sentence_and_the_lab_lives_on(monkeypatch, without_training):
+    lab = labs.batch_norm()
+    lab.wait(10)
+    working = batch_norm.BatchNormLab.compute
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", lambda *_: 1 / 0)
+    lab._widgets["learning_rate"].value = 1.0
+    assert lab.wait(10)
+    assert lab._text == "This state could not be computed: ZeroDivisionError: division by zero"
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", working)
+    lab._widgets["learning_rate"].value = 0.5
+    assert lab.wait(10)
+    assert lab._text.startswith("Validation accuracy")
+
+
+def test_a_new_structure_says_that_it_compiles(monkeypatch, without_training):
+    said = []
+    monkeypatch.setattr(base.Lab, "_say", lambda self, text: said.append(text))
+    lab = labs.batch_norm()
+    lab.wait(10)
+    lab._widgets["learning_rate"].value = 1.0
+    lab.wait(10)
+    lab._widgets["depth"].value = 2
+    lab.wait(10)
+    assert [text.split()[0] for text in said[::2]] == ["Compiling", "Training", "Compiling"]
+
+
+@pytest.mark.parametrize("name", labs.__all__)
+def test_only_labs_that_compile_nothing_do_not_speak_of_it(name, monkeypatch):
+    said, compiled = [], []
+    monkeypatch.setattr(base.Lab, "_say", lambda self, text: said.append(text))
+    monkeypatch.setattr(base.Lab, "_picture", lambda self, state, runs: (b"", ""))
+    for program in ("program.compile_program", "fine_tune._program"):
+        monkeypatch.setattr(f"course_utils.training.{program}", lambda *_, **__: compiled.append(1) or 1 / 0)
+    getattr(labs, name)().wait(60)
+    assert said[0].endswith("…")
+    assert said[0].startswith("Compiling") or not compiled
+
+
+@pytest.mark.parametrize(("state", "message"), [
+    ({"learning_rat": 1}, "has no control 'learning_rat'; it has learning_rate, "),
+    ({"learning_rate": 100}, "learning_rate is 100; expected a number from 0.001 to 10"),
+    ({"learning_rate": "fast"}, "expected a number"), ({"batch_norm": "yes"}, "expected True or False"),
+    ({"depth": 5}, r"depth is 5; expected one of 1, 2, 3, 4, 6"), ({"label_noise": -0.1}, "expected a number from 0")])
+def test_a_wrong_state_is_one_sentence(state, message):
+    with refused(ValueError, match=message):
+        labs.batch_norm(**state)
+
+
+@pytest.mark.parametrize("lab", [getattr(labs, name) for name in labs.__all__], ids=labs.__all__)
+def test_every_control_has_a_label_and_waits_for_the_release(lab, monkeypatch):
+    monkeypatch.setattr(lab, "compute", lambda *_: 1 / 0)   # the controls are there all the same
+    opened = lab()
+    assert opened.name in labs.__all__
+    opened.wait(10)
+    for name, control in lab.controls.items():
+        widget = opened._widgets[name]
+        assert widget.description == control.label
+        assert not getattr(widget, "continuous_update", False)
+        assert control.check(control.default) is None
+        assert all(control.check(example) is None for example in control.examples)
+    assert len({control.label for control in lab.controls.values()}) == len(lab.controls)
+
+
+def test_a_log_slider_spans_what_it_says():
+    slider = controls.log_uniform("rate", 0.1, low=1e-3, high=10.0).make(0.1)
+    assert isinstance(slider, widgets.FloatLogSlider)
+    assert (slider.base**slider.min, slider.base**slider.max) == pytest.approx((1e-3, 10.0))
+
+
+CHANGES = """
+import sys, threading
+import psutil
+from course_utils import labs
+
+sys.modules[labs.batch_norm.__module__].EPOCHS = 1
+lab = labs.batch_norm()
+lab.wait(120)
+sizes = []
+for change in range(300):
+    lab._widgets["learning_rate"].value = [0.01, 0.1, 1.0][change % 3]
+    assert lab.wait(60)
+    if change in (99, 299):
+        sizes += [psutil.Process().memory_info().rss, threading.active_count()]
+print(*sizes)
+"""
+
+
+@pytest.mark.slow
+def test_300_changes_grow_neither_memory_nor_threads():
+    # In a process of its own: what a thousand other tests left behind moves by more than a lab may.
+    done = subprocess.run([sys.executable, "-c", CHANGES], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    early, threads, late, threads_late = map(int, done.stdout.split())
+    assert threads_late <= threads
+    assert late - early < 20e6   # bytes; 200 leaked pictures alone would be more
+
+
+def test_where_drawing_is_slow_fewer_partial_pictures_are_drawn(monkeypatch):
+    now, pictures = [0.0], []
+
+    def compute(self, state, report):
+        for epoch in range(1, batch_norm.EPOCHS):
+            now[0] += 3.0   # a chunk takes three seconds, a picture two
+            report(results(state).isel(epoch=slice(epoch)))
+        return results(state)
+
+    def picture(self, state, runs):
+        now[0] += 2.0
+        pictures.append(runs)
+        return PNG, "A sentence."
+
+    monkeypatch.setattr(base, "time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
+    monkeypatch.setattr(batch_norm.BatchNormLab, "_picture", picture)
+    assert labs.batch_norm().wait(10)
+    *partial, _ = pictures
+    assert len(partial) >= 2
+    assert 2.0 * len(partial) < 0.25 * now[0]

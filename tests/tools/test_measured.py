@@ -1,0 +1,115 @@
+"""What was measured is told where learners look first: README and welcome page say it, and show it."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from course_utils import claims
+from course_utils.tools import build, measured, pages
+
+README = (build.HOME / "README.md").read_text(encoding="utf-8")
+WELCOME = (build.HOME / "notebooks" / "text" / "00_welcome.py").read_text(encoding="utf-8")
+PARTS = re.compile(r"<!-- (\w+): .*?-->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", pages.generated(), ids=lambda page: page.stem)
+def test_a_page_quotes_the_last_measurements(page):
+    text = page.read_text(encoding="utf-8")
+    assert pages.render(text) == text, "run `course build 00`"
+    emptied = PARTS.sub(lambda part: part[0].replace(part[2], "old\n" + "# " * (page.suffix == ".py")), text)
+    assert emptied != text
+    assert pages.render(emptied) == text
+
+
+def test_the_readme_has_all_parts_and_each_says_something():
+    parts = dict(PARTS.findall(README))
+    assert set(parts) == {"claim", "famous", "verdicts", "syllabus", "ledger", "costs", "benchmarks"}
+    assert "| 07 | “Batch norm allows much higher learning rates.”" in parts["ledger"]
+    assert "faster than a loop of model.fit" in parts["benchmarks"]
+    assert parts["famous"].count("\n| 0") + parts["famous"].count("\n| 1") == len(claims.FAMOUS)
+
+
+def test_every_notebook_has_its_time_and_every_lecture_its_line():
+    everything = [twin.stem for twin in build.twins()]
+    assert list(measured.costs()["seconds"]) == everything, "run `make bench-notebooks`"
+    assert set(measured.costs()["slower"]) <= set(everything)   # who adds a lecture need not have two machines
+    rows = pages.syllabus("notebooks/", "exercises/").splitlines()[2:]
+    assert len(rows) == len(everything) - 1   # the welcome page is none
+    for row in rows:
+        assert re.fullmatch(r"\| \[..\]\(\S+\) \| [^|]+ \| \d+ min \| \d+( to \d+)? s \| .*\|", row)
+        for place in re.findall(r"\]\(([^)]+)\)", row):
+            assert (build.HOME / place).exists()
+    assert sum("exercises/" in row for row in rows) == 13
+
+
+def test_the_costs_say_what_is_over_its_limit(monkeypatch):
+    found = {"cores": 2, "seconds": {"00_a": 20.0, "01_b": 66.0}, "slower": {"00_a": 90.0},
+             "import": {"package": 0.002, "labs": 1.5}, "megabytes": {"own": 427, "shared": 435}}
+    monkeypatch.setattr(measured, "costs", lambda: found)
+    table = measured.cost_table()
+    assert "| the slowest notebook (01), from top to bottom | 66 s | 60 s, missed by 10 % |" in table
+    assert ("| the slowest notebook (00), from top to bottom, on a slower machine | 90 s | 60 s, missed by 50 % |"
+            in table)
+    assert "| `import course_utils` | 0.002 s | 0.5 s |" in table
+    assert "| memory of a kernel with a lab open | 427 MB | 700 MB |" in table
+
+
+def test_the_verdicts_count_every_claim_once():
+    columns = list(zip(*claims.summary().rows, strict=True))
+    for column in columns[1:]:
+        assert sum(map(int, column)) == len(claims.all_claims())
+    told = [found["digits"]["verdict"] for found in claims.results().values()]
+    assert [int(count) for count in columns[1]] == [told.count(name.split(maxsplit=1)[1]) for name in columns[0]]
+
+
+def test_keeping_a_measurement_leaves_the_others(tmp_path):
+    path = tmp_path / "costs.json"
+    measured.keep(path, {"cores": 2, "seconds": {"00": 1.0}})
+    measured.keep(path, {"seconds": {"00": 2.0}})
+    assert measured._read(path) == {"cores": 2, "seconds": {"00": 2.0}}
+
+
+def test_the_picture_of_a_claim_is_that_of_its_last_results():
+    figure = claims.picture(claims.FAMOUS[0]).figure
+    assert "ten times faster?\nMeasured: " in figure.axes[0].get_title(loc="left")
+    with Image.open(pages.PICTURES / "claim.png") as picture:
+        assert f"![{picture.info['Description']}]" in README, "run `make picture`"
+
+
+def test_the_lab_moves_and_has_a_still_picture():
+    film = pages.PICTURES / "lab.webp"
+    assert film.stat().st_size <= 600_000
+    with Image.open(film) as moving, Image.open(pages.PICTURES / "lab.png") as still:
+        assert moving.is_animated
+        assert moving.n_frames >= 5
+        assert moving.info["loop"] == 0   # for ever
+        assert moving.width >= 800
+        assert moving.size == still.size
+        shots = []
+        for frame in range(moving.n_frames):
+            moving.seek(frame)
+            shots.append(moving.convert("RGB").tobytes())
+    assert len(set(shots)) > 4   # not one picture again and again
+
+
+@pytest.mark.parametrize(("text", "folder"), [(README, build.HOME), (WELCOME, build.HOME / "notebooks")],
+                         ids=["README", "welcome"])
+def test_every_picture_is_there_and_has_words(text, folder):
+    pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", text)
+    pictures += [(re.search(r'alt="([^"]*)"', tag)[1], re.search(r'src="([^"]*)"', tag)[1])
+                 for tag in re.findall(r"<img [^>]*>", text)]
+    assert {place.rsplit("/")[-1] for _, place in pictures} >= {"lab.webp"}
+    for words, place in [*pictures, *(("for print", one) for one in re.findall(r'srcset="([^"]*)"', text))]:
+        assert (folder / place).exists()
+        assert words
+
+
+def test_those_who_dislike_motion_see_the_still_picture():
+    assert '<source media="(prefers-reduced-motion: reduce)" srcset="notebooks/pictures/lab.png">' in README
+
+
+@pytest.mark.parametrize("target", re.findall(r"make ([a-z-]+)", README))
+def test_every_command_of_the_readme_is_there(target):
+    rules = (build.HOME / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}:", rules, re.MULTILINE)
