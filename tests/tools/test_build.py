@@ -153,7 +153,8 @@ def test_a_solution_that_fails_its_own_check_is_one_sentence(monkeypatch, capsys
 @pytest.mark.notebooks
 def test_the_example_in_contributing_becomes_a_lecture(tmp_path):
     example = (build.HOME / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    [twin], [quiz] = (re.findall(rf"^```{kind}\n(.*?)^```", example, re.DOTALL | re.MULTILINE) for kind in ("python", "toml"))
+    [twin], [quiz] = (re.findall(rf"^```{kind}\n(.*?)^```", example, re.DOTALL | re.MULTILINE)
+                      for kind in ("python", "toml"))
     for name in ("course_utils", "notebooks"):
         shutil.copytree(build.HOME / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
     shutil.copy(build.HOME / "README.md", tmp_path)
