@@ -1,9 +1,9 @@
 """Checks of the exercises: properties of an answer, judged on inputs it has never seen.
 
-One module for each exercise or part of one. A check prints one line and never raises: ✓, ✗ with
-the property that is violated and a hint, or · while there is no answer. ``keys/`` holds, for each
-exercise, its check cells with the lines they print for a right answer, and its hints, but no
-answers; ``pristine/`` the exercises as they were built.
+There is one module for each exercise or part of one; `shared` holds what several of them need. A check
+prints one line and never raises: ✓, ✗ with the property that is violated and a hint, or · while there is no
+answer. ``keys/`` holds, for each exercise, its check cells with the lines they print for a right answer, and
+its hints, but no answers; ``pristine/`` holds the exercises as they were built.
 """
 
 import contextlib
@@ -32,18 +32,10 @@ class Unanswered(Exception):
 
 
 def check(number, title):
-    """Make a check of a function that raises `Violated` or `Unanswered`, or returns.
+    """Make ``check(*answers)``, which prints one line, of ``judge(*answers, rng)``.
 
-    Parameters
-    ----------
-    number : str
-        Of the question, e.g. ``"2.1"``.
-    title : str
-        What a right answer does.
-
-    Returns
-    -------
-    decorator of ``judge(*answers, rng)``, giving ``check(*answers)``, which prints one line
+    The judge raises `Violated` or `Unanswered`, or returns. `number` is that of the question, e.g.
+    ``"2.1"``; `title` says what a right answer does.
     """
     def decorate(judge):
         @functools.wraps(judge)
@@ -71,24 +63,20 @@ def _line(number, title, judge, answers):
 
 
 def call(function, arguments, hint="work on a copy, or write the result into a new array", *, changes=()):
-    """What a learner's function returns; it must leave its arguments as they are.
+    """Return what a learner's function returns; it must leave its arguments as they are.
 
     Parameters
     ----------
-    function : callable
     arguments : dict name → value
-        Passed by position: the learner may call them otherwise.
+        Passed by position, because the learner may use other names.
     hint : str
-        Said when an argument was changed.
+        Printed if the function changes an argument.
     changes : collection of names
-        Of arguments that the function works on, such as a model; such a function may return nothing.
+        Arguments that the function works on, such as a model; such a function may return nothing.
 
-    Raises
-    ------
-    Violated, Unanswered
+    Raises `Violated` or `Unanswered`.
     """
-    if not callable(function):
-        raise Violated(f"the answer is {_kind(function)}, not a function: keep the line that begins with def")
+    expect(callable(function), f"the answer is {_kind(function)}, not a function", "keep the line that begins with def")
     given = [value if name in changes else copy.deepcopy(value) for name, value in arguments.items()]
     value = function(*given)
     if value is ... or (value is None and _is_empty(function)):
@@ -109,6 +97,12 @@ def expect(holds, violated, hint):
 def expect_close(value, wanted, violated, hint, tolerance=1e-4):
     """Raise `Violated` unless two arrays agree."""
     expect(close(value, wanted, tolerance), violated, hint)
+
+
+def expect_none_of(value, mistakes, tolerance=1e-4):
+    """Raise `Violated` if an array agrees with a wrong one; `mistakes` are tuples (wrong array, violated, hint)."""
+    for wrong, violated, hint in mistakes:
+        expect(not close(value, wrong, tolerance), violated, hint)
 
 
 def close(value, wanted, tolerance=1e-4):
@@ -137,97 +131,10 @@ def arrays(value, shapes):
     return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]
 
 
-def intervals(value, shape):
-    """Means of differences and their intervals, as `stats.paired_difference` returns them or one after the other.
-
-    Returns
-    -------
-    float array (3, *shape): mean, low, high
-    """
-    names = ("mean", "low", "high")
-    if hasattr(value, "data_vars") or isinstance(value, dict):
-        missing = [name for name in names if name not in value]
-        expect(not missing, f"the difference lacks {' and '.join(missing)}", f"give {', '.join(names)}")
-        value = [value[name] for name in names]
-    value = list(value) if isinstance(value, np.ndarray) else value
-    return np.array(arrays(value, dict.fromkeys(names, shape)))
-
-
-def objections(flaws, missing, sound):
-    """Judge which objections of fellow referees a learner shares.
-
-    Parameters
-    ----------
-    flaws : collection of letters, in any form
-    missing : dict letter → what to ask oneself, for each objection that is right
-    sound : dict letter → why it is none, for each that is not
-    """
-    choice(flaws, missing, sound, name="flaws", kind="objection", lacking="there is a flaw you let pass",
-           false="one of your objections holds against sound work too")
-
-
-def choice(chosen, right, wrong, *, name, kind, lacking, false):
-    """Judge which sentences of a list a learner has chosen.
-
-    Parameters
-    ----------
-    chosen : collection of letters, in any form
-    right, wrong : dict letter → hint, of each sentence that should be chosen, and of the others
-    name, kind : str
-        What the learner calls the collection, and what a letter stands for.
-    lacking, false : str
-        Said when a sentence is missing, and when one should not be there.
-    """
-    if not isinstance(chosen, str | set | list | tuple | frozenset) or not all(isinstance(one, str) for one in chosen):
-        raise Violated(f'{name} is not a collection of letters: write it like {{"x", "y"}}')
-    chosen = {letter for one in chosen for letter in one.lower() if letter.isalpha()}
-    if not chosen:
-        raise Unanswered
-    letters = sorted(right | wrong)
-    unknown = sorted(chosen - set(letters))
-    expect(not unknown, f"there is no {kind} {' or '.join(unknown)}",
-           f"choose among the letters {letters[0]} to {letters[-1]}")
-    for letter, hint in wrong.items():
-        expect(letter not in chosen, false, hint)
-    for letter, hint in right.items():
-        expect(letter in chosen, lacking, hint)
-
-
-def classifier(model, x):
-    """Judge whether a model takes images of 64 pixels, such as `x`, and returns ten probabilities for each."""
-    import keras
-
-    expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
-    expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
-           "begin with keras.Input((64,))")
-    out = np.array(model(x, training=False))
-    expect(out.shape == (len(x), 10), "the model does not return 10 numbers for an image",
-           "end with a Dense layer of 10 units")
-    expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
-           "give the last layer the activation softmax")
-
-
-def dimensions(runs, wanted):
-    """Judge whether `runs` is what `fit_many` returns, with the dimensions that are wanted and no others."""
-    import xarray as xr
-
-    expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
-           "write runs = fit_many(build_model, digits, …)")
-    missing = sorted(wanted - set(runs.val_accuracy.dims))
-    expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
-    extra = sorted(set(runs.val_accuracy.dims) - wanted)
-    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
-
-
-def label_of(x):
-    """Labels that tell which samples they belong to; the first number of a sample is its place."""
-    return (7 * np.asarray(x)[:, 0]).astype("int32") % 10
-
-
 def blame(error):
     """An error inside an answer in one line: what, and in which of the learner's lines."""
-    said = next(iter(str(error).splitlines()), "")
-    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    message = next(iter(str(error).splitlines()), "")
+    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
     lines = [frame.line for frame in traceback.extract_tb(error.__traceback__)
              if frame.line and not frame.filename.startswith(_NOT_THE_LEARNERS)]
     return f"your line `{lines[-1]}` stops with {what}" if lines else f"the answer cannot be used ({what})"
@@ -239,7 +146,7 @@ _NOT_THE_LEARNERS = (str(pathlib.Path(__file__).parents[1]) + os.sep, "<__array_
 
 @contextlib.contextmanager
 def silence():
-    """Swallow what an answer prints, shows or warns of, and TensorFlow's words at import."""
+    """Suppress what an answer prints, shows, or warns of, and TensorFlow's messages at import."""
     from IPython.utils.capture import capture_output
 
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

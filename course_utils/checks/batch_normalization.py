@@ -1,36 +1,22 @@
 """Checks of exercise 02: batch normalization, in NumPy and in Keras.
 
-Those of its questions about networks that are trained already are in `pretrained_networks`.
+Its questions about networks that are trained already are in `pretrained_networks`.
 """
+
+import functools
+import itertools
 
 import numpy as np
 
-from course_utils.checks import (
-    array,
-    arrays,
-    call,
-    check,
-    choice,
-    classifier,
-    close,
-    dimensions,
-    expect,
-    expect_close,
-    objections,
-)
+from course_utils.checks import array, arrays, call, check, close, expect, expect_close
+from course_utils.checks.shared import central_differences, choice, classifier, dimensions, objections
 
 ENOUGH = 0.9        # validation accuracy from which a network counts as trained
 
 
 @check("2.1", "the forward pass normalizes every feature over the batch")
 def forward(batch_norm_forward, rng):
-    def out(x, gamma=None, beta=None, epsilon=1e-6):
-        ones = np.ones(x.shape[1])
-        value = call(batch_norm_forward, {
-            "x": x, "gamma": ones if gamma is None else gamma, "beta": 0 * ones if beta is None else beta,
-            "epsilon": epsilon})
-        return array(value, x.shape)
-
+    out = functools.partial(_output, batch_norm_forward)
     x = rng.normal(3, 5, (8, 8))   # square: averaging over the wrong axis raises no error
     normalized = out(x)
     expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
@@ -51,13 +37,18 @@ def forward(batch_norm_forward, rng):
                  "add the argument epsilon to the variance, under the root")
 
 
+def _output(batch_norm, x, gamma=1.0, beta=0.0, epsilon=1e-6):
+    """What a learner's forward pass makes of `x`, by default without scale and shift."""
+    ones = np.ones(x.shape[-1])
+    return array(call(batch_norm, {"x": x, "gamma": gamma * ones, "beta": beta * ones, "epsilon": epsilon}), x.shape)
+
+
 @check("2.2", "the running statistics follow the batches as in Keras")
 def running_statistics(update_running, rng):
     x = rng.normal(3, 2, (8, 8))
     mean, variance = rng.uniform(-2, 0, 8), rng.uniform(6, 9, 8)
     for momentum in (0.8, 0.99):
-        value = call(update_running, {"moving_mean": mean, "moving_variance": variance, "x": x,
-                                      "momentum": momentum})
+        value = call(update_running, {"moving_mean": mean, "moving_variance": variance, "x": x, "momentum": momentum})
         new_mean, new_variance = arrays(value, {"moving_mean": (8,), "moving_variance": (8,)})
         layer = keras_layer(np.ones(8), np.zeros(8), 1e-3, mean, variance, momentum)
         layer(x, training=True)
@@ -136,16 +127,10 @@ def backward(batch_norm_backward, rng):
 
 @check("2.5", "every channel of the images has one mean and one variance")
 def images(batch_norm_images, rng):
-    def out(x, gamma=None, beta=None, epsilon=1e-6):
-        ones = np.ones(x.shape[-1])
-        value = call(batch_norm_images, {
-            "x": x, "gamma": ones if gamma is None else gamma, "beta": 0 * ones if beta is None else beta,
-            "epsilon": epsilon})
-        return array(value, x.shape)
-
     def vanish(*axes):
         return close(normalized.mean(axes), 0)
 
+    out = functools.partial(_output, batch_norm_images)
     # As many images as rows, columns and channels: no wrong axis raises an error. Bright images and
     # bright pixels: a mean over too few axes shows.
     x = (rng.normal(3, 1, (5, 5, 5, 5)) * rng.uniform(1, 3, 5) + rng.normal(0, 2, (5, 1, 1, 1))
@@ -254,10 +239,9 @@ def _place_of_batch_norm(plain, normalized):
     expect(counts[1] > 0, "there is no batch normalization with batch_norm=True", "add it where batch_norm is true")
     expect(counts[1] == hidden, "not every hidden layer has one batch normalization",
            "one for each hidden Dense layer, none for the last")
-    follows = list(zip(normalized.layers, normalized.layers[1:], strict=False))
-    expect(not any(isinstance(layer, layers.BatchNormalization) for layer in normalized.layers[-1:]),
-           "the output layer is normalized", "a softmax over normalized values is never sure; leave the last layer out")
-    for before, layer in follows:
+    expect(not isinstance(normalized.layers[-1], layers.BatchNormalization), "the output layer is normalized",
+           "a softmax over normalized values is never sure; leave the last layer out")
+    for before, layer in itertools.pairwise(normalized.layers):
         if isinstance(layer, layers.BatchNormalization):
             linear = isinstance(before, layers.Dense) and before.activation is activations.linear
             expect(linear, "batch normalization does not stand between a Dense layer and its activation",
@@ -287,13 +271,13 @@ def _learns(model, rng):
 
 @check("2.9", "the largest learning rate that still trains is found in any sweep")
 def largest(largest_rate, rng):
-    def found(runs, batch_norm):
+    def rate(runs, batch_norm):
         return float(array(call(largest_rate, {"runs": runs, "batch_norm": batch_norm}), ()))
 
     rates = np.sort(rng.uniform(0.01, 10, 5))
     good, poor = 0.95, 0.3
     runs = made_up_runs(rates, {False: [poor, 0.99, good, poor, poor], True: [good, 0.99, good, good, poor]})
-    plain, normalized = found(runs, False), found(runs, True)
+    plain, normalized = rate(runs, False), rate(runs, True)
     expect(not close([plain, normalized], rates[[3, 2]]), "the two networks are mixed up",
            "select the runs with batch_norm as it was asked for")
     expect(not close([plain, normalized], rates[1]), "the rate with the best accuracy is not the largest that trains",
@@ -304,15 +288,15 @@ def largest(largest_rate, rng):
            "select the runs with batch_norm as it was asked for")
     late = made_up_runs(rates, {False: [good] * 5, True: [good] * 5})
     late.val_accuracy[4, :, :, -1] = poor
-    expect_close(found(late, True), rates[3], "a network that trained and then fell apart counts as trained",
+    expect_close(rate(late, True), rates[3], "a network that trained and then fell apart counts as trained",
                  "look at the last epoch only")
     lucky = made_up_runs(rates, {False: [good] * 5, True: [good] * 5})
     lucky.val_accuracy[4, :, 1:] = poor
-    expect_close(found(lucky, True), rates[3], "one lucky seed is enough for a rate to count",
+    expect_close(rate(lucky, True), rates[3], "one lucky seed is enough for a rate to count",
                  "average over the seeds first")
     unlucky = made_up_runs(rates, {False: [0.99] * 5, True: [0.99] * 5})
     unlucky.val_accuracy[4, :, 0] = 0.89
-    expect_close(found(unlucky, True), rates[4], "one seed below 0.9 is enough for a rate to fail",
+    expect_close(rate(unlucky, True), rates[4], "one seed below 0.9 is enough for a rate to fail",
                  "it is the mean over the seeds that has to reach 0.9")
     expect_close([plain, normalized], rates[[2, 3]], "a made-up sweep gives another rate",
                  "the mean over the seeds, in the last epoch, has to reach 0.9")
@@ -347,12 +331,12 @@ def _edge(accuracy):
     """The largest rate that trains, where the sweep pins it down."""
     trains = accuracy.values >= ENOUGH
     rates = accuracy.learning_rate.values
-    who = "the network with batch norm" if accuracy.batch_norm else "the plain network"
-    expect(trains.any(), f"{who} trains at none of your rates", "try smaller ones, or more epochs")
+    name = "the network with batch norm" if accuracy.batch_norm else "the plain network"
+    expect(trains.any(), f"{name} trains at none of your rates", "try smaller ones, or more epochs")
     last = np.flatnonzero(trains)[-1]
-    expect(last + 1 < len(rates), f"{who} still trains at your largest rate",
+    expect(last + 1 < len(rates), f"{name} still trains at your largest rate",
            "you have seen no edge yet; try larger rates")
-    expect(rates[last + 1] <= 4 * rates[last], f"the rates around the edge of {who} are far apart",
+    expect(rates[last + 1] <= 4 * rates[last], f"the rates around the edge of {name} are far apart",
            "space them evenly on a logarithmic scale, three or more in a decade")
     return rates[last]
 
@@ -388,21 +372,15 @@ def keras_layer(gamma, beta, epsilon, mean=0.0, variance=1.0, momentum=0.99):
     return layer
 
 
-def numerical_gradients(dout, x, gamma, epsilon, step=1e-5):
+def numerical_gradients(dout, x, gamma, epsilon):
     """Central differences of ``sum(dout * output)`` of Keras's layer, by x, gamma and beta."""
-    values = [x, gamma, np.zeros(len(gamma))]
-    layer = keras_layer(gamma, values[2], epsilon)
+    beta = np.zeros(len(gamma))
+    layer = keras_layer(gamma, beta, epsilon)
 
-    def total(x, gamma, beta):
+    def total(x=x, gamma=gamma, beta=beta):
         layer.gamma.assign(gamma)
         layer.beta.assign(beta)
-        return float(np.sum(dout * np.array(layer(x, training=True))))
+        return np.sum(dout * np.array(layer(x, training=True)))
 
-    def by(which, index):
-        up, down = ([value.copy() for value in values] for _ in range(2))
-        up[which][index] += step
-        down[which][index] -= step
-        return (total(*up) - total(*down)) / (2 * step)
-
-    return [np.array([by(which, index) for index in np.ndindex(value.shape)]).reshape(value.shape)
-            for which, value in enumerate(values)]
+    return [central_differences(total, x), central_differences(lambda gamma: total(gamma=gamma), gamma),
+            central_differences(lambda beta: total(beta=beta), beta)]

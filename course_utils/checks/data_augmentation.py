@@ -6,19 +6,8 @@ import tempfile
 
 import numpy as np
 
-from course_utils.checks import (
-    Unanswered,
-    Violated,
-    arrays,
-    call,
-    check,
-    close,
-    expect,
-    expect_close,
-    intervals,
-    label_of,
-    objections,
-)
+from course_utils.checks import Violated, arrays, call, check, close, expect, expect_close
+from course_utils.checks.shared import entries, intervals, label_of, objections
 from course_utils.formatting import minus
 
 CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4 % of itself
@@ -41,42 +30,41 @@ def shift(random_shift, rng):
     expect(np.array_equal(moved(x, most, np.random.default_rng(7)), moved(x, most, np.random.default_rng(7))),
            "the same rng moves the images otherwise", "draw from the rng that is passed in, not from a global one")
     several = [moved(x, most) for _ in range(6)]
-    first = next((one for one in several if not close(one, x)), None)
+    first = next((images for images in several if not close(images, x)), None)
     expect(first is not None, "no image moves", "draw a displacement for each image, down and right")
-    expect(any(not np.array_equal(one, first) for one in several), "every call moves the images alike",
+    expect(any(not np.array_equal(images, first) for images in several), "every call moves the images alike",
            "draw from the rng that is passed in; one that is made anew begins at the same numbers")
-    found = [_displacement(before, after) for before, after in zip(x, first, strict=True)]
-    if None in found:
-        rolled = [_displacement(before, after, _rolled) for before, after in zip(x, first, strict=True)]
-        expect(None in rolled, "what leaves at one edge comes in at the opposite one",
+    displacements = _displacements(x, first)
+    if None in displacements:
+        expect(None in _displacements(x, first, _rolled), "what leaves at one edge comes in at the opposite one",
                "np.roll wraps around; zeros should come in")
         expect((first == 0).any(), "what comes in is not 0", "begin with zeros, and copy the part that stays inside")
         expect(False, "an image is not moved as a whole",
                "all its pixels go by the same number of rows and of columns, and 0 comes in")
-    found = np.array(found)
-    expect(np.unique(found, axis=0).shape[0] > 1, "all images of a batch move alike",
+    displacements = np.array(displacements)
+    expect(np.unique(displacements, axis=0).shape[0] > 1, "all images of a batch move alike",
            "draw two numbers for each image, not two for all")
-    expect(np.abs(found).max() <= most, f"with most = {most} an image moves by {np.abs(found).max()} pixels",
+    furthest = np.abs(displacements).max()
+    expect(furthest <= most, f"with most = {most} an image moves by {furthest} pixels",
            "the displacements go from -most to most")
     for axis, missing in ((0, "up or down"), (1, "left or right")):
-        expect(found[:, axis].any(), f"no image moves {missing}",
+        expect(displacements[:, axis].any(), f"no image moves {missing}",
                "draw one number for the rows and one for the columns")
-    everything = np.array([_displacement(before, after) or (np.nan, np.nan) for _ in range(CALLS)
-                           for before, after in zip(x, moved(x, most), strict=True)])
-    _displacements(everything, most)
+    _equally_likely([pair for _ in range(CALLS) for pair in _displacements(x, moved(x, most))], most)
     wide = rng.uniform(0.5, 1, (60, 9, 6)).astype("float32")
-    wider = [_displacement(before, after) for before, after in zip(wide, moved(wide, 4), strict=True)]
-    expect(None not in wider, "with most = 4 an image is not moved as a whole", "use the argument most, and the shape "
-           "of the images that are given; they need not be square")
-    expect(np.abs(wider).max() == 4, "with most = 4 no image moves by 4", "use the argument most")
+    displacements = _displacements(wide, moved(wide, 4))
+    expect(None not in displacements, "with most = 4 an image is not moved as a whole",
+           "use the argument most, and the shape of the images that are given; they need not be square")
+    expect(np.abs(displacements).max() == 4, "with most = 4 no image moves by 4", "use the argument most")
 
 
-def _displacements(found, most):
-    """Judge displacements (images, 2) that should be equally likely."""
-    expect(np.isfinite(found).all(), "an image is not moved as a whole",
+def _equally_likely(displacements, most):
+    """Judge displacements (images, 2) that should be equally likely; None stands for another change of an image."""
+    expect(None not in displacements, "an image is not moved as a whole",
            "all its pixels go by the same number of rows and of columns, and 0 comes in")
+    displacements = np.array(displacements)
     for axis, (less, more) in enumerate((("up", "down"), ("left", "right"))):
-        shares = {place: (found[:, axis] == place).mean() for place in range(-most, most + 1)}
+        shares = {place: (displacements[:, axis] == place).mean() for place in range(-most, most + 1)}
         for place in shares:
             where = f"{abs(place)} {more if place > 0 else less}" if place else "0"
             expect(shares[place], f"no displacement by {where} ever occurs",
@@ -89,21 +77,9 @@ def _displacements(found, most):
         expect(shares[rare] > 0.8 / len(shares) and shares[frequent] < 1.2 / len(shares),
                f"a displacement by {frequent} is more frequent than one by {rare}",
                "all whole numbers from -most to most should be equally likely")
-    pairs = [(found == pair).all(1).mean() for pair in itertools.product(range(-most, most + 1), repeat=2)]
+    pairs = [(displacements == pair).all(1).mean() for pair in itertools.product(range(-most, most + 1), repeat=2)]
     expect(min(pairs) > 0.4 / len(pairs), "how far an image moves down depends on how far it moves right",
            "draw the two numbers independently of each other")
-
-
-def _displacement(before, after, move=None):
-    """By how many rows and columns an image was moved; None if it was not."""
-    move = move or _moved
-    height, width = before.shape
-    for down, right in itertools.product(range(1 - height, height), range(1 - width, width)):
-        # One pixel first: comparing all of them for every pair takes long.
-        row, column = (max(0, down) + min(height, height + down)) // 2, (max(0, right) + min(width, width + right)) // 2
-        if after[row, column] == before[row - down, column - right] and close(after, move(before, down, right), 1e-6):
-            return down, right
-    return None
 
 
 def _moved(image, down, right):
@@ -117,6 +93,21 @@ def _moved(image, down, right):
 
 def _rolled(image, down, right):
     return np.roll(image, (down, right), axis=(0, 1))
+
+
+def _displacements(images, moved, move=_moved):
+    """Of each image, by how many rows and columns it was moved; None if it was changed otherwise."""
+    return [_displacement(before, after, move) for before, after in zip(images, moved, strict=True)]
+
+
+def _displacement(before, after, move):
+    height, width = before.shape
+    for down, right in itertools.product(range(1 - height, height), range(1 - width, width)):
+        # One pixel first: comparing all of them for every pair takes long.
+        row, column = (max(0, down) + min(height, height + down)) // 2, (max(0, right) + min(width, width + right)) // 2
+        if after[row, column] == before[row - down, column - right] and close(after, move(before, down, right), 1e-6):
+            return down, right
+    return None
 
 
 @check("5.2", "image and label are mixed alike, with shares from Beta(alpha, alpha)")
@@ -156,19 +147,20 @@ def mix(mixup, rng):
     _, again = mixed(x, y, 1.0)
     expect(not np.array_equal(labels, again), "every call mixes alike",
            "draw from the rng that is passed in; one that is made anew begins at the same numbers")
-    one, other = (mixed(x, y, 1.0, np.random.default_rng(7))[0] for _ in range(2))
-    expect(np.array_equal(one, other), "the same rng mixes otherwise", "draw from the rng that is passed in, not from "
-           "a global one")
+    first, second = (mixed(x, y, 1.0, np.random.default_rng(7))[0] for _ in range(2))
+    expect(np.array_equal(first, second), "the same rng mixes otherwise",
+           "draw from the rng that is passed in, not from a global one")
     expect(mixtures.sum() > 1, "only one image is mixed", "every image of the batch has a partner")
     expect(np.ptp(np.diag(shares)[mixtures]) > 1e-6, "all images have the same share", "draw one share for each image")
     draws = [_shares(mixed(x, y, 1.0)[0], x) for _ in range(CALLS)]
-    others = [np.where(np.eye(12), 0, drawn) > 1e-6 for drawn in draws]
-    expect(any((one != others[0]).any() for one in others), "an image has the same partner in every call",
+    pairings = [np.where(np.eye(12), 0, drawn) > 1e-6 for drawn in draws]
+    expect(any((pairing != pairings[0]).any() for pairing in pairings), "an image has the same partner in every call",
            "draw the partners too: rng.permutation(len(images))")
-    expect(all(one.sum(0).max() <= 1 for one in others), "an image is the partner of several others",
+    expect(all(pairing.sum(0).max() <= 1 for pairing in pairings), "an image is the partner of several others",
            "let each image be a partner once: rng.permutation(len(images))")
     for alpha in (1.0, 0.3, 6.0):
-        _beta(np.concatenate([_of_mixtures(_shares(mixed(x, y, alpha)[0], x)) for _ in range(2 * CALLS)]), alpha)
+        own = np.array([np.diag(_shares(mixed(x, y, alpha)[0], x)) for _ in range(2 * CALLS)])
+        _beta(own[own < 1 - 1e-9], alpha)   # without images that are their own partners
     three = np.eye(3)[np.arange(12) % 3]
     images, labels = mixed(x, three, 1.0)
     expect_close(labels, _shares(images, x) @ three, "with three classes the labels are not those of the mixtures",
@@ -181,23 +173,17 @@ def _shares(images, x):
     return np.linalg.lstsq(flat.T, images.reshape(len(x), -1).T, rcond=None)[0].T
 
 
-def _of_mixtures(shares):
-    """The images' own shares, of all that are not their own partners."""
-    own = np.diag(shares)
-    return own[own < 1 - 1e-9]
-
-
 def _beta(shares, alpha):
     """Judge shares that should be drawn from Beta(alpha, alpha)."""
-    told, variance = f"with alpha = {alpha:g} ", 1 / (4 * (2 * alpha + 1))
-    expect(shares.std() > 1e-6, f"{told}all shares are the same", "draw them with rng.beta(alpha, alpha)")
-    expect(shares.min() < 0.49 or alpha > 1, f"{told}an image always keeps the larger share",
+    case, variance = f"with alpha = {alpha:g}", 1 / (4 * (2 * alpha + 1))
+    expect(shares.std() > 1e-6, f"{case} all shares are the same", "draw them with rng.beta(alpha, alpha)")
+    expect(shares.min() < 0.49 or alpha > 1, f"{case} an image always keeps the larger share",
            "here shares go from 0 to 1; take them as rng.beta(alpha, alpha) gives them")
-    expect(abs(shares.mean() - 0.5) < 0.06, f"{told}the mean share is {shares.mean():.1f}",
+    expect(abs(shares.mean() - 0.5) < 0.06, f"{case} the mean share is {shares.mean():.1f}",
            "both arguments of rng.beta are alpha, so that the mean is ½")
-    expect(shares.var() < 1.3 * variance, f"{told}the shares scatter too much",
+    expect(shares.var() < 1.3 * variance, f"{case} the shares scatter too much",
            "they come from Beta(alpha, alpha): a large alpha keeps them near ½")
-    expect(shares.var() > 0.75 * variance, f"{told}the shares scatter too little",
+    expect(shares.var() > 0.75 * variance, f"{case} the shares scatter too little",
            "they come from Beta(alpha, alpha): a small alpha drives them toward 0 and 1")
 
 
@@ -214,8 +200,8 @@ def model(augmenting_model, rng):
     # Its answer is the image that reaches it.
     lens = keras.Sequential([keras.Input((8, 12, 1)), layers.Flatten()])
     augmenting, seen = built(network), built(lens)
-    for one in (augmenting, seen):
-        expect(isinstance(one, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
+    for answer in (augmenting, seen):
+        expect(isinstance(answer, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
     expect(augmenting.built and augmenting.input_shape == (None, 8, 12, 1),
            "the model does not take the images of its network", "begin with keras.Input(network.input_shape[1:])")
     expect(augmenting.output_shape == (None, 5), "the model does not answer like its network", "end with network")
@@ -223,16 +209,17 @@ def model(augmenting_model, rng):
     quiet = augmenting(x, training=False)
     expect(close(quiet, augmenting(x, training=False), 1e-6), "the answers at inference are random",
            "let Keras say when it is training; give no layer training=True of its own")
-    for answer, how in ((quiet, "training=False"), (augmenting.predict(x, verbose=0), "predict")):
-        expect_close(answer, network(x), f"with {how} the model answers otherwise than the network alone",
+    for output, how in ((quiet, "training=False"), (augmenting.predict(x, verbose=0), "predict")):
+        expect_close(output, network(x), f"with {how} the model answers otherwise than the network alone",
                      "at inference random layers pass everything on; add only those, before the network", 1e-5)
     expect({id(weight) for weight in network.weights} == {id(weight) for weight in augmenting.trainable_weights},
            "the model trains other weights than those of the network",
            "put the network itself behind the random layers")
-    _arrives(seen, rng)
+    _moves(seen)
     still = built(lens, pixels=0)
     expect_close(still(x, training=True), lens(x), "with pixels = 0 the images change", "use the argument pixels", 1e-5)
-    _far(built(lens, pixels=1), 1)
+    blobs = _blobs()
+    _range(_centers(_arriving(built(lens, pixels=1), blobs)) - _centers(blobs[..., 0]), 1)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.keras"
         try:
@@ -245,14 +232,15 @@ def model(augmenting_model, rng):
         expect(same, "the model is another one after it was saved and loaded", "use layers of Keras, and no Lambda")
 
 
-def _arrives(seen, rng):
-    """Judge what a model lets through to its network in training; `seen` answers with it."""
-    def through(x):
-        return np.array(seen(x, training=True)).reshape(x.shape[:3])
+def _arriving(seen, x):
+    """The images (N, rows, columns) that reach the network in training; `seen` returns them flattened."""
+    return np.array(seen(x, training=True)).reshape(x.shape[:3])
 
-    ones = np.ones((300, 8, 12, 1), "float32")
-    blobs = _blobs(300)
-    arrived, moved = through(ones), through(blobs)
+
+def _moves(seen):
+    """Judge how images are moved before they reach the network in training."""
+    blobs = _blobs()
+    arrived, moved = _arriving(seen, np.ones_like(blobs)), _arriving(seen, blobs)
     expect(not close(moved, blobs[..., 0]), "in training nothing moves",
            "put keras.layers.RandomTranslation before the network")
     expect(arrived.std(), "what comes in is not 0",
@@ -262,39 +250,33 @@ def _arrives(seen, rng):
            "RandomTranslation takes shares of the height and of the width, not pixels")
     expect(close(moved.sum((1, 2)), 4, 1e-2), "the images are not only shifted",
            "the question asks for nothing but shifts")
-    found = _centers(moved) - _centers(blobs[..., 0])
-    expect(np.ptp(found, axis=0).max() > 1e-3, "all images of a batch move alike",
+    displacements = _centers(moved) - _centers(blobs[..., 0])
+    expect(np.ptp(displacements, axis=0).max() > 1e-3, "all images of a batch move alike",
            "RandomTranslation moves each by itself; shift no batch as a whole")
     for axis, missing in ((0, "up or down"), (1, "left or right")):
-        expect(np.abs(found[:, axis]).max() > 1e-2, f"no image moves {missing}",
+        expect(np.abs(displacements[:, axis]).max() > 1e-2, f"no image moves {missing}",
                "RandomTranslation takes two factors, one for the height and one for the width")
-    right = np.array([_between(image, *by) for image, by in zip(blobs[..., 0], found, strict=True)])
+    right = np.array([_between(image, *by) for image, by in zip(blobs[..., 0], displacements, strict=True)])
     expect_close(moved, right, "the images are not only shifted", "the question asks for nothing but shifts", 2e-2)
-    _range(found, 2)
+    _range(displacements, 2)
 
 
-def _far(seen, pixels):
-    blobs = _blobs(300)
-    moved = np.array(seen(blobs, training=True)).reshape(blobs.shape[:3])
-    _range(_centers(moved) - _centers(blobs[..., 0]), pixels)
-
-
-def _range(found, pixels):
+def _range(displacements, pixels):
     """Judge how far images were moved: (images, 2), in pixels."""
-    told = f"with pixels = {pixels} images move "
+    violated = f"with pixels = {pixels} images move"
     for axis, (less, more, side) in enumerate((("up", "down", "height"), ("to the left", "to the right", "width"))):
-        low, high = found[:, axis].min(), found[:, axis].max()
-        expect(max(-low, high) < pixels + 0.05, f"{told}by more than that {more if high > -low else less}",
-               f"as a share of the {side} that is pixels / {side}; mind that height and width differ")
-        expect(max(-low, high) > 0.85 * pixels, f"{told}at most {max(-low, high):.1f} {less} or {more}",
-               f"as a share of the {side} that is pixels / {side}; mind that height and width differ")
-        expect(min(-low, high) > 0.85 * pixels, f"{told}{more if high > -low else less}, but not "
-               f"{less if high > -low else more} as far", "a single number as factor means both directions")
+        low, high = displacements[:, axis].min(), displacements[:, axis].max()
+        hint = f"as a share of the {side} that is pixels / {side}; mind that height and width differ"
+        far, near = (more, less) if high > -low else (less, more)
+        expect(max(-low, high) < pixels + 0.05, f"{violated} by more than that {far}", hint)
+        expect(max(-low, high) > 0.85 * pixels, f"{violated} at most {max(-low, high):.1f} {less} or {more}", hint)
+        expect(min(-low, high) > 0.85 * pixels, f"{violated} {far}, but not {near} as far",
+               "a single number as factor means both directions")
 
 
-def _blobs(count):
-    """Images (count, 8, 12, 1) of two points, so far from the edges that a shift by 2 loses nothing."""
-    images = np.zeros((count, 8, 12, 1), "float32")
+def _blobs():
+    """Images (300, 8, 12, 1) of two points, so far from the edges that a shift by 2 loses nothing."""
+    images = np.zeros((300, 8, 12, 1), "float32")
     images[:, 3, 5], images[:, 4, 7] = 1, 3
     return images
 
@@ -309,7 +291,7 @@ def _between(image, down, right):
     """An image moved by parts of a pixel, by bilinear interpolation."""
     rows, columns = int(np.floor(down)), int(np.floor(right))
     part_down, part_right = down - rows, right - columns
-    return sum(weight * _moved(image, rows + one, columns + other) for one, other, weight in (
+    return sum(weight * _moved(image, rows + more_rows, columns + more_columns) for more_rows, more_columns, weight in (
         (0, 0, (1 - part_down) * (1 - part_right)), (0, 1, (1 - part_down) * part_right),
         (1, 0, part_down * (1 - part_right)), (1, 1, part_down * part_right)))
 
@@ -337,10 +319,7 @@ def _choices(choices):
     from course_utils.training.knobs import AUGMENTATION
 
     knobs = [knob for knob in AUGMENTATION if knob != "augment_probability"]
-    if isinstance(choices, dict) and any(chosen is ... for chosen in choices.values()):
-        raise Unanswered
-    if not isinstance(choices, dict) or set(choices) != set(DATA_SETS):
-        raise Violated(f"choices does not have the three keys {', '.join(DATA_SETS)}: write one entry for each")
+    entries(choices, DATA_SETS, "choices does not have the three keys")
     for name, chosen in choices.items():
         expect(isinstance(chosen, dict), f"the choice for {name} is no dict", "write it like {\"shift\": 1}")
         unknown = [knob for knob in chosen if knob not in knobs]
@@ -361,19 +340,16 @@ def _choices(choices):
 
 
 def _swapped(swapped):
-    if isinstance(swapped, dict) and any(named is ... for named in swapped.values()):
-        raise Unanswered
-    if not isinstance(swapped, dict) or set(swapped) != set(SWAPPED):
-        raise Violated(f"swapped does not have the four keys {', '.join(SWAPPED)}: write one entry for each")
+    entries(swapped, SWAPPED, "swapped does not have the four keys")
     for key, (right, hint) in SWAPPED.items():
         try:
-            named = {str(one).strip() for one in swapped[key]}
+            named = {str(letter).strip() for letter in swapped[key]}
         except TypeError:
             raise Violated(f"the entry {key} is not a set of classes: write it like {{\"x\", \"y\"}}") from None
-        for one in sorted(named - set(right)):
-            expect(one != "v" or key != "glyphs top-bottom", f"{key}: v becomes no other class",
+        for letter in sorted(named - set(right)):
+            expect(letter != "v" or key != "glyphs top-bottom", f"{key}: v becomes no other class",
                    "upside down it is no letter at all, which is a reason against the flip, too, but another one")
-            expect(False, f"{key}: {one} becomes no other class", hint)
+            expect(False, f"{key}: {letter} becomes no other class", hint)
         expect(named == set(right), f"{key}: a class is missing", hint)
 
 
@@ -384,11 +360,11 @@ def _pays(name, chosen, scores):
            "run the cell that trains, after your choices")
     trained = {knob: scores[name].coords[knob].item() for knob in chosen if knob in scores[name].coords}
     expect(trained == chosen, f"the scores of {name} are those of other choices", "run the cell that trains once more")
-    said = stats.paired_difference(scores[name].sel(images="shifted"), "augment_probability", between=(0.0, 1.0))
-    points = minus(f"{100 * float(said['mean']):.0f}")
-    expect(said["mean"] < GAIN or said["low"] > 0, f"on shifted {name} the interval of the gain contains 0",
+    gain = stats.paired_difference(scores[name].sel(images="shifted"), "augment_probability", between=(0.0, 1.0))
+    points = minus(f"{100 * float(gain['mean']):.0f}")
+    expect(gain["mean"] < GAIN or gain["low"] > 0, f"on shifted {name} the interval of the gain contains 0",
            "choose what makes training images like those that are judged; that gains far more")
-    expect(said["mean"] >= GAIN, f"on shifted {name} your choice gains {points} points",
+    expect(gain["mean"] >= GAIN, f"on shifted {name} your choice gains {points} points",
            "placement moves what is not 0, and here noise reaches to the edges; what else moves an image?"
            if "placement" in chosen and name != "digits" else
            "which transformation makes training images like those that are judged?")
@@ -439,11 +415,12 @@ def _split(honest_split, copies, rng):
     ids = np.arange(40)
     changed, judged = train[:, 1] > 0, val[:, 0]
     both = np.intersect1d(judged, train[:, 0])
-    expect(not (val[:, 1] > 0).any() or not len(both), "the leak is still there: validation images have copies in "
+    val_is_changed = (val[:, 1] > 0).any()
+    expect(not val_is_changed or not len(both), "the leak is still there: validation images have copies in "
            "training", "split first; then only training images are copied")
     expect(not len(both), f"{len(both)} of the validation images are trained on, or copies of them are",
            "split first; then only what was left for training is copied")
-    expect(not (val[:, 1] > 0).any(), "validation images are changed",
+    expect(not val_is_changed, "validation images are changed",
            "they stand for the images to come, and those nobody augments")
     expect(len(np.unique(judged)) == len(judged), "a validation image is there twice", "each counts once")
     expect(set(ids) == set(judged) | set(train[:, 0]), "an image is lost",
@@ -451,11 +428,11 @@ def _split(honest_split, copies, rng):
     expect(abs(len(val) - 8) <= 1, f"{len(val)} of 40 images validate",
            "hold out a fifth of the originals: len(x) // 5")
     trained = np.setdiff1d(ids, judged)
-    expect(all((train[~changed, 0] == one).any() for one in trained), "training images are missing as they were",
+    expect(np.isin(trained, train[~changed, 0]).all(), "training images are missing as they were",
            "keep the originals beside their copies")
     expect((np.bincount(train[~changed, 0].astype(int)) <= 1).all(), "a training image is there twice, unchanged",
            "keep it once, and change its copies")
-    counts = [(train[changed, 0] == one).sum() for one in trained]
+    counts = [(train[changed, 0] == original).sum() for original in trained]
     expect(set(counts) == {copies}, f"with copies = {copies} a training image has {min(counts)} to {max(counts)} "
            "changed copies", "call augment on all training images, as often as copies says")
     expect(len(np.unique(train[changed, 1])) == changed.sum(), "the copies of an image are all alike",
@@ -468,15 +445,15 @@ def _split(honest_split, copies, rng):
 
 def _differences(value, right, order, unpaired=None):
     """Judge means and intervals of differences, one for each split; `order` says what is subtracted from what."""
-    found = intervals(value, right["mean"].shape)
+    given = intervals(value, right["mean"].shape)
     wanted = np.array([right[name].values for name in ("mean", "low", "high")])
-    expect(not close(found[0], -wanted[0], 1e-6), "the difference has the wrong sign", f"{order} is asked for")
-    expect(not close(found, wanted[:, ::-1], 1e-6), "the two splits are swapped", "keep the order of the scores")
-    expect_close(found[0], wanted[0], "the mean difference is another one", f"{order}, for each split by itself", 1e-6)
+    expect(not close(given[0], -wanted[0], 1e-6), "the difference has the wrong sign", f"{order} is asked for")
+    expect(not close(given, wanted[:, ::-1], 1e-6), "the two splits are swapped", "keep the order of the scores")
+    expect_close(given[0], wanted[0], "the mean difference is another one", f"{order}, for each split by itself", 1e-6)
     if unpaired is not None:
-        expect(not close(found[1], unpaired["low"].values, 1e-6), "the interval is that of unpaired runs",
+        expect(not close(given[1], unpaired["low"].values, 1e-6), "the interval is that of unpaired runs",
                "both scores are those of one network: take their difference first, seed by seed")
-    expect_close(found, wanted, "the interval is not that of the paired differences",
+    expect_close(given, wanted, "the interval is not that of the paired differences",
                  "stats.paired_difference(scores, …, between=…)", 1e-6)
 
 
@@ -512,9 +489,9 @@ def manuscript():
     """What the authors of question 5.6 trained on: a `Split` for each arm."""
     from course_utils import datasets
 
-    found = {}
+    splits = {}
     for arm, seed in (("without", 5), ("with", 8)):
         digits = datasets.digits(seed)
-        found[arm] = datasets.Split("theirs", digits.x_train[:100], digits.y_train[:100], digits.x_val[:100],
-                                    digits.y_val[:100])
-    return found
+        splits[arm] = datasets.Split("theirs", digits.x_train[:100], digits.y_train[:100], digits.x_val[:100],
+                                     digits.y_val[:100])
+    return splits

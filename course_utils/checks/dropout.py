@@ -5,20 +5,8 @@ import itertools
 
 import numpy as np
 
-from course_utils.checks import (
-    Violated,
-    array,
-    arrays,
-    call,
-    check,
-    classifier,
-    close,
-    dimensions,
-    expect,
-    expect_close,
-    intervals,
-    objections,
-)
+from course_utils.checks import Violated, array, arrays, call, check, close, expect, expect_close, expect_none_of
+from course_utils.checks.shared import classifier, dimensions, intervals, objections
 
 DRAWS = 200     # masks of 20 × 30 units: their counts have a variance that is known to a tenth
 PASSES = 150    # of a network whose every mask can be listed
@@ -41,9 +29,9 @@ def forward(dropout, rng):
     expect(not np.array_equal(mask == 0, y != 0), "mask is 1 where a unit was dropped",
            "it should be 1 where one is kept")
     expect(np.array_equal(mask == 0, y == 0), "out is not 0 where the mask is 0", "multiply x by the mask")
-    expect(np.array_equal(out(0.5, generator=np.random.default_rng(7))[1],
-                          out(0.5, generator=np.random.default_rng(7))[1]),
-           "the same rng gives another mask", "draw from the rng that is passed in, not from a global one")
+    first, second = (out(0.5, generator=np.random.default_rng(7))[1] for _ in range(2))
+    expect(np.array_equal(first, second), "the same rng gives another mask",
+           "draw from the rng that is passed in, not from a global one")
     masks = np.array([out(rate)[1] for _ in range(DRAWS)])
     expect(not (masks == masks[0]).all(), "every call has the same mask",
            "draw from the rng that is passed in; one that is made anew begins at the same numbers")
@@ -68,29 +56,28 @@ def _share(masks, rate):
 
 
 def _independence(masks, rate):
-    """Counts over independent units have the variance of a binomial; other masks betray themselves by theirs."""
+    """Judge the variances of counts over units: if the units are independent, the counts are binomial."""
     _, n, d = masks.shape
-    one = rate * (1 - rate)
-    over_samples, over_units = masks.sum(1).var() / (n * one), masks.sum(2).var() / (d * one)
+    unit = rate * (1 - rate)   # variance of a single unit
+    over_samples, over_units = masks.sum(1).var() / (n * unit), masks.sum(2).var() / (d * unit)
     expect(over_samples < n / 2, "all samples of a batch lose the same units",
            "each sample has a mask of its own: draw as many numbers as x has, x.shape")
     expect(over_units < d / 2, "a sample is dropped as a whole",
            "each unit is kept or dropped by itself: draw as many numbers as x has, x.shape")
-    everything = masks.sum((1, 2)).var() / (n * d * one)
-    expect(min(over_samples, over_units, everything) > 0.5, "always the same number of units is dropped",
+    ratios = (over_samples, over_units, masks.sum((1, 2)).var() / (n * d * unit))
+    expect(min(ratios) > 0.5, "always the same number of units is dropped",
            "each unit is dropped with probability rate, whatever becomes of the others")
-    expect(max(over_samples, over_units, everything) < 2, "units are not dropped independently",
+    expect(max(ratios) < 2, "units are not dropped independently",
            "draw one random number for each unit of each sample")
 
 
 def _scale(scale, rate):
     right = 1 / (1 - rate)
-    for wrong, violated, hint in (
-            (1, "what is kept comes out as it was, so the expected value sinks",
-             "divide it by 1 − rate: that is the inverted in inverted dropout"),
-            (1 - rate, "what is kept is multiplied by 1 − rate", "divide, so that the expected value stays"),
-            (1 / rate, "what is kept is divided by rate", "the share that is kept is 1 − rate")):
-        expect(not close(scale, wrong), violated, hint)
+    expect_none_of(scale, (
+        (1, "what is kept comes out as it was, so the expected value sinks",
+         "divide it by 1 − rate: that is the inverted in inverted dropout"),
+        (1 - rate, "what is kept is multiplied by 1 − rate", "divide, so that the expected value stays"),
+        (1 / rate, "what is kept is divided by rate", "the share that is kept is 1 − rate")))
     expect(close(scale, right) or not (close(scale, scale[0]) and close(scale, right, 0.1)),
            "the scale follows the share that happens to be kept", "divide by 1 − rate, which is the same at every call")
     expect_close(scale, right, "a unit that is kept is not x / (1 − rate)",
@@ -100,8 +87,7 @@ def _scale(scale, rate):
 @check("3.2", "the gradient passes where the signal passed, with the same scale")
 def backward(dropout_backward, rng):
     def gradient(rate):
-        value = call(dropout_backward, {"dout": dout, "mask": mask, "rate": rate})
-        return array(value, dout.shape)
+        return array(call(dropout_backward, {"dout": dout, "mask": mask, "rate": rate}), dout.shape)
 
     dout, rate = rng.uniform(1, 3, (8, 8)), 0.2
     mask = rng.random((8, 8)) >= 0.4   # its share is not rate: a scale by that share shows
@@ -115,17 +101,16 @@ def backward(dropout_backward, rng):
     expect((first[mask] != 0).all(), "where a unit was kept the gradient is 0",
            "use the mask that is given, with no further one")
     scale = first[mask] / dout[mask]
-    for wrong, violated, hint in (
-            (1, "the scale is missing", "the forward pass divided by 1 − rate, and so does its derivative"),
-            (1 - rate, "the gradient is multiplied by 1 − rate", "the forward pass divided by it; so does backward"),
-            (1 / rate, "the gradient is divided by rate", "the share that is kept is 1 − rate"),
-            ((1 - rate)**-2, "the scale is there twice", "the forward pass divided by 1 − rate once"),
-            (1 / mask.mean(), "the scale is that of the share in the mask", "the forward pass divided by 1 − rate")):
-        expect(not close(scale, wrong), violated, hint)
+    expect_none_of(scale, (
+        (1, "the scale is missing", "the forward pass divided by 1 − rate, and so does its derivative"),
+        (1 - rate, "the gradient is multiplied by 1 − rate", "the forward pass divided by it; so does backward"),
+        (1 / rate, "the gradient is divided by rate", "the share that is kept is 1 − rate"),
+        ((1 - rate)**-2, "the scale is there twice", "the forward pass divided by 1 − rate once"),
+        (1 / mask.mean(), "the scale is that of the share in the mask", "the forward pass divided by 1 − rate")))
     expect_close(first, numerical_gradient(dout, mask, rate), "the gradient is not the numerical one",
                  "out = mask · x / (1 − rate); what is its derivative by x?")
-    expect_close(gradient(0.75), numerical_gradient(dout, mask, 0.75), "with rate = 0.75 the gradient is not the "
-                 "numerical one", "use the argument rate")
+    expect_close(gradient(0.75), numerical_gradient(dout, mask, 0.75),
+                 "with rate = 0.75 the gradient is not the numerical one", "use the argument rate")
 
 
 def numerical_gradient(dout, mask, rate, step=1e-4):
@@ -143,8 +128,8 @@ def network(build_model, rng):
 
     x, rate = rng.uniform(0, 1, (100, 64)).astype("float32"), 0.25
     model, plain = call(build_model, {"dropout": rate}), call(build_model, {"dropout": 0.0})
-    for one in (model, plain):
-        classifier(one, x)
+    classifier(model, x)
+    classifier(plain, x)
     expect(close(model(x), model(x, training=False), 1e-6), "the answers at inference are random",
            "let Keras say when it is training; give a Dropout layer no training=True of its own")
     dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
@@ -195,11 +180,10 @@ def _dropped(seen, whole, rate, place):
     scale = seen[kept] / whole[kept]
     expect(not close(seen, whole, 1e-3), f"nothing is dropped {where}", "each hidden layer needs a Dropout layer")
     if close(scale, scale.mean(), 1e-3):
-        for wrong, violated, hint in (
-                ((1 - rate)**-2, f"units are dropped twice {where}", "one Dropout layer is enough"),
-                (1 / rate, f"the share that is kept {where} is the argument dropout",
-                 "the rate of keras.layers.Dropout is the share that is dropped")):
-            expect(not close(scale, wrong, 1e-3), violated, hint)
+        expect_none_of(scale, (
+            ((1 - rate)**-2, f"units are dropped twice {where}", "one Dropout layer is enough"),
+            (1 / rate, f"the share that is kept {where} is the argument dropout",
+             "the rate of keras.layers.Dropout is the share that is dropped")), 1e-3)
         expect_close(scale, 1 / (1 - rate), f"units are dropped {where}, but not with the rate that is asked for",
                      "pass the argument dropout on to keras.layers.Dropout", tolerance=1e-3)
     expect_close(scale, 1 / (1 - rate), f"what acts {where} is not dropout",
@@ -215,13 +199,13 @@ def monte_carlo(mc_dropout, rotation_auroc, rng):
 def _passes(mc_dropout, rng):
     model = noisy_network(rng)
 
-    def found(x, passes):
+    def predicted(x, passes):
         value = call(mc_dropout, {"model": model, "x": x, "passes": passes}, changes=["model"])
         return arrays(value, {"mean": (len(x), 3), "entropy": (len(x),)})
 
     x = rng.normal(0, 1, (6, 4)).astype("float32")
     answers = every_pass(model, x)   # (masks, N, classes): all are equally likely
-    mean, returned = found(x, PASSES)
+    mean, returned = predicted(x, PASSES)
     expect_close(mean.sum(1), 1, "the mean is no probability", "average over the passes, not over images or classes")
     expect(not close(mean, model(x, training=False)), "no unit is dropped in the passes",
            "call the model with training=True; predict and a plain call are silent")
@@ -229,7 +213,7 @@ def _passes(mc_dropout, rng):
            "average the probabilities of all passes")
 
     # Each row has masks of its own, so that equal rows are many trials of one image.
-    once, of_16 = (found(np.repeat(x[:1], 400, axis=0), passes)[0].std(0).max() for passes in (1, 16))
+    once, of_16 = (predicted(np.repeat(x[:1], 400, axis=0), passes)[0].std(0).max() for passes in (1, 16))
     expect(once > 0.7 * answers[:, 0].std(0).max(), "passes = 1 gives the mean of several passes",
            "make as many passes as are asked for")
     expect(of_16 < 0.5 * once, "sixteen passes are no better than one",
@@ -246,9 +230,8 @@ def _passes(mc_dropout, rng):
     expect(close(returned, exact, 1e-3) or np.abs(returned - (exact - single)).max() > 0.08,
            "the entropy is that by which the mean exceeds the single passes",
            "that measure exists, but asked for is the entropy of the mean")
-    sure = found(1e5 * x, 3)
-    expect(np.isfinite(sure[1]).all(), "a probability of 0 gives nan",
-           "0 · log 0 counts as 0: add 1e-12 in the logarithm")
+    _, sure = predicted(1e5 * x, 3)
+    expect(np.isfinite(sure).all(), "a probability of 0 gives nan", "0 · log 0 counts as 0: add 1e-12 in the logarithm")
     expect_close(returned, exact, "the entropy is not that of the mean",
                  "−Σ p log p over the classes, p being the mean", tolerance=1e-3)
 
@@ -277,21 +260,21 @@ def entropy(p):
 
 
 def _rotation(rotation_auroc, rng):
-    def found(upright, rotated, generator):
+    def result(upright, rotated, seed):
         x = rng.random((len(upright), 64)).astype("float32")
-        asked = Uncertainty(x, upright, rotated)
-        value = call(rotation_auroc, {"uncertainty": asked, "x": x, "rng": np.random.default_rng(generator)},
+        uncertainty = Uncertainty(x, upright, rotated)
+        value = call(rotation_auroc, {"uncertainty": uncertainty, "x": x, "rng": np.random.default_rng(seed)},
                      changes=["rng"])
         numbers = [float(number) for number in arrays(value, {"auroc": (), "low": (), "high": ()})]
-        expect(asked.rotations & {1, 3}, "the uncertainty of turned images is never asked for",
+        expect(uncertainty.rotations & {1, 3}, "the uncertainty of turned images is never asked for",
                "turn each image with np.rot90, and ask uncertainty for all of them")
-        return np.array(numbers)
+        return numbers
 
     widths = []
-    for place in range(4):
+    for seed in range(4):
         upright, rotated = rng.normal(0, 1, 40), rng.normal(0.7, 1, 40)
         wins = (rotated[:, None] > upright).astype(float)
-        auroc, low, high = found(upright, rotated, place)
+        auroc, low, high = result(upright, rotated, seed)
         right = wins.mean()
         expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from turned ones",
                "the turned ones are the class 1")
@@ -316,25 +299,17 @@ def _rotation(rotation_auroc, rng):
 
     upright = rng.normal(0, 1, 40)   # some images are hard, upright and rotated
     rotated = upright + rng.normal(0.5, 0.3, 40)
-    _, low, high = found(upright, rotated, 9)
+    _, low, high = result(upright, rotated, 9)
     expect(high - low < 1.4 * _width((rotated[:, None] > upright).astype(float), rng),
            "an image and its turned twin are drawn apart",
            "draw the numbers of images once for each resample, and take both of a pair: that is sharper")
 
 
 class Uncertainty:
-    """Stands for a network: knows its images, upright and rotated, and no others.
-
-    Parameters
-    ----------
-    x : (N, 64)
-    upright, rotated : (N,)
-        What it says of them.
-    """
+    """Stands for a network that knows only the images `x` (N, 64): it answers `upright` (N,), `rotated` if turned."""
 
     def __init__(self, x, upright, rotated):
-        self.rotations = set()
-        self.known = {}
+        self.rotations, self.known = set(), {}
         for turns in (2, 0, 1, 3):
             turned = np.rot90(x.reshape(-1, 8, 8), turns, axes=(1, 2)).reshape(-1, 64)
             for image, value in zip(turned, rotated if turns % 2 else upright, strict=True):
@@ -347,13 +322,13 @@ class Uncertainty:
         images = np.asarray(images, "float32")
         expect(images.ndim == 2 and images.shape[1] == 64, f"uncertainty is asked of an array of shape {images.shape}",
                "a network takes images as rows: reshape(-1, 64)")
-        found = [self.known.get(image.tobytes()) for image in images]
-        expect(None not in found, "uncertainty is asked of images that are neither upright nor turned",
+        answers = [self.known.get(image.tobytes()) for image in images]
+        expect(None not in answers, "uncertainty is asked of images that are neither upright nor turned",
                "x.reshape(-1, 8, 8) are images; the plane in which they turn is axes=(1, 2)")
-        self.rotations |= {turns for turns, _ in found}
+        self.rotations |= {turns for turns, _ in answers}
         expect(2 not in self.rotations, "images are turned by 180°",
                "np.rot90 turns by 90° unless it is told otherwise")
-        return np.array([value for _, value in found])
+        return np.array([value for _, value in answers])
 
 
 def _width(wins, rng, resamples=1000):
@@ -371,21 +346,20 @@ def _width(wins, rng, resamples=1000):
 def gain(dropout_gain, runs, tuning, helps, rng):
     made_up, seeds = made_up_runs(rng)
     value = call(dropout_gain, {"runs": made_up, "tuning": seeds})
-    found, right = intervals(value, (made_up.sizes["label_noise"],)), gains(made_up, seeds)
-    expect(not close(found[0], -right[0], 1e-6), "the difference has the wrong sign", "with dropout minus without")
-    expect(close(found, right, 1e-6) or not close(np.sort(found, 0), np.sort(right, 0), 1e-6),
+    given, right = intervals(value, (made_up.sizes["label_noise"],)), gains(made_up, seeds)
+    expect(not close(given[0], -right[0], 1e-6), "the difference has the wrong sign", "with dropout minus without")
+    expect(close(given, right, 1e-6) or not close(np.sort(given, 0), np.sort(right, 0), 1e-6),
            "the numbers are in another order", "return mean, low, high")
-    for slip, violated, hint in SLIPS:
-        expect(not close(found, gains(made_up, seeds, **slip), 1e-6), violated, hint)
-    expect_close(found[0], right[0], "the mean gain of made-up runs is another one",
+    expect_none_of(given, ((gains(made_up, seeds, **slip), violated, hint) for slip, violated, hint in SLIPS), 1e-6)
+    expect_close(given[0], right[0], "the mean gain of made-up runs is another one",
                  "last epoch; the best rate of each arm on the tuning seeds; the difference on the other seeds", 1e-6)
-    expect_close(found, right, "the interval is not that of the paired differences",
+    expect_close(given, right, "the interval is not that of the paired differences",
                  "stats.paired_difference(scores, \"dropout\", between=…)", 1e-6)
     _experiment(runs, tuning)
     _conclusion(runs, tuning, helps)
 
 
-# Ways to read runs that others have taken, and what to tell them.
+# Mistakes in reading the runs: arguments of `gains`, and what to print.
 SLIPS = (
     ({"score": "best epoch"}, "the best epoch of each run is scored",
      "take the last one, .isel(epoch=-1): whoever picks the best has looked"),
@@ -424,8 +398,8 @@ def gains(runs, tuning, *, score="last epoch", choose="tuning", common=(), measu
     without = float(runs.dropout.min())
     between = (without, next(float(rate) for rate in runs.dropout.values if rate != without))
     difference = stats.paired_difference if paired else stats.unpaired_difference
-    found = difference(chosen, "dropout", between=between)
-    return np.array([found[name].transpose("label_noise").values for name in ("mean", "low", "high")])
+    gain = difference(chosen, "dropout", between=between)
+    return np.array([gain[name].transpose("label_noise").values for name in ("mean", "low", "high")])
 
 
 def made_up_runs(rng):

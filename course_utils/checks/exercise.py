@@ -1,4 +1,4 @@
-"""What an exercise offers beside its checks: hints, the progress so far, a button that judges the notebook."""
+"""What an exercise offers besides its checks: hints, the progress so far, a button that judges the notebook."""
 
 import collections
 import html
@@ -12,7 +12,7 @@ import tomllib
 from course_utils import accessible, checks
 from course_utils.checks import progress as progress_file
 
-_revealed = collections.Counter()   # hints that were asked for in this session, by question
+_revealed = collections.Counter()   # number of hints that were asked for in this session, by question
 SAVING = 5   # seconds in which JupyterLab should have begun to save a notebook
 WRITING = 60   # seconds in which all of it should be in the file
 
@@ -28,13 +28,13 @@ def hint(number=None):
     if not isinstance(number, str):   # of a number, 2.10 would be 2.1
         print('Write the number of the question in quotes, as in hint("2.10").')
         return
-    found = hints().get(number)
-    if not found:
+    texts = hints().get(number)
+    if not texts:
         print(f"There is no question {number}; there are {', '.join(hints())}.")
         return
-    _revealed[number] = min(_revealed[number] + 1, len(found))
-    for place, text in enumerate(found[:_revealed[number]], 1):
-        print(f"Hint {place} of {len(found)}: {text}")
+    _revealed[number] = min(_revealed[number] + 1, len(texts))
+    for place, text in enumerate(texts[:_revealed[number]], 1):
+        print(f"Hint {place} of {len(texts)}: {text}")
 
 
 def hints():
@@ -47,21 +47,16 @@ def hints():
 
 def titles():
     """What each check is about: dict exercise → dict number → title."""
-    found = {}
+    exercises = {}
     for path in sorted(checks.KEYS.glob("*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         lines = ["".join(cell["outputs"][0]["text"]).strip() for cell in cells]
-        found[path.stem] = {line.split()[1]: line.split(maxsplit=2)[2] for line in lines}
-    return found
+        exercises[path.stem] = {line.split()[1]: line.split(maxsplit=2)[2] for line in lines}
+    return exercises
 
 
 def progress():
-    """Where you stand over all exercises; in JupyterLab with a button that judges this notebook anew.
-
-    Returns
-    -------
-    Progress, which Jupyter draws
-    """
+    """Where you stand in all exercises, as a `Progress`; in JupyterLab with a button that judges this notebook anew."""
     return Progress()
 
 
@@ -77,7 +72,7 @@ class Progress:
         if not progress_file.file():
             return "Open this notebook in JupyterLab to see your progress."
         noted = progress_file.recall()
-        return "\n".join(f"{name}: {sum(_mark(noted, number) == '✓' for number in numbers)} of {len(numbers)} done"
+        return "\n".join(f"{name}: {sum(_line(noted, number)[:1] == '✓' for number in numbers)} of {len(numbers)} done"
                          for name, numbers in titles().items())
 
     def table(self):
@@ -85,7 +80,7 @@ class Progress:
         noted, mine = progress_file.recall(), self.notebook and _exercise_of(self.notebook)
         rows = []
         for name, numbers in titles().items():
-            marks = {number: _mark(noted, number) for number in numbers}
+            marks = {number: _line(noted, number)[:1] for number in numbers}
             done = sum(mark == "✓" for mark in marks.values())
             rows.append(f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
                         f"<td>{' '.join(f'{mark}&nbsp;{number}' for number, mark in marks.items())}</td>"
@@ -120,11 +115,11 @@ class Progress:
         self._button = widgets.Button(description="Check my work", button_style="primary",
                                       tooltip="Save this notebook and judge every answer in a fresh kernel")
         self._bar = widgets.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
-        self._said = widgets.HTML()
-        self._said.add_class("lab-status")
+        self._status = widgets.HTML()
+        self._status.add_class("lab-status")
         self._table = widgets.HTML(self.table())
         self._button.on_click(lambda _: self.check())
-        box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._said, self._table])
+        box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._status, self._table])
         box.add_class("lab")
         box.add_class("course-progress")
         return box
@@ -167,7 +162,7 @@ class Progress:
 
     def _say(self, text):
         lines = "<br>".join(html.escape(line) for line in text.splitlines())
-        self._said.value = f"<p>{lines}</p>"
+        self._status.value = f"<p>{lines}</p>"
 
 
 def _this_notebook():
@@ -195,10 +190,6 @@ def _is_whole(path):
         return path.read_bytes() == content
     except (OSError, ValueError):
         return False
-
-
-def _mark(noted, number):
-    return _line(noted, number)[:1]
 
 
 def _line(noted, number):

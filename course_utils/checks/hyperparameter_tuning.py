@@ -8,18 +8,8 @@ import pathlib
 
 import numpy as np
 
-from course_utils.checks import (
-    Unanswered,
-    Violated,
-    call,
-    check,
-    choice,
-    close,
-    expect,
-    expect_close,
-    intervals,
-    objections,
-)
+from course_utils.checks import Unanswered, Violated, call, check, close, expect, expect_close, expect_none_of
+from course_utils.checks.shared import choice, entries, intervals, objections
 from course_utils.datasets.split import Split, with_label_noise
 
 MANY = 3000   # trials: a right search then fails by chance less than once in a hundred thousand
@@ -63,7 +53,7 @@ def search(random_search, rng):
 
 
 def _searched(random_search, space, trials, seed, score):
-    """What a search asked for, what it was told, and the two things it returned; `score` takes a trial's number."""
+    """The trials of a search, their scores, and the two things it returned; `score` takes a trial's number."""
     asked, scores = [], []
 
     def objective(params):
@@ -119,7 +109,7 @@ def _draws(asked, space):
     for name, axis in space.items():
         values = [params[name] for params in asked]
         if isinstance(axis, list):
-            shares = [values.count(one) / len(values) for one in axis]
+            shares = [values.count(option) / len(values) for option in axis]
             expect(min(shares), f"{name} is never {axis[int(np.argmin(shares))]}", "all values of a list may occur")
             expect(max(shares) < 1.2 / len(axis), f"the values of {name} are not equally likely",
                    "rng.integers(len(values)) is the place of one of them")
@@ -129,18 +119,18 @@ def _draws(asked, space):
         values = np.array(values, float)
         straight, factors = (values - low) / (high - low), np.log(values / low) / np.log(high / low) if low else None
         places[name] = factors if scale == "log" else straight
-        expect(len(np.unique(values.round(12))) > len(values) / 2, f"only {len(np.unique(values.round(12)))} "
-               f"different values of {name} are tried", "draw a real number, not one of a few")
+        different = len(np.unique(values.round(12)))
+        expect(different > len(values) / 2, f"only {different} different values of {name} are tried",
+               "draw a real number, not one of a few")
         if scale == "log":
             expect(_uneven(straight) > 0.05, f"{name} is drawn evenly on a linear axis",
                    "“log” asks that every factor of ten be equally likely: draw the logarithm, and take exp")
         expect(_uneven(places[name]) < 0.05, f"{name} is not drawn evenly on its {scale} axis",
                "np.exp(rng.uniform(np.log(low), np.log(high)))" if scale == "log" else "rng.uniform(low, high)")
-    names = list(places)
-    together = np.corrcoef([places[name] for name in names])
-    for one in range(len(names)):
-        for other in range(one):
-            expect(abs(together[one, other]) < 0.15, f"{names[other]} and {names[one]} go up and down together",
+    correlations = np.corrcoef(list(places.values()))
+    for row, name in enumerate(places):
+        for column, earlier in enumerate(itertools.islice(places, row)):
+            expect(abs(correlations[row, column]) < 0.15, f"{earlier} and {name} go up and down together",
                    "draw a number of its own for each of them")
 
 
@@ -178,7 +168,8 @@ class _Training:
     """Stands for the training of some networks: what each scored after so many epochs, and how many it had."""
 
     def __init__(self, configurations, score, most):
-        self.names, self.score, self.most = [one["name"] for one in configurations], score, most
+        self.names = [configuration["name"] for configuration in configurations]
+        self.score, self.most = score, most
         self.had, self.calls = [0] * len(configurations), 0
 
     def __call__(self, configuration, epochs):
@@ -202,31 +193,31 @@ def _halved(successive_halving, budget, score, count, strange="others than the b
     train = _Training(configurations, score, most)
     value = call(successive_halving, {"train": train, "configurations": list(configurations), "min_epochs": least,
                                       "max_epochs": most, "factor": factor}, changes=["train"])
-    told = f"of {count} configurations, with min_epochs = {least}, max_epochs = {most} and factor = {factor}, "
+    setting = f"of {count} configurations, with min_epochs = {least}, max_epochs = {most} and factor = {factor},"
     expect(isinstance(value, tuple | list) and len(value) == 3, "the function does not return three things",
            "return the best configuration, its score, and the epochs that all of them had")
     best, final, spent = value
     had = np.array(train.had)
-    expect(had.all(), f"{told}{(had == 0).sum()} are never trained", "all of them get min_epochs to begin with")
+    expect(had.all(), f"{setting} {(had == 0).sum()} are never trained", "all of them get min_epochs to begin with")
     rungs = _rungs(least, most, factor, count)
     if count > 1 and len(rungs) > 1:
-        expect(had.max() > least, f"{told}nobody ever gets more than {least} epochs",
+        expect(had.max() > least, f"{setting} nobody ever gets more than {least} epochs",
                "who goes on gets factor times as many epochs as before")
-        expect(had.min() < most, f"{told}all are trained for {most} epochs",
+        expect(had.min() < most, f"{setting} all are trained for {most} epochs",
                "of each rung only the best 1/factor go on, also where scores are tied")
-    expect(had.min() == least or count == 1, f"{told}the first rung gives {had.min()} epochs",
+    expect(had.min() == least or count == 1, f"{setting} the first rung gives {had.min()} epochs",
            "all of them get min_epochs to begin with")
-    expect(had.max() == most, f"{told}the last ones end at {had.max()} epochs",
+    expect(had.max() == most, f"{setting} the last ones end at {had.max()} epochs",
            "go on until those who are left have had max_epochs")
     for epochs, size in rungs:
-        found = int((had >= epochs).sum())
-        expect(found == size, f"{told}{found} get {epochs} epochs or more",
+        reached = int((had >= epochs).sum())
+        expect(reached == size, f"{setting} {reached} get {epochs} epochs or more",
                f"it should be {size}: of each rung the best 1/factor go on, rounded down, but at least one, also where "
                "scores are tied")
     _right_ones(had, rungs, score, strange)
     last = [place for place in range(count) if had[place] == most]
     values = {place: score(place, most) for place in last}
-    highest = max((one for one in values.values() if math.isfinite(one)), default=math.nan)
+    highest = max(filter(math.isfinite, values.values()), default=math.nan)
     winner = train.names.index(best["name"]) if isinstance(best, dict) and best.get("name") in train.names else None
     expect(winner is not None, "what comes first is not one of the configurations",
            "return the best configuration itself, then its score, then the epochs")
@@ -237,9 +228,9 @@ def _halved(successive_halving, budget, score, count, strange="others than the b
     expect(final == highest, f"the score returned is {final}, that of the best at the end is {highest:.3g}",
            "return what train said of it after max_epochs")
     again = int(sum(size * epochs for epochs, size in rungs))
-    expect(spent != again or again == had.sum(), f"{told}{spent} epochs are counted, {had.sum()} were trained",
+    expect(spent != again or again == had.sum(), f"{setting} {spent} epochs are counted, {had.sum()} were trained",
            "training goes on where it stopped: of a rung only the epochs beyond the last one are new")
-    expect(spent == had.sum(), f"{told}{spent} epochs are counted, {had.sum()} were trained",
+    expect(spent == had.sum(), f"{setting} {spent} epochs are counted, {had.sum()} were trained",
            "add up, for all configurations, by how many epochs each was trained on")
 
 
@@ -280,7 +271,7 @@ WORDS = ("worse", "flat", "limit")
 @check("6.3", "the best lie inside your space, its scales are right, and a small budget finds them")
 def defended(space, ends, rng):
     space = _space(space)
-    ends = _words(ends)
+    _words(ends)
     mean = truth()
     reach = {knob: _reach(mean, knob, axis) for knob, axis in space.items()}
     for knob in KNOBS:
@@ -317,14 +308,9 @@ def _space(space):
     """The three axes that are searched, each as (scale, low, high)."""
     from course_utils.experiments import tabular
 
-    if isinstance(space, dict) and any(axis is ... for axis in space.values()):
-        raise Unanswered
-    wanted = {"width", *KNOBS}
-    if not isinstance(space, dict) or not set(KNOBS) <= set(space) <= wanted:
-        raise Violated(f"space does not have the axes {', '.join(KNOBS)}: write one entry for each")
+    entries(space, KNOBS, "space does not have the axes", optional=["width"])
     expect(list(space.get("width", [WIDTH])) == [WIDTH], "the width is not that of the question",
            f'leave "width": [{WIDTH}]')
-    found = {}
     for knob, scale in KNOBS.items():
         axis = space[knob]
         expect(isinstance(axis, tuple) and len(axis) == 3 and axis[0] in ("log", "uniform")
@@ -335,20 +321,15 @@ def _space(space):
                f"it knows nothing below {low:g} and above {high:g}")
         expect(scale == "uniform" or axis[0] == "log", f"{knob} is drawn evenly on a linear axis",
                "what acts by factors gets a logarithmic one")
-        found[knob] = tuple(axis)
-    return found
+    return {knob: space[knob] for knob in KNOBS}
 
 
 def _words(ends):
-    if isinstance(ends, dict) and any(pair is ... for pair in ends.values()):
-        raise Unanswered
-    if not isinstance(ends, dict) or set(ends) != set(KNOBS):
-        raise Violated(f"ends does not have the keys {', '.join(KNOBS)}: write one entry for each")
+    entries(ends, KNOBS, "ends does not have the keys")
     for knob, pair in ends.items():
         expect(isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair),
                f"the ends of {knob} are not two of the words", f"{', '.join(WORDS)}: one for the lower end, one for "
                "the upper")
-    return ends
 
 
 def _reach(mean, knob, axis):
@@ -408,15 +389,15 @@ def studies():
         "width": ([16, 32, 64, 128, 256], [0.886, 0.913, 0.929, 0.941, 0.949], 24),
         "optimizer": (["SGD", "Adam"], [0.938, 0.947], [12, 60]),
     }
-    rng, found = np.random.default_rng(12), {}
+    rng, plots = np.random.default_rng(12), {}
     for knob, (values, means, trials) in planted.items():
         seeds = rng.normal(0, 0.008, 12)   # what all arms of a seed share: its images
         noise = rng.normal(0, 0.003, (len(values), 12))
         noise -= noise.mean(1, keepdims=True) * 0.8   # what is planted shows
-        found[knob] = xr.DataArray(np.array(means)[:, None] + seeds - seeds.mean() + noise,
-                                   {knob: values, "seed": range(12), "trials": (knob, np.broadcast_to(
-                                       trials, len(values)))}, (knob, "seed"), name="validation accuracy")
-    return found
+        coordinates = {knob: values, "seed": range(12), "trials": (knob, np.broadcast_to(trials, len(values)))}
+        plots[knob] = xr.DataArray(np.array(means)[:, None] + seeds - seeds.mean() + noise, coordinates,
+                                   (knob, "seed"), name="validation accuracy")
+    return plots
 
 
 @check("6.4", "you conclude what the plots allow, and no more")
@@ -431,24 +412,23 @@ def isolation(allowed, difference, rng):
 
 def _one_difference(value, differences, order, what="difference"):
     """Judge the mean of some differences and its 95 % interval; `order` says what is subtracted from what."""
-    found, (mean, low, high) = intervals(value, ()), student(differences)
-    expect(not close(found[0], -mean, 1e-7) or close(mean, 0, 1e-7), f"the {what} has the wrong sign",
+    given, (mean, low, high) = intervals(value, ()), student(differences)
+    expect(not close(given[0], -mean, 1e-7) or close(mean, 0, 1e-7), f"the {what} has the wrong sign",
            f"{order} is asked for")
-    expect_close(found[0], mean, f"the mean {what} is another one", order, 1e-7)
-    expect(found[1] <= found[0] <= found[2], f"the interval of the {what} does not contain its mean",
+    expect_close(given[0], mean, f"the mean {what} is another one", order, 1e-7)
+    expect(given[1] <= given[0] <= given[2], f"the interval of the {what} does not contain its mean",
            "return mean, low, high, in this order")
-    wide, right, spread = (found[2] - found[1]) / 2, (high - low) / 2, np.std(differences, ddof=1)
-    for factor, violated, hint in (
-            (spread, "the standard deviation, not the interval of the mean", "divide it by the root of the number of "
-             "differences"),
-            (1.96 * spread, "that of single differences, not of their mean", "divide the standard deviation by the "
-             "root of their number"),
-            (1.96 * spread / np.sqrt(len(differences)), "that of the normal distribution",
-             "with so few differences take Student's t, as stats.interval does")):
-        expect(not close(wide, factor, 1e-7), f"the interval is {violated}", hint)
+    wide, right, spread = (given[2] - given[1]) / 2, (high - low) / 2, np.std(differences, ddof=1)
+    expect_none_of(wide, (
+        (spread, "the interval is the standard deviation, not the interval of the mean",
+         "divide it by the root of the number of differences"),
+        (1.96 * spread, "the interval is that of single differences, not of their mean",
+         "divide the standard deviation by the root of their number"),
+        (1.96 * spread / np.sqrt(len(differences)), "the interval is that of the normal distribution",
+         "with so few differences take Student's t, as stats.interval does")), 1e-7)
     expect(wide < 1.05 * right, "the interval is too wide for paired differences",
            "take the difference first, pair by pair, then its interval")
-    expect_close(found, (mean, low, high), "the interval is not that of the paired differences",
+    expect_close(given, (mean, low, high), "the interval is not that of the paired differences",
                  "stats.interval of the differences, or stats.paired_difference", 1e-7)
 
 
@@ -467,9 +447,8 @@ REPETITIONS = 20   # of a search, at least
 def curse(winners_curse, validation, test, gap, honest, rng):
     for searches, trials in ((5, 12), (30, 8)):
         true = rng.normal(0.8, 0.05, (searches, trials)) + rng.normal(0, 0.05, (searches, 1))   # easy and hard images
-        one, other = true + rng.normal(0, 0.04, true.shape), true + rng.normal(0, 0.02, true.shape)
-        value = call(winners_curse, {"validation": one, "test": other})
-        _luck(value, one, other)
+        val, on_test = (true + rng.normal(0, noise, true.shape) for noise in (0.04, 0.02))
+        _luck(call(winners_curse, {"validation": val, "test": on_test}), val, on_test)
     validation, test = _searches(validation, test)
     # Sixty images give ties, and which of the tied trials is chosen is up to the learner's function.
     expect_close(intervals(gap, ()), intervals(winners_curse(validation, test), ()),
@@ -480,28 +459,29 @@ def curse(winners_curse, validation, test, gap, honest, rng):
            "one accuracy, that of the first search's choice")
     if np.isclose(honest, wanted, atol=1e-9).any():
         return
-    for wrong, violated, hint in (
-            (validation[0].max(), "the score that chose", "it was chosen for being high; which images chose nothing?"),
-            (test[0].max(), "the best test score of all trials", "that chooses on the test images; look at the trial "
-             "that the validation images chose"),
-            (test[0].mean(), "the mean test score of all trials", "you ship one of them: the chosen one"),
-            (validation[0].max() - float(intervals(gap, ())[0]), "the score that chose, less the mean gap",
-             "that is right on average only; the test images say it of this very network")):
-        expect(not close(honest, wrong, 1e-9), f"what you report is {violated}", hint)
+    expect_none_of(honest, (
+        (validation[0].max(), "what you report is the score that chose",
+         "it was chosen for being high; which images chose nothing?"),
+        (test[0].max(), "what you report is the best test score of all trials",
+         "that chooses on the test images; look at the trial that the validation images chose"),
+        (test[0].mean(), "what you report is the mean test score of all trials",
+         "you ship one of them: the chosen one"),
+        (validation[0].max() - float(intervals(gap, ())[0]), "what you report is the score that chose, less the mean "
+         "gap", "that is right on average only; the test images say it of this very network")), 1e-9)
     expect(False, "what you report is not the test score of the first search's choice",
            "test[0] at the trial where validation[0] is highest")
 
 
 def _searches(validation, test):
     """The scores of a learner's own searches as two arrays (searches, trials)."""
-    found = []
+    arrays = []
     for name, scores in (("validation", validation), ("test", test)):
         try:
-            found.append(np.asarray(scores, float))
+            arrays.append(np.asarray(scores, float))
         except (TypeError, ValueError):
             raise Violated(f"{name} is no array: collect one row of scores for each search") from None
-        expect(found[-1].ndim == 2, f"{name} has shape {found[-1].shape}", "it should be (searches, trials)")
-    validation, test = found
+        expect(arrays[-1].ndim == 2, f"{name} has shape {arrays[-1].shape}", "it should be (searches, trials)")
+    validation, test = arrays
     expect(validation.shape == test.shape, f"validation has shape {validation.shape} and test {test.shape}",
            "both scores of all trials of all searches are needed")
     expect(len(validation) >= REPETITIONS, f"there are {len(validation)} searches", f"take {REPETITIONS} or more: the "
@@ -515,7 +495,7 @@ def _searches(validation, test):
 def _luck(value, validation, test):
     rows, chosen = np.arange(len(validation)), validation.argmax(1)
     right = validation[rows, chosen] - test[rows, chosen]
-    found = intervals(value, ())
+    gap = intervals(value, ())[0]
     for wrong, violated, hint in (
             (validation.max(1) - test.max(1), "compares with the best test score",
              "look up the test score of the trial that the validation images chose"),
@@ -526,7 +506,7 @@ def _luck(value, validation, test):
             ((validation - test).mean(1), "is that of all trials", "only the chosen one is cursed; take argmax of "
              "validation in each search"),
             (validation[:, -1] - test[:, -1], "is that of the last trial", "argmax of validation chooses")):
-        expect(not close(abs(found[0]), abs(wrong.mean()), 1e-7) or close(wrong.mean(), right.mean(), 1e-7),
+        expect(not close(abs(gap), abs(wrong.mean()), 1e-7) or close(wrong.mean(), right.mean(), 1e-7),
                f"the gap {violated}", hint)
     _one_difference(value, right, "validation minus test accuracy of the choice, search by search", "gap")
 
@@ -552,8 +532,7 @@ def capstone():
 
     digits = datasets.digits(seed=6)
     labels = with_label_noise(digits.y_train[:300], 0.2, 10, np.random.default_rng(6))
-    return Counted("the capstone of exercise 06", digits.x_train[:300], labels, digits.x_val, digits.y_val,
-                   digits.test)
+    return Counted("the capstone of exercise 06", digits.x_train[:300], labels, digits.x_val, digits.y_val, digits.test)
 
 
 ARMS = ("baseline", "mine")
@@ -587,13 +566,13 @@ def _tuned(report):
         expect(isinstance(pairs, list | tuple) and pairs and all(
             isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[0], dict) for pair in pairs),
             f"the tuning of {arm} is no list of trials", "write (configuration, score) for each; listed does it")
-        tried[arm] = [{knob: _plain(value) for knob, value in one.items()} for one, _ in pairs]
+        tried[arm] = [_plain(configuration) for configuration, _ in pairs]
         scores = np.array([score for _, score in pairs], float)
-        expect(all(one not in tried[arm][:place] for place, one in enumerate(tried[arm])),
+        expect(not any(first == second for first, second in itertools.combinations(tried[arm], 2)),
                f"a configuration of {arm} is counted twice", "a budget is of different trials")
         chosen = report["chosen"][arm]
         expect(isinstance(chosen, dict), f"what {arm} has chosen is no configuration", "a dict knob → value")
-        chosen = {knob: _plain(value) for knob, value in chosen.items()}
+        chosen = _plain(chosen)
         expect(chosen in tried[arm], f"what {arm} has chosen was never tried", "choose among the trials of its tuning")
         expect(scores[tried[arm].index(chosen)] >= np.nanmax(scores) - 1e-9,
                f"what {arm} has chosen is not the best of its tuning", "the highest mean over the tuning seeds")
@@ -602,9 +581,10 @@ def _tuned(report):
            "the same budget for both, or the budget is what you compare")
 
 
-def _plain(value):
-    """A number of a configuration, so that 0.1 from NumPy and from Python are one."""
-    return round(float(value), 10) if isinstance(value, float | int | np.number) else value
+def _plain(configuration):
+    """A configuration whose numbers are rounded Python floats, so that 0.1 from NumPy and from Python are equal."""
+    return {knob: round(float(value), 10) if isinstance(value, float | int | np.number) else value
+            for knob, value in configuration.items()}
 
 
 def _measured(report):
@@ -652,11 +632,12 @@ def _final(report, task):
     x, y = task.test
     on_test, on_val = (float((model.predict(images, verbose=0).argmax(1) == labels).mean())
                        for images, labels in ((x, y), (task.x_val, task.y_val)))
-    said = report["test_accuracy"]
-    expect(isinstance(said, float | int | np.number), "test_accuracy is no number", "a fraction from 0 to 1")
-    expect(close(said, on_test, 2e-3) or not close(said, on_val, 2e-3), "test_accuracy is the validation accuracy",
+    stated = report["test_accuracy"]
+    expect(isinstance(stated, float | int | np.number), "test_accuracy is no number", "a fraction from 0 to 1")
+    expect(close(stated, on_test, 2e-3) or not close(stated, on_val, 2e-3), "test_accuracy is the validation accuracy",
            "score the saved model on what task.open_test() returned")
-    expect_close(said, on_test, f"the saved model scores {on_test:.3f} on the test images, the report says {said:.3f}",
+    expect_close(stated, on_test,
+                 f"the saved model scores {on_test:.3f} on the test images, the report says {stated:.3f}",
                  "load the model that you saved, and score that one", 2e-3)
 
 

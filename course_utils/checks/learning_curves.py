@@ -3,9 +3,11 @@
 import numpy as np
 
 from course_utils import stats
-from course_utils.checks import Unanswered, Violated, array, arrays, call, check, close, expect, objections
+from course_utils.checks import Unanswered, array, arrays, call, check, close, expect, expect_none_of
+from course_utils.checks.shared import objections
 
 SIZES = [20, 50, 80]
+MORE_SIZES = np.array([32.0, 48, 64, 96, 128, 192, 256])
 
 
 @check("1.1", "the subsets are nested and drawn at random, and the validation set stays untouched")
@@ -27,12 +29,12 @@ def by_hand(learning_curve, rng):
     x = np.stack([np.arange(130.0), rng.normal(size=130)], axis=1)   # sorted, as many a file is
     scores, spies = curve(1)
     fitted = [spy.fitted for spy in spies]
-    expect(len(fitted) == len(SIZES) and all(len(calls) == 1 for calls in fitted),
+    expect(len(fitted) == len(SIZES) and all(len(fits) == 1 for fits in fitted),
            "a model is trained on more than one subset", "make a new one for every size, or it remembers the last")
-    subsets = [set(calls[0]) for calls in fitted]
+    subsets = [set(fits[0]) for fits in fitted]
     expect(not any(subset & set(range(100, 130)) for subset in subsets), "validation samples are trained on",
            "take the subsets from x_train only")
-    expect(all(len(subset) == len(calls[0]) for subset, calls in zip(subsets, fitted, strict=True)),
+    expect(all(len(subset) == len(fits[0]) for subset, fits in zip(subsets, fitted, strict=True)),
            "a subset holds some samples twice", "draw without replacement: rng.permutation")
     expect([len(subset) for subset in subsets] == SIZES, "the subsets do not have the sizes asked for",
            f"here sizes was {SIZES}, in this order")
@@ -109,8 +111,7 @@ DISTRACTORS = {"dead units", "healthy"}
 
 @check("1.2", "all eight patients have the right diagnosis")
 def diagnoses(diagnosis, rng):
-    if not isinstance(diagnosis, dict):
-        raise Violated('diagnosis is not a dictionary: write it like {"A": "leak", …}')
+    expect(isinstance(diagnosis, dict), "diagnosis is not a dictionary", 'write it like {"A": "leak", …}')
     given = {str(patient).upper(): _plain(name) for patient, name in diagnosis.items() if name is not ...}
     if not given:
         raise Unanswered
@@ -120,9 +121,9 @@ def diagnoses(diagnosis, rng):
         expect(name in known, f"“{name}” of patient {patient} is not in the list", "copy a name from the list above")
     missing = [patient for patient in DIAGNOSES if patient not in given]
     wrong = [patient for patient, name in given.items() if name != DIAGNOSES[patient][0]]
-    for patient in wrong[:1]:
-        expect(False, f"patient {patient} has something else ({len(given) - len(wrong)} of 8 are right)",
-               DIAGNOSES[patient][1])
+    if wrong:
+        expect(False, f"patient {wrong[0]} has something else ({len(given) - len(wrong)} of 8 are right)",
+               DIAGNOSES[wrong[0]][1])
     expect(not missing, f"patient {', '.join(missing)} is still waiting", "every letter needs a diagnosis")
 
 
@@ -137,16 +138,15 @@ def interval(paired_interval, rng):
     shared = rng.normal(0, 5, 6)
     first, second = shared + rng.normal(0, 1, 6), shared + rng.normal(3, 1, 6)
 
-    def found(first, second, level):
+    def answer(first, second, level):
         value = call(paired_interval, {"first": first, "second": second, "level": level})
-        return np.array(arrays(value, {"mean": (), "low": (), "high": ()}), float)
+        return np.array(arrays(value, {"mean": (), "low": (), "high": ()}))
 
-    test = ttest_rel(second, first)
-    inside = test.confidence_interval(0.95)
-    right = np.array([(second - first).mean(), inside.low, inside.high])
-    mean, low, high = found(first, second, 0.95)
-    half, wanted = (high - low) / 2, (right[2] - right[1]) / 2
     difference, n = second - first, len(first)
+    sd = difference.std(ddof=1)
+    right = np.array([difference.mean(), *ttest_rel(second, first).confidence_interval(0.95)])
+    mean, low, high = answer(first, second, 0.95)
+    half, wanted = (high - low) / 2, (right[2] - right[1]) / 2
     expect(not close(mean, -right[0]), "the difference has the wrong sign", "second minus first")
     expect(not close(np.sort([mean, low, high]), np.sort(right)) or close(mean, right[0]),
            "the numbers are in another order", "return mean, low, high")
@@ -154,23 +154,23 @@ def interval(paired_interval, rng):
     expect(low <= high, "low is above high", "return mean, low, high")
     expect(close((low + high) / 2, mean), "the interval does not lie evenly about the mean",
            "go equally far down and up")
-    expect(not close(half, t.ppf(0.975, n - 1) * difference.std(ddof=1)), "the interval is that of a single run",
+    expect(not close(half, t.ppf(0.975, n - 1) * sd), "the interval is that of a single run",
            "the mean of n runs varies √n times less")
     unpaired = t.ppf(0.975, 2 * (n - 1)) * np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / n)
     expect(half < 0.8 * unpaired, "the interval is that of two unpaired samples",
            "take the differences first, then their standard deviation")
-    expect(not close(half, norm.ppf(0.975) * difference.std(ddof=1) / np.sqrt(n)) and
-           not close(half, 1.96 * difference.std(ddof=1) / np.sqrt(n)), "the interval is that of a normal distribution",
+    expect_none_of(half, (
+        *((quantile * sd / np.sqrt(n), "the interval is that of a normal distribution",
            "the standard deviation is estimated from few runs: use Student's t with n − 1 degrees of freedom")
-    expect(not close(half, t.ppf(0.975, n - 1) * difference.std() / np.sqrt(n)), "the standard deviation divides by N",
-           "six runs have five degrees of freedom: ddof=1")
-    expect(not close(half, t.ppf(0.95, n - 1) * difference.std(ddof=1) / np.sqrt(n)), "the interval leaves out 5 % on "
-           "each side", "a 95 % interval leaves out 2.5 % on each: take the quantile (1 + level)/2")
-    expect(not close(half, t.ppf(0.975, n) * difference.std(ddof=1) / np.sqrt(n)),
-           "Student's t has too many degrees of freedom", "n runs leave n − 1")
+          for quantile in (norm.ppf(0.975), 1.96)),
+        (t.ppf(0.975, n - 1) * difference.std() / np.sqrt(n), "the standard deviation divides by N",
+         "six runs have five degrees of freedom: ddof=1"),
+        (t.ppf(0.95, n - 1) * sd / np.sqrt(n), "the interval leaves out 5 % on each side",
+         "a 95 % interval leaves out 2.5 % on each: take the quantile (1 + level)/2"),
+        (t.ppf(0.975, n) * sd / np.sqrt(n), "Student's t has too many degrees of freedom", "n runs leave n − 1")))
     expect(close(half, wanted), "the interval has another width", "t quantile × standard deviation / √n")
-    inside = ttest_rel(second[:4], first[:4]).confidence_interval(0.5)
-    expect(close(found(first[:4], second[:4], 0.5)[1:], [inside.low, inside.high]),
+    ends = ttest_rel(second[:4], first[:4]).confidence_interval(0.5)
+    expect(close(answer(first[:4], second[:4], 0.5)[1:], ends),
            "at level 0.5 it is another interval", "use the argument level, and the number of runs that are given")
 
 
@@ -179,24 +179,24 @@ def seeds(seeds_for, rng):
     for effect, sd, count in ((0.005, 0.02, 8), (0.005, 0.006, 12), (0.02, 0.03, 15)):
         pilot = rng.normal(effect, sd, count)
         needed = float(array(call(seeds_for, {"effect": effect, "pilot": pilot}), ()))
-        right = stats.seeds_needed(effect, pilot.std(ddof=1))
+        sd = pilot.std(ddof=1)
+        right = stats.seeds_needed(effect, sd)
         for message, hint, wrong in (
                 ("the standard deviation of the pilot divides by N", "few runs underestimate it otherwise: ddof=1",
                  stats.seeds_needed(effect, pilot.std())),
                 ("the number is that of unpaired runs", "the pilot holds paired differences: paired=True",
-                 stats.seeds_needed(effect, pilot.std(ddof=1), paired=False)),
+                 stats.seeds_needed(effect, sd, paired=False)),
                 ("the standard error stands where the standard deviation should",
-                 "how much does a *single* difference scatter?",
-                 stats.seeds_needed(effect, pilot.std(ddof=1) / np.sqrt(count))),
+                 "how much does a *single* difference scatter?", stats.seeds_needed(effect, sd / np.sqrt(count))),
                 ("the formula is an approximation", "few seeds need some more, by Student's t: stats.seeds_needed",
-                 (2.8 * pilot.std(ddof=1) / effect)**2),
+                 (2.8 * sd / effect)**2),
                 ("with so many seeds the effect is found one time in two",
                  "that only asks when the interval would be as wide as the effect; ask for a power of 0.8",
-                 (1.96 * pilot.std(ddof=1) / effect)**2),
+                 (1.96 * sd / effect)**2),
                 ("the variance stands where the standard deviation should", "take its root",
                  stats.seeds_needed(effect, pilot.var(ddof=1))),
                 ("the effect of the pilot is used", "the effect that matters is the argument effect; the pilot only "
-                 "tells the spread", stats.seeds_needed(abs(pilot.mean()), pilot.std(ddof=1)))):
+                 "tells the spread", stats.seeds_needed(abs(pilot.mean()), sd))):
             expect(abs(needed - right) <= 1 or abs(needed - wrong) > 1, message, hint)
         expect(abs(needed - right) <= max(1, 0.04 * right), "the number of seeds is another one",
                "a power of 0.8 at a level of 0.95; first the effect, then the spread of the differences")
@@ -205,29 +205,27 @@ def seeds(seeds_for, rng):
 
 @check("1.5", "the fit finds the law behind the errors, floor included")
 def law(fit_power_law, rng):
-    sizes = np.array([32.0, 48, 64, 96, 128, 192, 256])
-
-    def found(errors):
-        value = call(fit_power_law, {"sizes": sizes, "errors": errors})
-        return np.array(arrays(value, {"a": (), "b": (), "c": ()}), float)
+    def fit(errors):
+        value = call(fit_power_law, {"sizes": MORE_SIZES, "errors": errors})
+        return np.array(arrays(value, {"a": (), "b": (), "c": ()}))
 
     for a, b, c in ((3.0, 0.7, 0.0), (2.0, 0.5, 0.1), (4.0, 0.9, 0.3)):
-        fitted, right = found(_law(sizes, a, b, c)), np.array([a, b, c])
+        errors, right = _law(MORE_SIZES, a, b, c), np.array([a, b, c])
+        fitted = fit(errors)
         expect(not close(fitted, right * [1, -1, 1], 0.05), "the rate b is negative",
                "the error is a·n^(−b) + c, so b is positive where it falls")
         expect(not close(fitted[[2, 1, 0]], right, 0.05) and not close(fitted[[0, 2, 1]], right, 0.05),
                "the numbers are in another order", "return a, b, c")
-        straight = np.polyfit(np.log(sizes), np.log(_law(sizes, a, b, c)), 1)
+        straight = np.polyfit(np.log(MORE_SIZES), np.log(errors), 1)
         expect(c == 0 or not close(fitted[1], -straight[0], 0.01), "a straight line is fitted to the logarithms",
                "that has no floor; fit a, b and c with scipy.optimize.curve_fit")
-        expect(np.abs(_law(sizes, *fitted) - _law(sizes, a, b, c)).max() < 0.003,
+        expect(np.abs(_law(MORE_SIZES, *fitted) - errors).max() < 0.003,
                "the law does not go through errors that follow one exactly",
                "give curve_fit a start, p0, and bounds, and mind that a is often far above 1")
         expect(close(_law(1024, *fitted), _law(1024, a, b, c), 0.03), "far out the law goes astray",
                "look at the floor: does the fit leave it at its start?")
-    noisy = _law(sizes, 3, 0.7, 0.0) * np.exp(0.1 * np.array([0.3, -0.5, 0.4, 0.2, -0.1, -0.6, -1.5]))
-    fitted = found(noisy)
-    expect(fitted[2] >= 0, "the floor comes out negative", "an error cannot fall below 0: bounds=([0, 0, 0], …)")
+    noisy = _law(MORE_SIZES, 3, 0.7, 0.0) * np.exp(0.1 * np.array([0.3, -0.5, 0.4, 0.2, -0.1, -0.6, -1.5]))
+    expect(fit(noisy)[2] >= 0, "the floor comes out negative", "an error cannot fall below 0: bounds=([0, 0, 0], …)")
 
 
 def _law(sizes, a, b, c):
@@ -239,10 +237,10 @@ WORDS = {"buy", "do not buy", "cannot tell"}
 
 @check("1.6", "the decision trusts a law only after a back-test")
 def decision(decide, rng):
-    sizes = np.array([32.0, 48, 64, 96, 128, 192, 256])
+    sizes = MORE_SIZES
 
-    def said(errors):
-        value = call(decide, {"sizes": sizes, "errors": np.asarray(errors)})
+    def answer(errors):
+        value = call(decide, {"sizes": sizes, "errors": errors})
         expect(isinstance(value, str), "the function returns no text", "return one of the three answers in quotes")
         expect(_plain(value) in WORDS, f"“{value}” is none of the three answers", "buy, do not buy or cannot tell")
         return _plain(value)
@@ -251,7 +249,7 @@ def decision(decide, rng):
     wall = np.append(_law(sizes[:-1], 5, 0.9, 0), 0.12)
     # A law fitted to *all* sizes bends toward the last one, and would excuse itself.
     step = np.append(_law(sizes[:-1], 2, 0.5, 0), _law(256, 2, 0.5, 0) / 1.13)
-    for errors, answer, violated, hint in (
+    for errors, right, violated, hint in (
             (_law(sizes, 5, 0.8, 0), "buy", "a curve that goes on falling is not bought",
              "the law says how much falls away when 256 becomes 512"),
             (_law(sizes, 0, 1, 0.4), "do not buy", "data are bought for a flat curve",
@@ -264,11 +262,11 @@ def decision(decide, rng):
              "a miss counts in both directions: take its absolute value"),
             (step, "cannot tell", "a miss of 13 % is let pass",
              "fit to all sizes but the last, and compare with the error that was measured there")):
-        expect(said(errors) == answer, violated, hint)
-    for worth, answer in ((0.016, "buy"), (0.014, "do not buy")):
+        expect(answer(errors) == right, violated, hint)
+    for worth, right in ((0.016, "buy"), (0.014, "do not buy")):
         a = worth / (256**-0.7 - 512**-0.7)
-        given = said(_law(sizes, a, 0.7, 0.05))
-        expect(given == answer, f"a doubling that is worth {100 * worth:.1f} points is answered with “{given}”",
+        given = answer(_law(sizes, a, 0.7, 0.05))
+        expect(given == right, f"a doubling that is worth {100 * worth:.1f} points is answered with “{given}”",
                "1.5 points is what it has to be worth")
 
 

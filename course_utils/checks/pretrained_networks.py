@@ -5,7 +5,7 @@ Statistics to re-estimate, a fine-tuning to mend, a layer to fold away.
 
 import numpy as np
 
-from course_utils.checks import arrays, call, check, close, expect, expect_close
+from course_utils.checks import arrays, call, check, close, expect, expect_close, expect_none_of
 
 CLOSE = 0.1     # of a feature's spread: so far a running mean may be from the mean of all samples
 COLD = 0.35     # of the distance from start to truth: so far a new normalization may be from it
@@ -41,9 +41,9 @@ def re_estimated(re_estimate, rng):
            "momentum or trainable of a layer is no longer what it was", "put it back at the end")
 
 
-def _alike(found, right):
-    """Whether a running mean and variance are those of some samples, but for the noise of batches."""
-    (mean, variance), (right_mean, right_variance) = found, right
+def _alike(running, right):
+    """Whether a running mean and variance are those of some samples, except for the noise of batches."""
+    (mean, variance), (right_mean, right_variance) = running, right
     off = np.sqrt(np.mean((mean - right_mean)**2 / right_variance))
     ratio = np.mean(np.log(variance / right_variance))
     return off < CLOSE and abs(ratio) < 0.15
@@ -53,16 +53,15 @@ def true_statistics(model, x, cold=False):
     """Mean and variance of what each normalization gets; `cold` leaves those before it at 0 and 1."""
     from keras import layers
 
-    found, z = [], x
+    statistics, z = [], x
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
-            mean, variance = z.mean(0), z.var(0)
-            found.append((mean, variance))
-            used = (0.0, 1.0) if cold else (mean, variance)
-            z = layer.gamma.numpy() * (z - used[0]) / np.sqrt(used[1] + layer.epsilon) + layer.beta.numpy()
+            statistics.append((z.mean(0), z.var(0)))
+            mean, variance = (0.0, 1.0) if cold else statistics[-1]
+            z = layer.gamma.numpy() * (z - mean) / np.sqrt(variance + layer.epsilon) + layer.beta.numpy()
         else:
             z = layer(z).numpy()
-    return found
+    return statistics
 
 
 @check("2.11", "the base is trained, its statistics stay, and the new head's are warm")
@@ -110,7 +109,7 @@ def folded(fold, rng):
     kernel, x = rng.normal(0, 1, (d, d)), rng.normal(0, 2, (20, d))
     bias, gamma, beta, mean, variance = rng.uniform(1, 2, (5, d)) * [[2], [1], [3], [2], [4]]
 
-    def found(bias, epsilon):
+    def fold_with(bias, epsilon):
         value = call(fold, {"kernel": kernel, "bias": bias, "gamma": gamma, "beta": beta, "moving_mean": mean,
                             "moving_variance": variance, "epsilon": epsilon})
         return arrays(value, {"kernel": (d, d), "bias": (d,)})
@@ -118,33 +117,30 @@ def folded(fold, rng):
     def scale(epsilon):
         return gamma / np.sqrt(variance + epsilon)
 
-    new_kernel, new_bias = found(bias, 0.5)
+    new_kernel, new_bias = fold_with(bias, 0.5)
     s = scale(0.5)
-    expect(not close(new_kernel, kernel), "the kernel is as before",
-           "the normalization multiplies, and that goes into the kernel")
-    expect(not close(new_kernel, s[:, None] * kernel), "the scale acts on the inputs of the Dense layer",
-           "it belongs to the units, and each unit is a column of the kernel")
-    expect(not close(new_kernel, scale(0) * kernel), "epsilon is left out", "add it to the variance, under the root")
-    expect(not close(new_kernel, gamma / (variance + 0.5) * kernel), "the kernel is divided by the variance",
-           "the layer divides by its root")
-    expect(not close(new_kernel, kernel / np.sqrt(variance + 0.5)), "gamma is left out of the kernel",
-           "the layer multiplies by gamma too")
+    expect_none_of(new_kernel, (
+        (kernel, "the kernel is as before", "the normalization multiplies, and that goes into the kernel"),
+        (s[:, None] * kernel, "the scale acts on the inputs of the Dense layer",
+         "it belongs to the units, and each unit is a column of the kernel"),
+        (scale(0) * kernel, "epsilon is left out", "add it to the variance, under the root"),
+        (gamma / (variance + 0.5) * kernel, "the kernel is divided by the variance", "the layer divides by its root"),
+        (kernel / np.sqrt(variance + 0.5), "gamma is left out of the kernel", "the layer multiplies by gamma too")))
     expect_close(new_kernel, s * kernel, "the folded kernel does not do what both layers do",
                  "write out gamma · (x @ kernel + bias − mean) / root + beta, and collect what multiplies x")
-    for wrong, violated, hint in (
-            (beta - mean * s, "the bias of the Dense layer is lost", "it is scaled, and then added"),
-            (bias + beta - mean * s, "the bias of the Dense layer is not scaled", "the normalization comes after it"),
-            ((bias - mean) * s, "beta is left out", "it is added last of all"),
-            (bias * s + beta, "the moving mean is left out", "the normalization subtracts it"),
-            (bias * s - mean + beta, "the moving mean is not scaled", "it is subtracted before the scaling"),
-            (bias + beta, "the moving mean is left out", "the normalization subtracts it, and scales"),
-            ((bias - mean + beta) * s, "beta is scaled", "it is added last of all")):
-        expect(not close(new_bias, wrong), violated, hint)
+    expect_none_of(new_bias, (
+        (beta - mean * s, "the bias of the Dense layer is lost", "it is scaled, and then added"),
+        (bias + beta - mean * s, "the bias of the Dense layer is not scaled", "the normalization comes after it"),
+        ((bias - mean) * s, "beta is left out", "it is added last of all"),
+        (bias * s + beta, "the moving mean is left out", "the normalization subtracts it"),
+        (bias * s - mean + beta, "the moving mean is not scaled", "it is subtracted before the scaling"),
+        (bias + beta, "the moving mean is left out", "the normalization subtracts it, and scales"),
+        ((bias - mean + beta) * s, "beta is scaled", "it is added last of all")))
     expect_close(x @ new_kernel + new_bias, normalized(x @ kernel + bias, gamma, beta, mean, variance, 0.5),
                  "the folded bias does not do what both layers do",
                  "write out gamma · (x @ kernel + bias − mean) / root + beta, and collect what does not contain x")
-    without = found(None, 0.01)
-    expect_close(x @ without[0] + without[1], normalized(x @ kernel, gamma, beta, mean, variance, 0.01),
+    new_kernel, new_bias = fold_with(None, 0.01)
+    expect_close(x @ new_kernel + new_bias, normalized(x @ kernel, gamma, beta, mean, variance, 0.01),
                  "without a bias the folded layer gives other values",
                  "bias=None means that nothing was added; the folded layer needs a bias all the same")
 

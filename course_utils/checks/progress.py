@@ -1,4 +1,4 @@
-"""What a learner has reached so far: one small file beside the exercise, which may be deleted."""
+"""What a learner has reached so far: one small file next to the exercise, which may be deleted."""
 
 import contextlib
 import datetime
@@ -17,12 +17,7 @@ def file():
 
 
 def remember(lines):
-    """Note the last line of some checks.
-
-    Parameters
-    ----------
-    lines : dict number → line, e.g. ``{"2.1": "✓ 2.1 …"}``
-    """
+    """Note the last lines of some checks, a dict number → line, e.g. ``{"2.1": "✓ 2.1 …"}``."""
     if not file():
         return
     day = datetime.date.today().isoformat()

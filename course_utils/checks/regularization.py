@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from course_utils.checks import Violated, arrays, call, check, close, expect, expect_close, label_of, objections
+from course_utils.checks import arrays, call, check, close, expect, expect_close, expect_none_of
+from course_utils.checks.shared import central_differences, label_of, objections
 from course_utils.datasets import Split
 
 
@@ -12,51 +13,49 @@ from course_utils.datasets import Split
 def gradients(penalty_gradients, rng):
     w = rng.uniform(0.5, 2, (3, 4)) * np.array([1, -1, 1, -1])
 
-    def found(w, l1, l2):
+    def answer(l1, l2):
         value = call(penalty_gradients, {"w": w, "l1": l1, "l2": l2})
         return arrays(value, {"gradient of l1": w.shape, "gradient of l2": w.shape})
 
-    of_l1, of_l2 = found(w, 0.25, 0.375)
-    right = [slopes(penalty, w) for penalty in keras_penalties(0.25, 0.375)]
+    of_l1, of_l2 = answer(0.25, 0.375)
+    right = [central_differences(penalty, w) for penalty in keras_penalties(0.25, 0.375)]
     expect(not (close(of_l1, right[1]) and close(of_l2, right[0])), "the gradients are swapped",
            "return that of the L1 penalty first")
-    for wrong, violated, hint in (
-            (-right[0], "the gradient of L1 points downhill", "the slope is asked for; it is the optimizer that goes "
-             "the other way"),
-            (np.sign(w), "the gradient of L1 lacks the strength", "the sum is multiplied by l1, and so is its slope"),
-            (np.full(w.shape, 0.25), "the gradient of L1 has no sign",
-             "where a weight is negative, its absolute value falls as the weight grows"),
-            (0.25 * np.abs(w), "the gradient of L1 is the penalty of each weight",
-             "how fast does |w| change with w? Not faster where w is large"),
-            (0.25 * w, "the gradient of L1 grows with the weight", "the slope of |w| is 1 or −1, wherever w is"),
-            (right[0] / w.size, "the gradient of L1 is that of a mean", "Keras sums over all weights")):
-        expect(not close(of_l1, wrong), violated, hint)
+    expect_none_of(of_l1, (
+        (-right[0], "the gradient of L1 points downhill", "the slope is asked for; it is the optimizer that goes "
+         "the other way"),
+        (np.sign(w), "the gradient of L1 lacks the strength", "the sum is multiplied by l1, and so is its slope"),
+        (np.full(w.shape, 0.25), "the gradient of L1 has no sign",
+         "where a weight is negative, its absolute value falls as the weight grows"),
+        (0.25 * np.abs(w), "the gradient of L1 is the penalty of each weight",
+         "how fast does |w| change with w? Not faster where w is large"),
+        (0.25 * w, "the gradient of L1 grows with the weight", "the slope of |w| is 1 or −1, wherever w is"),
+        (right[0] / w.size, "the gradient of L1 is that of a mean", "Keras sums over all weights")))
     expect_close(of_l1, right[0], "the gradient of L1 is not the slope of Keras's penalty",
                  "each weight appears once in the sum, as l1 · |w|; take the derivative of that")
-    for wrong, violated, hint in (
-            (-right[1], "the gradient of L2 points downhill", "the slope is asked for; it is the optimizer that goes "
-             "the other way"),
-            (0.375 * w, "the gradient of L2 is half of what it should be",
-             "Keras's penalty has no ½ before the sum, as some books have"),
-            (2 * w, "the gradient of L2 lacks the strength", "the sum is multiplied by l2, and so is its slope"),
-            (w, "the gradient of L2 lacks the strength", "the sum is multiplied by l2, and so is its slope"),
-            (0.375 * w**2, "the gradient of L2 is the penalty of each weight", "take the derivative of w² by w"),
-            (2 * 0.375 * np.abs(w), "the gradient of L2 has lost its sign", "the slope of w² is negative where w is"),
-            (0.375 * w / np.linalg.norm(w), "the gradient of L2 is that of the norm",
-             "the penalty is the sum of the squares, without a root"),
-            (right[1] / w.size, "the gradient of L2 is that of a mean", "Keras sums over all weights")):
-        expect(not close(of_l2, wrong), violated, hint)
+    expect_none_of(of_l2, (
+        (-right[1], "the gradient of L2 points downhill", "the slope is asked for; it is the optimizer that goes "
+         "the other way"),
+        (0.375 * w, "the gradient of L2 is half of what it should be",
+         "Keras's penalty has no ½ before the sum, as some books have"),
+        (2 * w, "the gradient of L2 lacks the strength", "the sum is multiplied by l2, and so is its slope"),
+        (w, "the gradient of L2 lacks the strength", "the sum is multiplied by l2, and so is its slope"),
+        (0.375 * w**2, "the gradient of L2 is the penalty of each weight", "take the derivative of w² by w"),
+        (2 * 0.375 * np.abs(w), "the gradient of L2 has lost its sign", "the slope of w² is negative where w is"),
+        (0.375 * w / np.linalg.norm(w), "the gradient of L2 is that of the norm",
+         "the penalty is the sum of the squares, without a root"),
+        (right[1] / w.size, "the gradient of L2 is that of a mean", "Keras sums over all weights")))
     expect_close(of_l2, right[1], "the gradient of L2 is not the slope of Keras's penalty",
                  "each weight appears once in the sum, as l2 · w²; take the derivative of that")
     w[1, 2] = 0
-    at_zero = found(w, 0.5, 0.125)
+    at_zero = answer(0.5, 0.125)
     expect(np.isfinite(at_zero[0]).all(), "the gradient of L1 is nan where a weight is 0",
            "do not divide by the weight; np.sign knows what to do")
     expect_close(at_zero[0][1, 2], 0, "the gradient of L1 moves a weight that is exactly 0",
                  "there its slope jumps from −l1 to l1; take 0, in the middle")
-    for found_one, penalty in zip(at_zero, keras_penalties(0.5, 0.125), strict=True):
-        expect_close(found_one, slopes(penalty, w), "with other strengths the gradients are not those of Keras",
-                     "use the arguments l1 and l2")
+    for gradient, penalty in zip(at_zero, keras_penalties(0.5, 0.125), strict=True):
+        expect_close(gradient, central_differences(penalty, w),
+                     "with other strengths the gradients are not those of Keras", "use the arguments l1 and l2")
 
 
 def keras_penalties(l1, l2):
@@ -66,20 +65,9 @@ def keras_penalties(l1, l2):
     return regularizers.L1(l1), regularizers.L2(l2)
 
 
-def slopes(penalty, w, step=1e-5):
-    """Central differences of a penalty by each weight."""
-    def by(index):
-        up, down = w.copy(), w.copy()
-        up[index] += step
-        down[index] -= step
-        return (float(penalty(up)) - float(penalty(down))) / (2 * step)
-
-    return np.array([by(index) for index in np.ndindex(w.shape)]).reshape(w.shape)
-
-
 @check("4.2", "the decay acts on the kernel alone, and the velocity knows nothing of it")
 def decay(decayed_step, rng):
-    def found(w, velocity, gradient, knobs, is_kernel=True):
+    def step(w, velocity, gradient, knobs, is_kernel=True):
         value = call(decayed_step, {"w": w, "velocity": velocity, "gradient": gradient, **knobs,
                                     "is_kernel": is_kernel})
         return arrays(value, {"w": w.shape, "velocity": w.shape})
@@ -87,59 +75,55 @@ def decay(decayed_step, rng):
     knobs = {"learning_rate": 0.25, "momentum": 0.5, "weight_decay": 0.375}
     rate, momentum, strength = knobs.values()
     w, velocity, gradient = rng.normal(0, 1, (3, 3, 4)) + np.array([3, 0, 0])[:, None, None]
-    new_w, new_velocity = found(w, velocity, gradient, knobs)
+    new_w, new_velocity = step(w, velocity, gradient, knobs)
     right_w, right_velocity = by_keras(w, velocity, gradient, knobs)
     expect(not (close(new_w, right_velocity) and close(new_velocity, right_w)), "weight and velocity are swapped",
            "return the weight first")
     shrunk = (1 - rate * strength) * w
-    for wrong, violated, hint in (
-            (velocity, "the velocity is as before", "return the one that the weight was moved by"),
-            *((right_velocity - factor * strength * w, "the decay has got into the velocity",
-               "added to the gradient it is an L2 penalty, and momentum repeats it; take it off the weight itself")
-              for factor in (rate, 2 * rate, 1)),
-            (momentum * velocity + rate * gradient, "the velocity points uphill",
-             "in Keras it is what is added to the weight, so the gradient is subtracted"),
-            (momentum * velocity + gradient, "the learning rate stands outside the velocity",
-             "PyTorch has it there; Keras multiplies the gradient by it"),
-            (momentum * velocity - (1 - momentum) * rate * gradient, "the velocity is an average",
-             "Keras's SGD adds the whole step: momentum · velocity − learning_rate · gradient"),
-            (momentum * (velocity - rate * gradient), "momentum multiplies the new gradient too",
-             "only what is left of the old velocity is multiplied by it"),
-            (-rate * gradient, "the old velocity is forgotten", "momentum parts of it stay")):
-        expect(not close(new_velocity, wrong), violated, hint)
+    expect_none_of(new_velocity, (
+        (velocity, "the velocity is as before", "return the one that the weight was moved by"),
+        *((right_velocity - factor * strength * w, "the decay has got into the velocity",
+           "added to the gradient it is an L2 penalty, and momentum repeats it; take it off the weight itself")
+          for factor in (rate, 2 * rate, 1)),
+        (momentum * velocity + rate * gradient, "the velocity points uphill",
+         "in Keras it is what is added to the weight, so the gradient is subtracted"),
+        (momentum * velocity + gradient, "the learning rate stands outside the velocity",
+         "PyTorch has it there; Keras multiplies the gradient by it"),
+        (momentum * velocity - (1 - momentum) * rate * gradient, "the velocity is an average",
+         "Keras's SGD adds the whole step: momentum · velocity − learning_rate · gradient"),
+        (momentum * (velocity - rate * gradient), "momentum multiplies the new gradient too",
+         "only what is left of the old velocity is multiplied by it"),
+        (-rate * gradient, "the old velocity is forgotten", "momentum parts of it stay")))
     expect_close(new_velocity, right_velocity, "the velocity is not that of Keras",
                  "momentum · velocity − learning_rate · gradient")
-    for wrong, violated, hint in (
-            (w + right_velocity, "nothing is decayed", "a part of the weight is taken off in every step"),
-            ((1 - strength) * w + right_velocity, "the decay is not multiplied by the learning rate",
-             "in Keras a step takes off learning_rate · weight_decay · w, so that a schedule slows both"),
-            ((1 - 2 * rate * strength) * w + right_velocity, "the decay is twice as strong",
-             "the 2 belongs to the gradient of a square, and here is no square"),
-            ((1 + rate * strength) * w + right_velocity, "the weight grows", "decay takes something off"),
-            (w + right_velocity - rate * strength, "every weight loses the same amount",
-             "the decay is a share of the weight"),
-            (w + right_velocity - rate * strength * np.sign(w), "every weight loses the same amount",
-             "the decay is a share of the weight"),
-            ((1 - rate * strength) * (w + right_velocity), "the decay comes after the step",
-             "Keras shrinks the weight that the step starts from"),
-            (shrunk + velocity, "the weight is moved by the old velocity", "first the velocity, then the weight"),
-            (shrunk - right_velocity, "the velocity is subtracted", "it points downhill already"),
-            (shrunk - rate * gradient, "the weight does not feel the momentum", "add the whole new velocity"),
-            (shrunk + momentum * right_velocity - rate * gradient, "the step is Nesterov's",
-             "here the new velocity is added as it is"),
-            (shrunk, "the weight is only decayed", "then comes the step of SGD: add the new velocity")):
-        expect(not close(new_w, wrong), violated, hint)
+    expect_none_of(new_w, (
+        (w + right_velocity, "nothing is decayed", "a part of the weight is taken off in every step"),
+        ((1 - strength) * w + right_velocity, "the decay is not multiplied by the learning rate",
+         "in Keras a step takes off learning_rate · weight_decay · w, so that a schedule slows both"),
+        ((1 - 2 * rate * strength) * w + right_velocity, "the decay is twice as strong",
+         "the 2 belongs to the gradient of a square, and here is no square"),
+        ((1 + rate * strength) * w + right_velocity, "the weight grows", "decay takes something off"),
+        *((w + right_velocity - rate * strength * sign, "every weight loses the same amount",
+           "the decay is a share of the weight") for sign in (1, np.sign(w))),
+        ((1 - rate * strength) * (w + right_velocity), "the decay comes after the step",
+         "Keras shrinks the weight that the step starts from"),
+        (shrunk + velocity, "the weight is moved by the old velocity", "first the velocity, then the weight"),
+        (shrunk - right_velocity, "the velocity is subtracted", "it points downhill already"),
+        (shrunk - rate * gradient, "the weight does not feel the momentum", "add the whole new velocity"),
+        (shrunk + momentum * right_velocity - rate * gradient, "the step is Nesterov's",
+         "here the new velocity is added as it is"),
+        (shrunk, "the weight is only decayed", "then comes the step of SGD: add the new velocity")))
     expect_close(new_w, right_w, "the weight is not that of Keras",
                  "take off learning_rate · weight_decay · w, then add the new velocity")
-    bias, _ = found(w, velocity, gradient, knobs, is_kernel=False)
+    bias, _ = step(w, velocity, gradient, knobs, is_kernel=False)
     expect(not close(bias, right_w), "what is no kernel is decayed too",
            "Keras can be told to leave biases, β and γ alone; look at is_kernel")
     expect_close(bias, w + right_velocity, "what is no kernel makes another step than SGD",
                  "only the decay is left out")
     knobs = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.5}
     mine = theirs = (w, velocity)
-    for step in rng.normal(0, 1, (4, 3, 4)):
-        mine, theirs = found(*mine, step, knobs), by_keras(*theirs, step, knobs)
+    for gradient in rng.normal(0, 1, (4, 3, 4)):
+        mine, theirs = step(*mine, gradient, knobs), by_keras(*theirs, gradient, knobs)
     expect_close(np.array(mine), np.array(theirs), "after four steps the weight is not that of Keras",
                  "use all arguments as they are given, and remember nothing between two calls")
 
@@ -158,12 +142,12 @@ def by_keras(w, velocity, gradient, knobs):
 
 @check("4.3", "training stops and keeps an epoch as Keras's callback does")
 def stopping(early_stop, rng):
-    def found(losses, patience, min_delta=0.0):
+    def stop(losses, patience, min_delta=0.0):
         value = call(early_stop, {"losses": losses, "patience": patience, "min_delta": min_delta})
         return tuple(float(number) for number in arrays(value, {"kept": (), "last": ()}))
 
     # Where nothing else is said, the answer is by Keras. All numbers are exact in binary, so ties are ties.
-    kept, last = found([1.0, 0.75, 0.5, 0.625, 0.75, 0.25], 2)   # (3, 5)
+    kept, last = stop([1.0, 0.75, 0.5, 0.625, 0.75, 0.25], 2)   # (3, 5)
     expect((kept, last) != (5, 3), "the epochs are swapped", "return the one that is kept first")
     expect((kept, last) != (2, 4), "the epochs are counted from 0", "the first one is epoch 1")
     expect((kept, last) not in {(3, 3), (5, 5)}, "the epoch that is kept is the one at which training stops",
@@ -175,14 +159,14 @@ def stopping(early_stop, rng):
            "it stops at the end of the epoch that is the patience-th without improvement")
     expect((kept, last) == (3, 5), "with a patience of 2 it is another epoch",
            "count the epochs since the best one; stop when they are as many as patience")
-    expect(found([0.5, 0.5, 0.5, 0.25], 2) == (1, 3), "a tie counts as an improvement", "the loss has to be lower")
-    expect(found([0.5, 0.75, 0.625, 0.75, 0.875], 2) == (1, 3), "a loss is compared with the one before it",
+    expect(stop([0.5, 0.5, 0.5, 0.25], 2) == (1, 3), "a tie counts as an improvement", "the loss has to be lower")
+    expect(stop([0.5, 0.75, 0.625, 0.75, 0.875], 2) == (1, 3), "a loss is compared with the one before it",
            "an improvement is one over the best so far")
-    expect(found([1.0, 1.25, 0.75, 1.0, 0.5, 0.5, 0.75], 2) == (5, 7),
+    expect(stop([1.0, 1.25, 0.75, 1.0, 0.5, 0.5, 0.75], 2) == (5, 7),
            "patience is not renewed by an improvement", "count from 0 again")
-    expect(found([1.0, 0.75, 0.5], 2) == (3, 3) and found([1.0, 0.5, 0.75], 2) == (2, 3),
+    expect(stop([1.0, 0.75, 0.5], 2) == (3, 3) and stop([1.0, 0.5, 0.75], 2) == (2, 3),
            "where patience never runs out it is another epoch", "then the last epoch is the last of the list")
-    kept, last = found([1.0, 0.875, 0.75, 0.625, 0.5625, 0.5625, 0.5625, 0.5625], 3, 0.25)   # (4, 7)
+    kept, last = stop([1.0, 0.875, 0.75, 0.625, 0.5625, 0.5625, 0.5625, 0.5625], 3, 0.25)   # (4, 7)
     expect((kept, last) != (5, 8), "min_delta is not used", "an improvement by less than that is none")
     expect(last != 4, "small improvements never add up",
            "the best is that of the last improvement; lower losses in between do not replace it")
@@ -191,14 +175,14 @@ def stopping(early_stop, rng):
            "keep the weights when you count an improvement, and only then")
     expect((kept, last) == (4, 7), "with a min_delta it is another epoch",
            "an improvement is a loss below the best by more than min_delta")
-    expect(found([4.0, 3.5, 3.0], 2, 0.25) == (3, 3), "min_delta is taken as a share of the loss",
+    expect(stop([4.0, 3.5, 3.0], 2, 0.25) == (3, 3), "min_delta is taken as a share of the loss",
            "it has the unit of the loss; subtract it")
     for patience in (1, 2, 3):
         for min_delta in (0.0, 0.125):
             for _ in range(4):
                 losses = [float(loss) for loss in rng.integers(1, 9, 8) / 8]
                 right = stopped_by_keras(losses, patience, min_delta)
-                expect(found(losses, patience, min_delta) == right,
+                expect(stop(losses, patience, min_delta) == right,
                        f"of the losses {', '.join(f'{loss:g}' for loss in losses)}, with patience={patience} and "
                        f"min_delta={min_delta:g}, Keras keeps epoch {right[0]} and trains {right[1]}",
                        "go through them with pen and paper")
@@ -267,19 +251,17 @@ def honest(choose_and_report, rng):
            "the test set is opened before the penalty is chosen",
            "open it when nothing is left to choose; then nobody has to take your word for it")
     scores = laboratory.scores("test", [RIGHT], seeds)["val_accuracy"][0]
-    for wrong, violated, hint in (
-            (np.mean(FINAL[RIGHT]), "the accuracy is that on the validation images",
-             "they have chosen the penalty and flatter it; report the one on the test images"),
-            (scores[:, -1].max(), "the accuracy is that of the best seed", "report the mean over all seeds"),
-            (scores[0, -1], "the accuracy is that of one seed", "report the mean over all seeds"),
-            (scores.mean(0).max(), "the accuracy is that of the best epoch",
-             "the test set chooses nothing, not even an epoch; take the last one"),
-            (scores.max(1).mean(), "the accuracy is that of the best epoch",
-             "the test set chooses nothing, not even an epoch; take the last one"),
-            (scores.mean(), "the accuracy is a mean over all epochs", "take the last one"),
-            (laboratory.scores("test", [RIGHT], seeds)["accuracy"][0, :, -1].mean(),
-             "the accuracy is that on the training images", "report the one on the test images")):
-        expect(not close(accuracy, wrong), violated, hint)
+    expect_none_of(accuracy, (
+        (np.mean(FINAL[RIGHT]), "the accuracy is that on the validation images",
+         "they have chosen the penalty and flatter it; report the one on the test images"),
+        (scores[:, -1].max(), "the accuracy is that of the best seed", "report the mean over all seeds"),
+        (scores[0, -1], "the accuracy is that of one seed", "report the mean over all seeds"),
+        *((wrong, "the accuracy is that of the best epoch",
+           "the test set chooses nothing, not even an epoch; take the last one")
+          for wrong in (scores.mean(0).max(), scores.max(1).mean())),
+        (scores.mean(), "the accuracy is a mean over all epochs", "take the last one"),
+        (laboratory.scores("test", [RIGHT], seeds)["accuracy"][0, :, -1].mean(),
+         "the accuracy is that on the training images", "report the one on the test images")))
     expect({seed for run in tested for seed in run["seeds"]} == set(seeds), "the report leaves seeds out",
            "train the chosen penalty with all seeds, and report the mean")
     expect_close(accuracy, scores[:, -1].mean(), "the accuracy is not that of the chosen penalty on the test images",
@@ -323,7 +305,7 @@ class Watched(Split):
 
 
 class Laboratory:
-    """Trainings that are made up, and a record of who was trained and scored on what."""
+    """Trainings that are made up, and a record of what was trained and scored on which images."""
 
     def __init__(self, strengths, seeds):
         self.strengths, self.seeds, self.runs, self.opened = strengths, seeds, [], []
@@ -340,7 +322,7 @@ class Laboratory:
         import xarray as xr
 
         expect(hasattr(data, "x_train"), "train is not given a Split", "train(data, strengths, seeds), in this order")
-        learned, scored = ({int(one) for one in np.asarray(x)[:, 0]} for x in (data.x_train, data.x_val))
+        learned, scored = ({int(sample) for sample in np.asarray(x)[:, 0]} for x in (data.x_train, data.x_val))
         matched = all(np.array_equal(label_of(np.asarray(x)), y)
                       for x, y in ((data.x_train, data.y_train), (data.x_val, data.y_val)))
         expect(matched, "images and labels do not belong together", "replace x_val and y_val together")
@@ -350,7 +332,7 @@ class Laboratory:
         on = next((name for name, part in self.parts.items() if part == scored), None)
         expect(on in ("validation", "test"), "the scores are taken on neither the validation nor the test images",
                "leave data as it is, or replace x_val and y_val by all test images")
-        places, given = [self.place(one) for one in np.atleast_1d(strengths)], np.atleast_1d(seeds).tolist()
+        places, given = [self.place(value) for value in np.atleast_1d(strengths)], np.atleast_1d(seeds).tolist()
         expect(set(given) <= set(self.seeds), "other seeds are used than those that are given",
                "use the argument seeds")
         self.runs.append({"on": on, "places": places, "seeds": given})
@@ -361,11 +343,10 @@ class Laboratory:
 
     def place(self, strength):
         """Where a strength stands in the table above."""
-        found = [place for place, one in enumerate(self.strengths) if np.isclose(one, float(strength), rtol=1e-4)]
-        if not found:
-            raise Violated("a penalty is used that is not among strengths: return the strength, not its place, and "
-                           "train no others")
-        return found[0]
+        places = np.flatnonzero(np.isclose(self.strengths, float(strength), rtol=1e-4))
+        expect(len(places), "a penalty is used that is not among strengths",
+               "return the strength, not its place, and train no others")
+        return int(places[0])
 
     def scores(self, on, places, seeds):
         """Arrays (penalties, seeds, 3 epochs) of all that `fit_many` reports."""
@@ -383,9 +364,9 @@ class Laboratory:
         losses[6, :, 1] = 0.5
         training = np.broadcast_to(TRAINING[:, None], shape)[:, :, None] - np.array([0.3, 0.1, 0.0])
         penalty = np.broadcast_to(PENALTY[:, None, None], losses.shape)
-        found = {"accuracy": training, "loss": 1.1 - training + penalty, "val_accuracy": accuracy,
-                 "val_loss": losses + penalty, "penalty": penalty}
-        return {name: values[np.ix_(places, columns)] for name, values in found.items()}
+        reported = {"accuracy": training, "loss": 1.1 - training + penalty, "val_accuracy": accuracy,
+                    "val_loss": losses + penalty, "penalty": penalty}
+        return {name: values[np.ix_(places, columns)] for name, values in reported.items()}
 
 
 # Letters of question 4.5: what a flaw asks of the reader, and why another objection is none.

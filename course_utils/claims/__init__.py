@@ -1,8 +1,7 @@
 """Every claim is put on trial: how people say it, its threshold, its trial, its verdict.
 
-The claims stand in one file per topic (`batch_norm`); here is what they have in common.
-`make claims` tries all of them again, with other seeds and on a second task, and writes
-``results.json``, which the ledger shows.
+Each topic has a file with its claims, such as `batch_norm`. `make claims` tries all of them again,
+with other seeds and on a second task, and writes ``results.json``, which the ledger shows.
 """
 
 import collections
@@ -24,18 +23,18 @@ TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_
           "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
           "weight_regularization", "data_augmentation", "hyperparameter_search", "search_at_scale"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
-# Claims that nearly everybody has heard, for a first page; the first of them has its picture there.
+# Claims that nearly everybody has heard, for the first page, which shows a picture of the first one.
 FAMOUS = ["bn-ten-times-faster", "bn-higher-rates", "bn-famous-picture", "bl-point-four", "da-flips", "hs-random"]
-WORDS = ["holds", "holds in part", "does not hold", "reverses", "undecided"]
+WORDS = {"holds": "✓", "holds in part": "·", "does not hold": "✗", "reverses": "⇄", "undecided": "·"}
 SLIP = "common slip"
 IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
-A_POINT = 0.01         # of accuracy: the least that should count
-RETRIAL_SEEDS = 2000   # the first seed of a re-trial: none of a lecture's seeds, none that tuned a rate
+A_POINT = 0.01         # of accuracy: the smallest difference that counts
+RETRIAL_SEEDS = 2000   # the first seed of a re-trial; the seeds of lectures and of tuning are others
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A claim, its trial, and what is fixed before the seeds of that trial are run.
+    """A claim, its trial, and everything that is fixed before the trial runs.
 
     Attributes
     ----------
@@ -43,31 +42,30 @@ class Claim:
     says : str
         How people say it, in our words.
     source : str
-        "Author & author, title (year)", of more than two authors "Author et al., …"; before it
-        "common reading of" where the claim is more than the source says. Without one,
-        "common slip" (said by mistake) or "common advice" (said on purpose), with or without
-        a place where it is said.
+        "Author & author, title (year)", or "Author et al., …" if there are more than two; it starts
+        with "common reading of" if the claim goes beyond the source. Without a source: "common
+        slip" (said by mistake) or "common advice" (said on purpose), optionally with an example.
     lecture : str
-        Number of the lecture it is tried in.
+        Number of the lecture that tries it.
     effect_is : str
         What the effect measures, with its unit.
     trial : callable (task, seeds) → xarray.Dataset
-        The experiment: `task` is a function such as `datasets.digits`.
+        The experiment: `task` is a function seed → Split such as `datasets.digits`, and `seeds` is a
+        sequence of int.
     effect : callable runs → xarray.DataArray, dim "seed"
         One number per seed from a trial's runs.
     threshold : float
-        The claim holds if the whole interval lies above it.
+        The claim holds if the whole interval is above it.
     neutral : float or None
-        The effect if the technique did nothing: between it and the threshold the claim
-        holds in part, and on its other side the claim reverses. None where there is no such middle.
+        The effect if the technique did nothing. Between it and the threshold, the claim holds in part;
+        on its other side, the claim reverses. None if there is no such middle.
     ratio : bool
         The effect is a factor; its mean and interval are geometric.
     second_task : str
         The second task of a re-trial, by its name in `datasets`.
     smallest_effect, pilot_sd : float
-        The smallest effect that matters, and the standard deviation over seeds in a pilot
-        with seeds used for nothing else (both in logarithms for a ratio). Together they fix
-        the number of seeds.
+        The smallest effect that matters, and the standard deviation over the seeds of a pilot, which
+        are used for nothing else (logarithms if it is a ratio). Together they fix the number of seeds.
     """
 
     key: str
@@ -91,28 +89,18 @@ class Claim:
 
     @property
     def seeds(self):
-        """Number of paired seeds, fixed beforehand: what the effect needs, and at least ten."""
+        """Number of paired seeds: what the smallest effect needs, and at least ten."""
         return max(10, stats.seeds_needed(self.smallest_effect, self.pilot_sd))
 
     def judge(self, runs):
-        """The verdict on the runs of this claim's trial.
-
-        Parameters
-        ----------
-        runs : xarray.Dataset
-            What ``trial(task, seeds)`` returned.
-
-        Returns
-        -------
-        Verdict
-        """
+        """The `Verdict` on the runs that ``trial(task, seeds)`` returned."""
         effect = self.effect(runs)
-        found = stats.interval(np.log(effect) if self.ratio else effect)
-        found = np.exp(found) if self.ratio else found
-        return Verdict(self, *(float(found[part]) for part in ("mean", "low", "high")), effect.sizes["seed"])
+        interval = stats.interval(np.log(effect) if self.ratio else effect)
+        interval = np.exp(interval) if self.ratio else interval
+        return Verdict(self, *(float(interval[part]) for part in ("mean", "low", "high")), effect.sizes["seed"])
 
     def code(self):
-        """The trial as it runs, for a notebook to show."""
+        """The source of the trial, for a notebook to show."""
         from IPython.display import Markdown
 
         return Markdown(f"```python\n{inspect.getsource(self.trial)}```")
@@ -120,7 +108,7 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a trial found: the mean effect, its 95 % interval and the verdict in words."""
+    """The result of a trial: the mean effect, its 95% interval, and the verdict in words."""
 
     claim: Claim
     mean: float
@@ -130,7 +118,7 @@ class Verdict:
 
     @property
     def verdict(self):
-        """One of `WORDS`."""
+        """One of the keys of `WORDS`."""
         neutral = self.claim.neutral
         if self.low >= self.claim.threshold:
             return "holds"
@@ -144,7 +132,7 @@ class Verdict:
 
     @property
     def measured(self):
-        """The mean with its interval, rounded to what the interval can tell."""
+        """The mean with its interval, rounded to the digits that the interval supports."""
         return formatting.rounded(self.mean, self.low, self.high)
 
     def __repr__(self):
@@ -161,17 +149,16 @@ def get(key):
     KeyError
         No such claim; the message lists them.
     """
-    for claim in all_claims():
-        if claim.key == key:
-            return claim
-    raise KeyError(f"There is no claim {key!r}; the ledger knows {', '.join(c.key for c in all_claims())}.")
+    by_key = {claim.key: claim for claim in all_claims()}
+    if key not in by_key:
+        raise KeyError(f"There is no claim {key!r}; the ledger knows {', '.join(by_key)}.")
+    return by_key[key]
 
 
 def all_claims():
     """All claims, lecture by lecture."""
-    found = [claim for topic in TOPICS
-             for claim in importlib.import_module(f"course_utils.claims.{topic}").CLAIMS]
-    return sorted(found, key=lambda claim: claim.lecture)
+    topics = [importlib.import_module(f"course_utils.claims.{topic}") for topic in TOPICS]
+    return sorted((claim for topic in topics for claim in topic.CLAIMS), key=lambda claim: claim.lecture)
 
 
 def rerun(claims=None, *, tasks=None, progress=print):
@@ -180,10 +167,11 @@ def rerun(claims=None, *, tasks=None, progress=print):
     Parameters
     ----------
     claims : list of Claim, optional
-        All of them otherwise.
-    tasks : dict name → function of the seed that returns a Split, optional
+        All of them by default.
+    tasks : dict name → function seed → Split, optional
+        The digits and each claim's second task by default.
     progress : callable
-        Told each verdict.
+        Called with a line of text for each verdict.
 
     Returns
     -------
@@ -195,14 +183,14 @@ def rerun(claims=None, *, tasks=None, progress=print):
     for claim in claims or all_claims():
         seeds = range(RETRIAL_SEEDS, RETRIAL_SEEDS + claim.seeds)
         for name, task in (tasks or {task: getattr(datasets, task) for task in ("digits", claim.second_task)}).items():
-            trial = (claim.trial, name, seeds)   # several claims may read the same experiment
+            trial = (claim.trial, name, seeds)   # several claims may share an experiment
             if trial not in runs:
                 runs[trial] = claim.trial(task, seeds)
-            found = claim.judge(runs[trial])
-            progress(f"{claim.key}, {name}: {found.verdict}, {found.measured}")
+            verdict = claim.judge(runs[trial])
+            progress(f"{claim.key}, {name}: {verdict.verdict}, {verdict.measured}")
             results.setdefault(claim.key, {})[name] = {
-                "verdict": found.verdict, "measured": found.measured, "seeds": found.seeds,
-                **{part: float(f"{getattr(found, part):.3g}") for part in ("mean", "low", "high")}}
+                "verdict": verdict.verdict, "measured": verdict.measured, "seeds": verdict.seeds,
+                **{part: float(f"{getattr(verdict, part):.3g}") for part in ("mean", "low", "high")}}
     return results
 
 
@@ -228,80 +216,55 @@ class Ledger:
 
 
 def ledger(chosen=None):
-    """The ledger: what was claimed, what was measured.
+    """A `Ledger`: what was claimed, and what was measured.
 
     Parameters
     ----------
     chosen : list of Verdict, or of str, optional
-        Rows for these verdicts, with what was measured here beside the re-trials; or for the
-        claims with these keys, by their re-trials. All claims otherwise.
-
-    Returns
-    -------
-    Ledger
+        These verdicts, each together with the claim's re-trials; or the re-trials of the claims with
+        these keys. The re-trials of all claims by default.
     """
-    again = results()
+    retrials = results()
 
-    def row(claim, *here):
-        retrials = [again.get(claim.key, {}).get(task) for task in ("digits", claim.second_task)]
-        told = [_told(found["verdict"], found["measured"]) if found else "not yet" for found in retrials]
-        if claim.second_task != "tones":   # the second task of most
-            told[1] += f" (on {claim.second_task})"
-        return [f"“{claim.says}”", f"{claim.effect_is}; needs {claim.needs}", *here, *told]
+    def cell(verdict, measured):
+        return f"{WORDS[verdict]} {verdict}: {measured}"
+
+    def row(claim, source=(), here=()):
+        stored = [retrials.get(claim.key, {}).get(task) for task in ("digits", claim.second_task)]
+        measured = [cell(retrial["verdict"], retrial["measured"]) if retrial else "not yet" for retrial in stored]
+        if claim.second_task != "tones":   # the second task of most claims
+            measured[1] += f" (on {claim.second_task})"
+        return [f"“{claim.says}”", *source, f"{claim.effect_is}; needs {claim.needs}", *here, *measured]
 
     if chosen and isinstance(chosen[0], Verdict):
-        rows = []
-        for found in chosen:
-            says, *measured = row(found.claim, _told(found.verdict, found.measured))
-            rows.append([says, found.claim.source, *measured])
-        return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"], rows)
+        return Ledger(["claim", "source", "measured", "here", "again, other seeds", "on a second task"],
+                      [row(verdict.claim, [verdict.claim.source], [cell(verdict.verdict, verdict.measured)])
+                       for verdict in chosen])
     return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
                   [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else all_claims())])
 
 
 def summary():
-    """How many of all claims hold, by their re-trials; the course chose the claims, so these are no base rates.
-
-    Returns
-    -------
-    Ledger
-    """
-    counts, again = [collections.Counter(), collections.Counter()], results()
-    for claim in all_claims():
-        if claim.key in again:
-            for count, task in zip(counts, ("digits", claim.second_task), strict=True):
-                count[again[claim.key][task]["verdict"]] += 1
-    return Ledger([f"{counts[0].total()} claims", "on digits", "on a second task"],
-                  [[f"{_sign(word)} {word}", *(str(count[word]) for count in counts)] for word in WORDS])
+    """A `Ledger` of how many claims hold, by their re-trials; not base rates, since the course chose the claims."""
+    retrials = results()
+    tried = [claim for claim in all_claims() if claim.key in retrials]
+    digits = collections.Counter(retrials[claim.key]["digits"]["verdict"] for claim in tried)
+    second = collections.Counter(retrials[claim.key][claim.second_task]["verdict"] for claim in tried)
+    return Ledger([f"{len(tried)} claims", "on digits", "on a second task"],
+                  [[f"{sign} {word}", str(digits[word]), str(second[word])] for word, sign in WORDS.items()])
 
 
 def picture(key):
-    """Draw what was measured when one claim was tried again, beside what it needs.
-
-    Parameters
-    ----------
-    key : str
-
-    Returns
-    -------
-    matplotlib axes
-    """
+    """Draw the re-trials of the claim with this key and the threshold it needs; returns the matplotlib axes."""
     from types import SimpleNamespace
 
     from course_utils import plots
 
-    claim, times = get(key), "×" if get(key).ratio else ""
-    found = {task: SimpleNamespace(**results()[key][task]) for task in ("digits", claim.second_task)}
-    told = ", ".join(f"{one.mean:.2g}{times} on {task}" for task, one in found.items())
-    ax = plots.intervals(found, threshold=claim.threshold, neutral=claim.neutral, xlabel=claim.effect_is,
-                         title=f"{claim.says.rstrip('.')}?\nMeasured: {told}")
+    claim = get(key)
+    intervals = {task: SimpleNamespace(**results()[key][task]) for task in ("digits", claim.second_task)}
+    measured = ", ".join(f"{interval.mean:.2g}{'×' if claim.ratio else ''} on {task}"
+                         for task, interval in intervals.items())
+    ax = plots.intervals(intervals, threshold=claim.threshold, neutral=claim.neutral, xlabel=claim.effect_is,
+                         title=f"{claim.says.rstrip('.')}?\nMeasured: {measured}")
     ax.figure.set_figheight(2.5)   # the title takes two lines
     return ax
-
-
-def _told(word, measured):
-    return f"{_sign(word)} {word}: {measured}"
-
-
-def _sign(word):
-    return {"holds": "✓", "does not hold": "✗", "reverses": "⇄"}.get(word, "·")

@@ -8,9 +8,9 @@ from course_utils.claims import A_POINT, IOFFE, SLIP, Claim
 from course_utils.experiments.tuning import TUNING_SEEDS, at_best, steps_to
 
 RATES = np.logspace(-3, 1, 17)   # a quarter of a decade apart
-# Our trainings are short: with Keras's default of 0.99 the running averages would still be cold
-# at their end, and one would measure those instead of the network. (Chosen after the pilot, in
-# which 0.99 gave a much smaller gain for initialization: 0.28 against 0.77.)
+# Our training runs are short: with Keras's default of 0.99, the running averages would still be cold at the end, and
+# they would decide the score. (Chosen after the pilot, where 0.99 gave a much smaller gain for initialization: 0.28
+# instead of 0.77.)
 BOTH = {"batch_norm": [False, True], "momentum": 0.9}
 
 
@@ -21,18 +21,18 @@ def learning_rates(task, seeds):
 
 
 def usable(runs):
-    """Which runs reach 90 % validation accuracy by the end."""
+    """Whether each run reaches 90% validation accuracy at the end."""
     return runs.val_accuracy.isel(epoch=-1) >= 0.9
 
 
 def wider_range(runs):
-    """Decades of learning rate that reach 90 %: batch norm minus plain, per seed."""
+    """Decades of learning rate that reach 90%: batch norm minus plain, per seed."""
     spacing = np.log10(RATES[1] / RATES[0])
     return _difference(usable(runs).sum("learning_rate") * spacing)
 
 
 def higher_rates(runs):
-    """Largest learning rate that reaches 90 %: batch norm over plain, per seed."""
+    """Largest learning rate that reaches 90%: batch norm over plain, per seed."""
     largest = xr.where(usable(runs), runs.learning_rate, RATES[0]).max("learning_rate")
     return largest.sel(batch_norm=True) / largest.sel(batch_norm=False)
 
@@ -68,7 +68,7 @@ def steps_at_best_rate(runs):
 
 
 def speed_up(runs):
-    """Steps to 90 %: plain over batch norm (momentum 0.9), each at its best rate, per seed."""
+    """Steps to 90%: plain over batch norm (momentum 0.9), each at its best rate, per seed."""
     steps = steps_at_best_rate(runs).sel(goal=0.9)
     return steps.sel(arm="plain", drop=True) / steps.sel(arm="momentum 0.9", drop=True)
 
@@ -128,11 +128,7 @@ def gained_by_sorting(runs):
 
 
 def tuned_runs(task, seeds, setting, *, rates, epochs):
-    """Runs of both arms, each at the learning rate that was best for it in this setting.
-
-    The rate is chosen by final validation accuracy on the tuning seeds, from the same rates
-    for both arms, at every value of the setting.
-    """
+    """Runs of both arms, each at its best learning rate (see `at_best`) at every value of the setting."""
     return at_best("learning_rate", fit_many(models.mlp, task(0), {
         "learning_rate": list(rates), **BOTH, **setting, "seed": [*TUNING_SEEDS, *seeds]}, epochs=epochs))
 

@@ -18,10 +18,8 @@ def network(norm="batch", *, depth=2, width=64, momentum=0.97):
     ----------
     norm : {"plain", "batch", "layer", "rms", "group"}
         "group" has eight groups.
-    depth, width : int
-        Hidden layers; units in each.
-    momentum : float in [0, 1]
-        Of batch normalization's running averages.
+    depth, width, momentum
+        As in `models.mlp`.
 
     Returns
     -------
@@ -71,8 +69,7 @@ def kept_at_two(runs):
     return change.sel(norm="batch", drop=True) - change.sel(norm="plain", drop=True)
 
 
-# The first pilot had narrower, deeper networks, in which this rate of dropout did worse than none:
-# no setting to look for a substitute in.
+# The first pilot had narrower, deeper networks. Dropout at this rate hurt them, so nothing had to replace it.
 def wrong_labels(task, seeds):
     """30 % of the training labels are wrong; batch norm, dropout at rate 0.5, both, or neither."""
     return at_best("learning_rate", fit_many(models.mlp, task(0), {

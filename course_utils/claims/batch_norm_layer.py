@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import xarray as xr
 from scipy import stats
+from scipy.special import softmax
 
 from course_utils import batch_norm
 from course_utils.claims import SLIP, Claim
@@ -21,12 +22,12 @@ def network(data, seed, *, one_pair=False):
     seed : int
         Initial kernels (He) and order of the samples.
     one_pair : bool
-        One γ and one β for all units of a layer, instead of one for each.
+        One γ and one β for all units of a layer, instead of one for each unit.
 
     Returns
     -------
-    dict of weights: ``kernel``, ``gamma``, ``beta``, lists with one array for each hidden layer; ``last`` and
-    ``bias`` of the softmax layer
+    dict of ``kernel``, ``gamma``, and ``beta``, lists with one array for each hidden layer; and of ``last`` and
+    ``bias``, the arrays of the softmax layer
     """
     rng = np.random.default_rng(seed)
     sizes = [data.x_train[0].size, *[WIDTH] * LAYERS]
@@ -46,18 +47,15 @@ def _step(net, x, target, one_pair):
     """One step of SGD on the cross-entropy of a batch."""
     inside = hidden(net, x)
     top = inside[-1]["out"]
-    dout = _softmax(top @ net["last"] + net["bias"]) - target
-    dout /= len(x)
-    dlast, dbias = top.T @ dout, dout.sum(0)
-    dout = dout @ net["last"].T
-    net["last"] -= RATE * dlast
-    net["bias"] -= RATE * dbias
-    for layer in reversed(range(LAYERS)):
-        values = inside[layer]
+    dlogits = (softmax(top @ net["last"] + net["bias"], axis=1) - target) / len(x)
+    dout = dlogits @ net["last"].T
+    net["last"] -= RATE * (top.T @ dlogits)
+    net["bias"] -= RATE * dlogits.sum(0)
+    for layer, values in reversed(list(enumerate(inside))):
         dz, dgamma, dbeta = batch_norm.backward(dout * (values["y"] > 0), values["z"], net["gamma"][layer])
         dkernel = values["in"].T @ dz
         dout = dz @ net["kernel"][layer].T
-        if one_pair:   # one number, so its gradient is the sum over the units that share it
+        if one_pair:   # the gradient of a shared parameter is the sum over the units that share it
             dgamma, dbeta = (np.full(WIDTH, gradient.sum()) for gradient in (dgamma, dbeta))
         net["gamma"][layer] -= RATE * dgamma
         net["beta"][layer] -= RATE * dbeta
@@ -65,7 +63,7 @@ def _step(net, x, target, one_pair):
 
 
 def hidden(net, x):
-    """What goes through each hidden layer for one batch: ``in``, ``z`` (before batch norm), ``y`` (after), ``out``."""
+    """Values in each hidden layer for one batch: ``in``, ``z`` (before batch norm), ``y`` (after it), and ``out``."""
     inside = []
     for kernel, gamma, beta in zip(net["kernel"], net["gamma"], net["beta"], strict=True):
         z = x @ kernel
@@ -76,16 +74,11 @@ def hidden(net, x):
 
 
 def accuracy(net, data):
-    """Validation accuracy, each layer with the mean and variance of the whole training set."""
+    """Validation accuracy, with the mean and variance of the whole training set in each layer."""
     x_train, x = data.x_train.astype(float), data.x_val.astype(float)
     for inside, kernel, gamma, beta in zip(hidden(net, x_train), net["kernel"], net["gamma"], net["beta"], strict=True):
         x = np.maximum(batch_norm.inference(x @ kernel, gamma, beta, *batch_norm.statistics(inside["z"])), 0)
     return float((np.argmax(x @ net["last"] + net["bias"], 1) == data.y_val).mean())
-
-
-def _softmax(logits):
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 def shapes_of_units(task, seeds):
@@ -104,7 +97,7 @@ def shapes_of_units(task, seeds):
 
 
 def pass_as_gaussian(runs):
-    """Share of all units whose values a test at 5 % does not tell from a Gaussian, per seed."""
+    """Share of all units whose values pass a test of normality at the 5% level, per seed."""
     return (runs.p_value >= 0.05).mean(["layer", "unit"])
 
 
@@ -132,17 +125,17 @@ def pairs_of_a_layer(task, seeds):
 
 
 def share_of_one_pair(runs):
-    """How much of what γ and β have learned one pair for each layer can express, per seed.
+    """Share of the learned change of γ and β that one pair for each layer can express, per seed.
 
-    Learned is the distance from the start, where γ is 1 and β is 0; its mean square is that of
-    the layer's mean and that of the spread around it. The share is that of the mean.
+    The change is from the start, where γ is 1 and β is 0. Its mean square is the square of the layer's mean change
+    plus the variance around it; the share is that of the first part.
     """
-    moved = runs.learned - xr.DataArray([1.0, 0.0], {"number": ["gamma", "beta"]})
-    return (moved.mean("unit")**2).sum(["number", "layer"]) / (moved**2).mean("unit").sum(["number", "layer"])
+    change = runs.learned - xr.DataArray([1.0, 0.0], {"number": ["gamma", "beta"]})
+    return (change.mean("unit")**2).sum(["number", "layer"]) / (change**2).mean("unit").sum(["number", "layer"])
 
 
-# What the pair costs in accuracy is no test of this claim: in the pilot the mean pair lost only a
-# quarter of a point. That is another question, which the lecture asks beside it.
+# The accuracy that one pair costs does not test this claim: in the pilot, the mean pair lost only a quarter of a point.
+# That is another question, which the lecture also asks.
 CLAIMS = [
     Claim("bnl-gaussian", "Batch norm makes activations Gaussian.", SLIP, "05",
           "of the units pass as Gaussian after batch norm (of true Gaussians 0.95 would)",

@@ -8,9 +8,9 @@ from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.experiments.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 TUNING_SEEDS = range(80, 84)
-# Of Adam: in the pilot plain SGD at 1.0 was the best rate of some arms and lost some runs of others.
+# For Adam: in the pilot, the rate 1.0 of plain SGD was best for some arms, and some runs of other arms diverged.
 LEARNING_RATES = [0.003, 0.01]
-FAST_RATES = [0.01, 0.03]   # for a race
+FAST_RATES = [0.01, 0.03]   # for the race
 # The kinds of augmentation that may compete, each at the mildest strength in common use.
 KINDS = {"none": {}, "shifts": {"shift": 1}, "rotations": {"rotation": 15.0}, "flips": {"horizontal_flip": 0.5}}
 FEW, MORE = 100, 400   # training images
@@ -18,7 +18,7 @@ NETWORK = {"depth": 2, "width": 64}
 EPOCHS = 15
 RACE = 4      # epochs
 GOAL = 0.9   # validation accuracy that counts as learned
-EVERY = 3   # steps between two looks at it
+EVERY = 3    # steps between two evaluations
 
 
 def kinds(task, seeds, *, train_size=FEW, kinds=tuple(KINDS)):
@@ -29,18 +29,16 @@ def kinds(task, seeds, *, train_size=FEW, kinds=tuple(KINDS)):
     task : function seed → Split, of square images
     seeds : sequence of int
     train_size : int
-        Training images. All train for the same number of steps.
-    kinds : sequence of str
-        From `KINDS`.
+        Training images; the number of steps does not depend on it.
+    kinds : sequence of str, from `KINDS`
 
     Returns
     -------
     xarray.Dataset, dims (kind, seed)
-        ``val_accuracy`` of each measuring seed on images as they are, averaged over the last fifth of the training,
-        and ``tuned``, the mean over the tuning seeds.
+        `scores_at_best_rate` of the validation accuracy, averaged over the last fifth of the training.
     """
     data = task(0)
-    none = {knob: 0 for kind in kinds for knob in KINDS[kind]}   # all name the same knobs, and share a program
+    none = {knob: 0 for kind in kinds for knob in KINDS[kind]}   # all name the same knobs and share a program
     scores = [settled(fit_many(models.mlp, data, {
         **NETWORK, **none, **KINDS[kind], "train_size": train_size, "learning_rate": LEARNING_RATES,
         "seed": [*TUNING_SEEDS, *seeds]}, epochs=EPOCHS, optimizer="adam")).reset_coords(drop=True) for kind in kinds]
@@ -54,12 +52,12 @@ def gained(runs):
 
 
 def gained_by_shifts(runs):
-    """The same for shifts alone, per seed."""
+    """`gained` by shifts, per seed."""
     return gained(runs).sel(kind="shifts", drop=True)
 
 
 def gained_by_flips(runs):
-    """The same for flips from left to right alone, per seed."""
+    """`gained` by flips from left to right, per seed."""
     return gained(runs).sel(kind="flips", drop=True)
 
 
@@ -101,7 +99,7 @@ def speed_kept(runs):
     return steps.sel(rotation=0.0, drop=True) / steps.sel(rotation=15.0, drop=True)
 
 
-# The second task has to be one of images: letters, of which a mirrored b is a d.
+# The second task has to consist of images: letters, where a mirrored b is a d.
 CLAIMS = [
     Claim("da-always", "Data augmentation always helps.", SLIP, "11",
           "accuracy gained by shifts of one pixel, 100 training images, each at its best learning rate",
@@ -114,8 +112,7 @@ CLAIMS = [
     Claim("da-substitute", "Augmentation is a substitute for data.", SLIP, "11",
           "accuracy gained by the best kind of augmentation on 100 images over 400 without any",
           against_more_data, gained_over_more_data, threshold=-A_POINT, neutral=None,
-          smallest_effect=0.02, pilot_sd=0.0222,
-          second_task="glyphs"),
+          smallest_effect=0.02, pilot_sd=0.0222, second_task="glyphs"),
     Claim("da-free", "Augmentation is free.", SLIP, "11",
           "of its speed kept: steps to 90 % without rotations over steps with, each at its fastest rate",
           race, speed_kept, threshold=0.9, neutral=None,

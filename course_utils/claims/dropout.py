@@ -8,15 +8,15 @@ from course_utils.claims import A_POINT, Claim
 from course_utils.experiments.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 SRIVASTAVA = "Srivastava et al., Dropout (2014)"
-# Four seeds instead of two, and the mean of the last epochs instead of the last one: the best of these learning
-# rates are less than a point apart, and with two seeds chance chose between them.
+# Four seeds instead of two, and the mean of the last epochs instead of the last one: the best of these learning rates
+# differ by less than a point, and with two seeds, chance chose between them.
 TUNING_SEEDS = range(90, 94)
 LEARNING_RATES = [0.1, 0.3, 1.0]
 RATES = [0.0, 0.2, 0.5]
 WIDE = 64        # units in each of two hidden layers
 CONDITIONS = {"right labels": {}, "30 % wrong labels": {"label_noise": 0.3}, "128 samples": {"train_size": 128}}
 GOAL = 0.9       # validation accuracy that counts as learned
-EVERY = 11       # steps between two looks at it
+EVERY = 11       # steps between two evaluations
 
 
 # The learning rates begin at 0.1 because in the pilot no arm was best at 0.03, and they reach 1.0 because on few
@@ -48,7 +48,7 @@ def three_conditions(task, seeds, *, width=WIDE, conditions=tuple(CONDITIONS)):
 
 
 def at_best_of(runs, rates):
-    """Accuracy at the dropout rate, of some, that was best on the tuning seeds; dims (condition, seed)."""
+    """Accuracy at the one of these dropout rates that was best on the tuning seeds; dims (condition, seed)."""
     rate = runs.tuned.sel(dropout=list(rates)).idxmax("dropout")
     return runs.val_accuracy.sel(dropout=rate).drop_vars("dropout")
 
@@ -59,17 +59,17 @@ def gained(runs):
 
 
 def gained_with_wrong_labels(runs):
-    """The same with 30 % of the labels wrong, per seed."""
+    """`gained` with 30% label noise, per seed."""
     return gained(runs).sel(condition="30 % wrong labels", drop=True)
 
 
 def gained_by_a_half(runs):
-    """Accuracy at rate 0.5 minus at the best of the other rates, 0 among them; dims (condition, seed)."""
+    """Accuracy at rate 0.5 minus that at the best of the other rates, including 0; dims (condition, seed)."""
     return runs.val_accuracy.sel(dropout=0.5, drop=True) - at_best_of(runs, [0.0, 0.2])
 
 
 def gained_by_a_half_on_average(runs):
-    """The same, mean over the conditions, per seed."""
+    """`gained_by_a_half`, averaged over the conditions, per seed."""
     return gained_by_a_half(runs).mean("condition")
 
 
@@ -94,17 +94,14 @@ def normalized(place="between", *, input_shape=(64,), classes=10, width=64, mome
     Parameters
     ----------
     place : {"between", "behind"}
-        Where dropout stands: between the hidden layers, so that the second normalization sees
-        dropped features; or behind the last normalization and its ReLU.
-    input_shape : tuple of int
-    classes, width : int
-        Units of the softmax layer; of each hidden layer.
-    momentum : float in [0, 1]
-        Of the running averages.
+        Position of the dropout layer: between the hidden layers, so that the second normalization sees
+        dropped features; or after the last normalization and its ReLU.
+    input_shape, classes, width, momentum
+        As in `models.mlp`.
 
     Returns
     -------
-    keras.Sequential, not compiled; its rate is 0.5.
+    keras.Sequential, not compiled; its dropout rate is 0.5.
 
     Source: Li et al. (2019), Understanding the disharmony between dropout and batch
     normalization by variance shift.
@@ -135,7 +132,7 @@ def gained_beside(runs):
 
 
 def lost_between(runs):
-    """Accuracy lost by dropout between two normalizations, labels right, per seed."""
+    """Accuracy lost by dropout between two normalizations, clean labels, per seed."""
     return -gained_beside(runs).sel(place="between", label_noise=0.0, drop=True)
 
 

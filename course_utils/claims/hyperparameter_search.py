@@ -1,8 +1,8 @@
 """Claims about searching for hyperparameters, tried in lecture 12.
 
-Nothing is trained here: a search asks the table (`tabular`). A seed is a repetition; it decides
-which images validate and which test, the seed of every trial, and what is random in the search.
-All arms of a repetition share these, and all searches have the same budget.
+Nothing is trained here: a search looks its trials up in the table (`tabular`). A seed is a repetition;
+it decides which images are for validation and which for testing, the seed of every trial, and what is
+random in the search. All arms of a repetition share these, and all searches have the same budget.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from course_utils.experiments.searches import BUDGET, at_random, grid, one_by_on
 VALIDATION = 100    # images that choose
 SIZES = [50, 100, 200, 400]
 TRIALS = [1, 3, 6, 12, 36, 100]
-# Points on each axis: as evenly as 36 can be divided, and by somebody who knows which axis matters.
+# Points on each axis: divided as evenly as possible, and by somebody who knows which axis matters.
 EVEN = {"width": 2, "learning_rate": 3, "l2": 3, "dropout": 2}
 KNOWING = {"width": 2, "learning_rate": 9, "l2": 2, "dropout": 1}
 
@@ -36,20 +36,17 @@ def schemes(task, seeds):
 
 
 def searched(task, seeds, arms):
-    """Search with every arm in every repetition; what became of the chosen trials.
+    """Search with every arm in every repetition, and return the results of `tabular.Objective.winner`.
 
     Parameters
     ----------
-    task : callable
-        Of `datasets`; its name finds the table.
+    task : function from `datasets` that names the table
     seeds : sequence of int
-    arms : dict name → callable (objective, seed)
-        A search that calls the objective.
+    arms : dict name → function (objective, seed) that calls the objective
 
     Returns
     -------
-    xarray.Dataset, dims (arm, seed)
-        ``validation``, ``test`` and ``again`` of `tabular.Objective.winner`.
+    xarray.Dataset of ``validation``, ``test``, and ``again``, dims (arm, seed)
     """
     winners = []
     for arm, seed in itertools.product(arms.values(), seeds):
@@ -76,7 +73,7 @@ def _labelled(winners, coords):
 
 
 def gained(runs, over, by):
-    """Accuracy of what was chosen, trained again with other seeds: one arm minus another, per seed."""
+    """Accuracy of the chosen configuration, trained again with other seeds: arm `by` minus arm `over`, per seed."""
     return runs.again.sel(arm=by, drop=True) - runs.again.sel(arm=over, drop=True)
 
 
@@ -97,8 +94,8 @@ def gained_at_once(runs):
 
 def kept(runs):
     """Test minus validation accuracy of the chosen network, per seed."""
-    here = runs.sel(images=VALIDATION, trials=BUDGET, drop=True)
-    return here.test - here.validation
+    chosen = runs.sel(images=VALIDATION, trials=BUDGET, drop=True)
+    return chosen.test - chosen.validation
 
 
 CLAIMS = [
@@ -115,7 +112,6 @@ CLAIMS = [
           "test minus validation accuracy of the best of 36 networks, 100 images choose, drawn from one table",
           winners, kept, threshold=-A_POINT, neutral=None, smallest_effect=0.01, pilot_sd=0.032),
     Claim("hs-at-once", "Tune everything at once.", "common advice", "12",
-          "test accuracy gained over one knob after the other, 36 trials each, random search, drawn from one "
-          "table",
+          "test accuracy gained over one knob after the other, 36 trials each, random search, drawn from one table",
           schemes, gained_at_once, threshold=A_POINT, neutral=0.0, smallest_effect=0.03, pilot_sd=0.087),
 ]

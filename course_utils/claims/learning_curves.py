@@ -6,9 +6,9 @@ from course_utils import datasets, fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.experiments.tuning import at_best, settled
 
-# The rates differ little here, and on two seeds chance would choose among them.
+# The learning rates differ little here; with only two seeds, chance would choose among them.
 TUNING_SEEDS = range(90, 100)
-LAST = 0.25   # of the epochs, which are averaged
+LAST = 0.25   # share of the epochs that are averaged
 
 
 def doubling_halves(task, seeds):
@@ -17,16 +17,7 @@ def doubling_halves(task, seeds):
 
 
 def halves(task):
-    """A task whose samples are averaged to two numbers: of an image, its upper and its lower half.
-
-    Parameters
-    ----------
-    task : function seed → Split
-
-    Returns
-    -------
-    function seed → Split
-    """
+    """The task with each sample averaged to two numbers: for an image, those of its upper and its lower half."""
     def split(seed):
         data = task(seed)
         x_train, x_val = (x.reshape(len(x), 2, -1).mean(axis=2) for x in (data.x_train, data.x_val))
@@ -59,17 +50,9 @@ def careless_collection(task, seeds):
 
 
 def collected(task, *, wrong=None):
-    """A task with 256 right labels: and the others, a share of them wrong; or without the others.
+    """The task with 256 correct labels and a share `wrong` of label noise among the others.
 
-    Parameters
-    ----------
-    task : function seed → Split
-    wrong : float in [0, 1], optional
-        Share of wrong labels among the others; the 256 are repeated in their place otherwise.
-
-    Returns
-    -------
-    function seed → Split
+    If `wrong` is None, the first 256 samples are repeated in place of the others.
     """
     def split(seed):
         data = task(seed)
@@ -90,17 +73,9 @@ def gained_by_collecting(runs):
 
 
 def tuned_runs(task, seeds, setting):
-    """Two layers of 32 units, each seed with a split of its own, at the best of three learning rates.
+    """Runs of two layers of 32 units, each seed with its own split, at the best of three learning rates.
 
-    Parameters
-    ----------
-    task : function seed → Split
-    seeds : sequence of int
-    setting : dict, more of the grid, or other values
-
-    Returns
-    -------
-    xarray.Dataset
+    `setting` adds to the grid or replaces values in it.
     """
     runs = fit_many(models.mlp, task, {
         "width": 32, "depth": 2, "learning_rate": [0.03, 0.1, 0.3], **setting, "seed": [*TUNING_SEEDS, *seeds]},

@@ -11,9 +11,9 @@ from course_utils.experiments.tuning import at_best, settled, steps_to
 
 ALONE, MIN_MAX, STANDARDIZED = FunctionTransformer(), MinMaxScaler(), StandardScaler()
 RATES = [0.03, 0.1, 0.3, 1.0]
-# Every seed stretches the features in another way; on two seeds chance would choose the rate.
+# Every seed stretches the features differently; with only two seeds, chance would choose the learning rate.
 TUNING_SEEDS = range(90, 96)
-GOAL = 0.8   # the accuracy that both tasks reach with features in unequal units, too
+GOAL = 0.8   # accuracy that both tasks reach, even with features in unequal units
 EPOCHS = 8
 
 
@@ -23,25 +23,10 @@ def alone_or_standardized(task, seeds):
                    {"left alone": ALONE, "standardized": STANDARDIZED}, seeds, evaluate_every=11)
 
 
-def lost_by_standardizing(runs):
-    """Final accuracy left alone minus standardized, each at its best rate, per seed.
-
-    Returns
-    -------
-    xarray.DataArray, dims (features, seed)
-    """
-    final = at_best_rate(settled(runs), settled(runs))
-    return final.sel(scaling="left alone", drop=True) - final.sel(scaling="standardized", drop=True)
-
-
 def times_as_many_steps(runs):
-    """Steps to 80 % standardized over left alone, each at its best rate, per seed.
+    """Steps to 80% standardized over left alone, each at its best rate; dims (features, seed).
 
     A run that never gets there counts with the last step, a lower bound.
-
-    Returns
-    -------
-    xarray.DataArray, dims (features, seed)
     """
     steps = steps_to(GOAL, runs.val_accuracy)
     steps = at_best_rate(steps, -steps)
@@ -49,8 +34,8 @@ def times_as_many_steps(runs):
 
 
 def lost_as_they_come(runs):
-    """`lost_by_standardizing` features as they come, per seed."""
-    return lost_by_standardizing(runs).sel(features="as they come", drop=True)
+    """Final accuracy of features as they come: left alone minus standardized, each at its best rate, per seed."""
+    return _gained_over_standardized(runs, "left alone").sel(features="as they come", drop=True)
 
 
 def steps_as_they_come(runs):
@@ -65,69 +50,45 @@ def min_max_or_standardized(task, seeds):
 
 
 def gained_by_min_max(runs):
-    """Final accuracy min–max scaled minus standardized, each at its best rate, per seed.
-
-    Returns
-    -------
-    xarray.DataArray, dims (features, seed)
-    """
-    final = at_best_rate(settled(runs), settled(runs))
-    return final.sel(scaling="min–max", drop=True) - final.sel(scaling="standardized", drop=True)
+    """Final accuracy min–max scaled minus standardized, each at its best rate; dims (features, seed)."""
+    return _gained_over_standardized(runs, "min–max")
 
 
 def gained_with_slips(runs):
-    """`gained_by_min_max` where values slipped, per seed."""
+    """`gained_by_min_max` with misread values, per seed."""
     return gained_by_min_max(runs).sel(features="with slips", drop=True)
 
 
+def _gained_over_standardized(runs, scaling):
+    final = at_best_rate(settled(runs), settled(runs))
+    return final.sel(scaling=scaling, drop=True) - final.sel(scaling="standardized", drop=True)
+
+
 def on_unequal_units(task, scalers, seeds):
-    """Final accuracy of several scalings of features in unequal units, each at its best rate.
+    """Final accuracy of features in unequal units, each scaling at its best rate; dims (scaling, seed).
 
-    Parameters
-    ----------
-    task : function seed → Split
-    scalers : dict name → transformer of scikit-learn's
-    seeds : sequence of int
-
-    Returns
-    -------
-    xarray.DataArray, dims (scaling, seed)
+    `scalers` maps names to transformers from scikit-learn.
     """
     runs = _by_arm({"clean": unequal(task)}, scalers, seeds).isel(features=0, drop=True)
     return at_best_rate(settled(runs), settled(runs))
 
 
 def at_best_rate(values, score):
-    """Values of the measuring seeds, each arm at the rate that was best for it on the tuning seeds.
-
-    Parameters
-    ----------
-    values, score : xarray.DataArray, dims (..., learning_rate, seed)
-        The rate with the highest mean score over the tuning seeds is chosen.
-
-    Returns
-    -------
-    xarray.DataArray without the dimension learning_rate and without the tuning seeds
-    """
+    """`tuning.at_best` of values by a score, dims (..., learning_rate, seed), on this lecture's tuning seeds."""
     return at_best("learning_rate", values, score=score, seeds=TUNING_SEEDS).drop_vars("learning_rate")
 
 
 def unequal(task, *, spread=10.0, slips=0.0):
-    """A task whose features come in different units, and in which some values are misread.
+    """The task with features in different units, and with some values misread.
 
     Parameters
     ----------
     task : function seed → Split
     spread : float, at least 1
-        Each feature is multiplied by a factor between 1/spread and spread, drawn evenly on a
-        logarithmic axis; then all are divided by one number, so that their variance is 1 on
-        average.
+        Each feature is multiplied by a factor between 1/spread and spread, drawn from a log-uniform
+        distribution; then all are divided by one number so that their average variance is 1.
     slips : float in [0, 1]
-        Share of values that come out a hundred times too large: the decimal point slipped.
-
-    Returns
-    -------
-    function seed → Split
+        Share of values that are a hundred times too large because the decimal point slipped.
     """
     def split(seed):
         data, rng = task(seed), np.random.default_rng(seed)
@@ -141,18 +102,7 @@ def unequal(task, *, spread=10.0, slips=0.0):
 
 
 def scaled(task, scaler):
-    """A task whose features are scaled, by what its training samples say.
-
-    Parameters
-    ----------
-    task : function seed → Split
-    scaler : transformer of scikit-learn's
-        Fitted anew for every split.
-
-    Returns
-    -------
-    function seed → Split
-    """
+    """The task with its features scaled by a transformer from scikit-learn, fitted to each split's training samples."""
     def split(seed):
         data = task(seed)
         fitted = clone(scaler).fit(data.x_train)
@@ -172,7 +122,7 @@ def _by_arm(tasks, scalers, seeds, **options):
     return xr.concat(rows, xr.Variable("features", list(tasks)))
 
 
-# The first two are tried where they have their best chance: on features that come in one unit anyway.
+# The first two get their best chance: features that come in one unit anyway.
 CLAIMS = [
     Claim("ni-unsuited", "Standardization is not suited to deep learning.", SLIP, "04",
           "accuracy lost by standardizing features as they come",

@@ -12,11 +12,11 @@ from course_utils.experiments.tuning import TUNING_SEEDS, at_best
 from course_utils.training.fine_tune import each, fine_tune, stack
 
 ARMS = ["none", "fresh", "calibrated"]
-NEW = {"contrast": 0.5, "noise": 0.1}   # another camera: half the contrast, and some noise
+NEW = {"contrast": 0.5, "noise": 0.1}   # of another camera: half the contrast, and some noise
 
 
 def with_weights_of(network, other):
-    """The other network, its layers with the weights of those that have the same names."""
+    """The other network, with each layer's weights from the layer of the same name."""
     for layer in network.layers:
         other.get_layer(layer.name).set_weights(layer.get_weights())
     return other
@@ -101,8 +101,8 @@ CLAIMS = [
           "best rate",
           frozen, lambda runs: gained_by_freezing(runs).sel(domain="new", drop=True),
           threshold=A_POINT, neutral=0.0, smallest_effect=0.02, pilot_sd=0.028),
-    # Of a clock: the verdict belongs to the machine it ran on, and the lecture stores none. The ledger
-    # has that of the machine on which `make claims` ran last.
+    # The verdict depends on the machine, so the lecture does not store it. The ledger has that of the machine on
+    # which `make claims` ran last.
     Claim("bnp-costs-nothing", "Batch norm costs nothing.", SLIP, "08",
           "of the training speed without it is left",
           cost, speed_left, threshold=0.95, neutral=None, smallest_effect=0.1, pilot_sd=0.12, ratio=True),

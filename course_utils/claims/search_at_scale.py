@@ -14,12 +14,12 @@ from course_utils.search import pruning
 
 EARLY = 2        # epochs after which a leader may be declared, of 12
 TRIALS = 36
-BUDGET = 16      # full trainings; all searches are counted in epochs
+BUDGET = 16      # in full trainings; what a search spends is counted in epochs
 RULES = {"random": pruning.no_pruning} | pruning.RULES
 
-# What can be done for a network that has learned its few images by heart, each in a usual dose.
+# Techniques for a network that has memorized its few images, each at a usual strength.
 IMAGES = 300
-NETWORK = {"width": 64, "depth": 2, "momentum": 0.9}   # few steps: running averages have to be ready soon
+NETWORK = {"width": 64, "depth": 2, "momentum": 0.9}   # few steps, so the running averages have to adapt quickly
 TECHNIQUES = {"batch norm": {"batch_norm": True}, "dropout": {"dropout": 0.2}, "L2": {"l2": 1e-3},
               "augmentation": {"placement": 1.0}}
 NONE = {"batch_norm": False, "dropout": 0.0, "l2": 0.0, "placement": 0.0}
@@ -29,7 +29,7 @@ ARMS = ({"none": NONE} | {f"+ {name}": NONE | technique for name, technique in T
 LEARNING_RATES = [0.1, 0.3, 1.0]
 TUNING_SEEDS = range(90, 93)
 EPOCHS = 45
-EVERY = 27   # steps between two looks at the validation images
+EVERY = 27   # steps between two evaluations
 
 
 def leaders(task, seeds):
@@ -132,12 +132,12 @@ def kept_early(runs):
 
 def gained_by_halving(runs):
     """Accuracy gained over random search without pruning, per seed."""
-    here = runs.again.sel(budget=BUDGET, drop=True)
-    return here.sel(rule="successive halving", drop=True) - here.sel(rule="random", drop=True)
+    again = runs.again.sel(budget=BUDGET, drop=True)
+    return again.sel(rule="successive halving", drop=True) - again.sel(rule="random", drop=True)
 
 
 def gained_by_all(runs):
-    """All techniques minus the best other combination, which the tuning seeds name; per seed."""
+    """All techniques minus the best other combination on the tuning seeds, per seed."""
     best = runs.tuned.drop_sel(arm="all").idxmax("arm").item()
     return runs.val_accuracy.sel(arm="all", drop=True) - runs.val_accuracy.sel(arm=best, drop=True)
 

@@ -7,7 +7,7 @@ from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.experiments.tuning import TUNING_SEEDS
 
-# Nine ways to train one network. A decay is no part of the loss, so that all nine losses mean the same.
+# Nine ways to train one network. Weight decay is not part of the loss, so all nine losses mean the same.
 BRAKES = {"learning_rate": [0.01, 0.05, 0.25], "weight_decay": [0.0, 0.003, 0.03]}
 
 
@@ -18,16 +18,13 @@ def lower_losses(task, seeds):
 
 
 def last_scores(runs):
-    """Training loss and validation accuracy at the end, all nine settings in one dimension."""
+    """Final training loss and validation accuracy, with all nine settings in one dimension."""
     last = runs[["loss", "val_accuracy"]].isel(epoch=-1).stack(setting=list(BRAKES), create_index=False)
     return last.fillna(np.inf)   # the loss of a diverged run
 
 
 def agreeing_pairs(runs):
-    """Share of pairs of settings in which the lower loss has the higher accuracy, labels right, per seed.
-
-    Equal accuracies count one half.
-    """
+    """Share of pairs of settings in which the lower loss has the higher accuracy (ties: one half), clean labels."""
     last = _measured(last_scores(runs)).sel(label_noise=0.0).transpose("seed", "setting")
     loss, accuracy = last.loss.values, last.val_accuracy.values
     first, second = np.triu_indices(last.sizes["setting"], 1)
@@ -36,10 +33,7 @@ def agreeing_pairs(runs):
 
 
 def chosen_by_loss(runs):
-    """Accuracy of the setting with the lowest loss minus that of the best, 30 % wrong labels, per seed.
-
-    Which setting is the best is said by the tuning seeds.
-    """
+    """Accuracy of the setting with the lowest loss minus that of the best on the tuning seeds, 30% label noise."""
     last = last_scores(runs).sel(label_noise=0.3, drop=True)
     best = _tuning(last.val_accuracy).mean("seed").argmax("setting")
     last = _measured(last)
@@ -49,9 +43,9 @@ def chosen_by_loss(runs):
 
 RATES = [0.001, 0.01, 0.03, 0.1, 0.3, 1.0]
 DEFAULT_RATE = 0.1
-# One change at a time. The default: three hidden layers of 64 ReLU units, He initialization, batch
-# size 32, no decay, learning rate 0.1. Each other hyperparameter goes to an end of the range one
-# meets in books and code. All were written down before the seeds of the trial were run.
+# One change at a time. The default: three hidden layers of 64 ReLU units, He initialization, batch size 32, no
+# decay, learning rate 0.1. Each other hyperparameter goes to an end of the range that is common in books and code.
+# All were written down before the trial ran.
 CHANGES = {
     "none": {}, "width": {"width": 16}, "depth": {"depth": 1}, "activation": {"activation": "sigmoid"},
     "large batch": {"batch_size": 128},
@@ -70,14 +64,10 @@ def all_hyperparameters(task, seeds):
 
 
 def costs(runs):
-    """Accuracy that each hyperparameter costs when set badly, per seed.
+    """Accuracy that each hyperparameter costs when set badly; dims (change, seed).
 
-    Returns
-    -------
-    xarray.Dataset, dims (change, seed)
-        ``fixed``: the learning rate stays at its default. ``tuned``: it is chosen anew for each
-        change. The first change is the learning rate's own: to its worst value from its best.
-        Worst and best are chosen on the tuning seeds.
+    In ``fixed``, the learning rate stays at its default; in ``tuned``, it is tuned for each change. The first
+    change is that of the learning rate, from its best value to its worst, both chosen on the tuning seeds.
     """
     mean = _tuning(runs.val_accuracy).mean("seed")
     scores = _measured(runs).val_accuracy
@@ -94,18 +84,15 @@ def costs(runs):
 
 
 def rate_against_others(runs):
-    """What the learning rate costs when set badly minus the most that any other costs, per seed.
-
-    Which other one is the costliest is said by the tuning seeds.
-    """
+    """What a badly set learning rate costs minus the costliest other change on the tuning seeds, per seed."""
     fixed = runs.val_accuracy.sel(learning_rate=DEFAULT_RATE, drop=True)
     costliest = _tuning(fixed).mean("seed").drop_sel(change="none").idxmin("change")
-    found = costs(runs).fixed
-    return found.sel(change="learning rate", drop=True) - found.sel(change=costliest.item(), drop=True)
+    cost = costs(runs).fixed
+    return cost.sel(change="learning rate", drop=True) - cost.sel(change=costliest.item(), drop=True)
 
 
 def regained(runs):
-    """Accuracy regained by tuning the learning rate anew for a change, mean over changes, per seed."""
+    """Accuracy regained by tuning the learning rate again after a change, mean over changes, per seed."""
     changed = runs.drop_sel(change="none")
     best = _tuning(changed.val_accuracy).mean("seed").idxmax("learning_rate")
     scores = _measured(changed).val_accuracy

@@ -1,4 +1,4 @@
-"""Claims about penalties, weight decay and early stopping, tried in lecture 10."""
+"""Claims about penalties, weight decay, and early stopping, tried in lecture 10."""
 
 import numpy as np
 import xarray as xr
@@ -8,13 +8,13 @@ from course_utils.claims import A_POINT, SLIP, Claim
 from course_utils.experiments.tuning import at_best
 from course_utils.training import batches
 
-TUNING_SEEDS = range(86, 90)   # four seeds: the strengths of a good brake differ by little
+TUNING_SEEDS = range(86, 90)   # four seeds, because the strengths of a good regularizer differ little
 
-# All brakes let go. Runs that name all of them share one compiled program, whichever one they pull.
+# No regularizer is active. Runs that name all of them share one compiled program, whichever one they use.
 RELEASED = {"l1": 0.0, "l2": 0.0, "weight_decay": 0.0, "max_norm": np.inf, "label_smoothing": 0.0}
 NETWORK = {"depth": 2, "width": 32, **RELEASED}
-# Four settings for each brake: two learning rates of Adam times two strengths. Without a brake four
-# rates; the outer ones reach further, for a small rate is a brake too.
+# Four settings for each regularizer: two learning rates of Adam times two strengths. Without a regularizer, four
+# learning rates; the outer ones reach further, because a small learning rate regularizes, too.
 RATES = [0.002, 0.006]
 MORE_RATES = [0.0007, *RATES, 0.02]
 STRENGTHS = {"l2": [0.003, 0.01], "l1": [0.001, 0.003], "weight_decay": [0.3, 1.0], "max_norm": [1.0, 1.5],
@@ -40,19 +40,19 @@ def brakes(task, seeds):
 
 
 def stopped(data, seeds, setting):
-    """Early stopping on one half of the validation data, scored on the other half, and the other way round."""
-    def half(odd):   # twice, so that its size, and with it the compiled program, stays what it was
+    """Early stopping on one half of the validation data, scored on the other half, and the other way around."""
+    def half(odd):   # repeated, so that its size and with it the compiled program stay the same
         rows = np.tile(np.arange(odd, len(data.x_val), 2), 2)[:len(data.x_val)]
         return _train(data.replace(x_val=data.x_val[rows], y_val=data.y_val[rows]), [*TUNING_SEEDS, *seeds], setting,
                       {"learning_rate": RATES})
 
-    first, second = half(0), half(1)
-    scores = []
-    for chooses, judges in ((first, second), (second, first)):
+    def score(chooses, judges):
         epoch = xr.concat([early_stopping(chooses, patience=patience, monitor="val_accuracy").epoch
                            for patience in PATIENCE], xr.Variable("patience", PATIENCE))
-        scores.append(judges.val_accuracy.sel(epoch=epoch, drop=True))
-    return (scores[0] + scores[1]) / 2
+        return judges.val_accuracy.sel(epoch=epoch, drop=True)
+
+    first, second = half(0), half(1)
+    return (score(first, second) + score(second, first)) / 2
 
 
 def same_number(task, seeds):
@@ -71,7 +71,7 @@ def same_number(task, seeds):
 
 
 def learned_by_heart(runs):
-    """Training accuracy, wrong labels included, with λ = 0.01: L2 penalty minus weight decay 2λ, per seed."""
+    """Training accuracy on noisy labels with λ = 0.01: L2 penalty minus weight decay 2λ, per seed."""
     return runs.learned.sel(l2=0.01, drop=True)
 
 
@@ -99,13 +99,13 @@ def held_out(task, seeds):
     curves = xr.Dataset({"val_accuracy": fewer.val_accuracy, "held_loss": xr.concat(curves, "seed")})
     stopped_early = xr.concat([early_stopping(curves, patience=patience, monitor="held_loss").val_accuracy
                                for patience in PATIENCE], xr.Variable("patience", PATIENCE))
-    return xr.Dataset({"stopped": chosen(stopped_early.reset_coords(drop=True)), "no_pruning": chosen(whole),
+    return xr.Dataset({"stopped": chosen(stopped_early.reset_coords(drop=True)), "to_the_end": chosen(whole),
                        "optimism": xr.DataArray(optimism, {"seed": everyone, "images": CHOOSING}, ("seed", "images"))
                       .sel(seed=list(seeds))})
 
 
 def _optimism(hits, images):
-    """Accuracy of the best epoch on the images that chose it minus on all others; hits (..., epoch, point)."""
+    """Accuracy of the best epoch on the images that chose it minus that on all others; hits (..., epoch, point)."""
     sets = hits.sizes["point"] // images
     hits = hits.isel(point=slice(sets * images))
     by_set = hits.coarsen(point=images).mean()   # one accuracy for each set
@@ -115,11 +115,11 @@ def _optimism(hits, images):
 
 
 def gained_by_stopping(runs):
-    """Accuracy on fresh images: stopped early on 160 images minus trained to the end on 200, per seed."""
-    return runs.stopped - runs.no_pruning
+    """Accuracy on new images: stopped early on 160 images minus trained to the end on 200, per seed."""
+    return runs.stopped - runs.to_the_end
 
 
-# From a pilot: behind a normalization larger penalties and smaller rates were best than without one.
+# From a pilot: with batch norm, the best penalties are larger and the best learning rates smaller than without it.
 def normalized(task, seeds):
     """Wrong labels and batch norm, without an L2 penalty and with the best one."""
     data, setting = task(0), SITUATIONS["wrong labels"] | {"batch_norm": True, "momentum": 0.9}
@@ -134,17 +134,9 @@ def gained_without_l2(runs):
 
 
 def chosen(scores, by=None):
-    """The measuring seeds at the setting, over all other dimensions, that was best on the tuning seeds.
+    """Scores (seed, knobs ...) of the measuring seeds at the setting that was best on the tuning seeds, (seed,).
 
-    Parameters
-    ----------
-    scores : xarray.DataArray, dims (seed, knobs ...)
-    by : xarray.DataArray with the same dims, optional
-        What to choose by; `scores` otherwise.
-
-    Returns
-    -------
-    xarray.DataArray, dim (seed,)
+    The setting is chosen by `by`, which has the same dims; the scores themselves by default.
     """
     knobs = [name for name in scores.dims if name != "seed"]
     both = xr.Dataset({"score": scores, "by": scores if by is None else by})[["score", "by"]].reset_coords(drop=True)
@@ -154,7 +146,7 @@ def chosen(scores, by=None):
 
 
 def gained_by_l2(runs):
-    """Accuracy on clean data: with the best L2 penalty minus without any brake, per seed."""
+    """Accuracy on clean data: with the best L2 penalty minus without any regularizer, per seed."""
     clean = runs.val_accuracy.sel(situation="clean", drop=True)
     return clean.sel(brake="l2", drop=True) - clean.sel(brake="none", drop=True)
 

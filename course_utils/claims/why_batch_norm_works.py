@@ -9,9 +9,9 @@ from course_utils.experiments import numpy_nets
 from course_utils.experiments.tuning import TUNING_SEEDS, at_best, settled, steps_to
 
 
-# The pilot had five rates; 0.1 and 2 were best for no arm. It moved the inputs by twice the paper's
-# shift on both tasks, which on tones is six times as far as the plain network moves its own, and cost
-# all of the speed-up there. Put back is now what was taken away: as much as the plain network moves.
+# The pilot also had the rates 0.1 and 2, which were best for no arm. It moved the inputs by twice the paper's shift on
+# both tasks. On tones, this was six times as far as the plain network moves its own inputs, and it cost all of the
+# speed-up. Now the inputs move as far as those of the plain network.
 def moved_inputs(task, seeds):
     """Steps to 90 %, each arm at its own best of three rates: plain, batch norm, batch norm with its outputs moved."""
     from course_utils.experiments import covariate_shift
@@ -25,10 +25,10 @@ def moved_inputs(task, seeds):
 
 
 def speed_up_lost(runs, arm="moved"):
-    """Share of batch norm's speed-up that goes when its outputs are moved, per seed.
+    """Share of batch norm's speed-up that is lost when its outputs are moved, per seed.
 
-    Speed-ups are factors, so the share is one of their logarithms. The whole is the mean over
-    seeds, so that no seed in which batch norm gains little counts many times.
+    Speed-ups are factors, so the share is of their logarithms. The denominator is the mean over all
+    seeds; otherwise, a seed in which batch norm gains little would count many times.
     """
     steps = np.log(runs.steps).drop_vars("learning_rate")
     normal = steps.sel(arm="batch norm", drop=True)
@@ -66,8 +66,8 @@ def _first_over_last(runs, setting):
     return norms.sel(layer="first", drop=True) / norms.sel(layer="last", drop=True)
 
 
-# How long to train was settled on these very seeds: with 15 epochs and five rates, and with 12 and four, the verdicts
-# on digits were undecided or in part too, and on tones "holds". Read it as exploratory.
+# The length of the training was chosen on the seeds of this trial, so read it as exploratory. With 15 epochs and five
+# rates, and with 12 and four, the verdicts on digits were also undecided or in part, and those on tones "holds".
 def own_best_rate(task, seeds):
     """A multilayer perceptron and a small convolutional network, sixteen epochs at four rates."""
     runs = [fit_many(build, task(0), {
@@ -79,7 +79,7 @@ def own_best_rate(task, seeds):
 def better_at_best(runs):
     """Final validation accuracy: batch norm minus plain, each at its best rate, mean of both networks, per seed.
 
-    Final is the mean of the last four epochs: at its best rate a plain network still jumps from one to the next.
+    This is the mean of the last four epochs: at its best rate, a plain network's accuracy still jumps between epochs.
     """
     final = settled(runs, share=0.25)
     final = at_best("learning_rate", final.to_dataset(), score=final).val_accuracy.drop_vars("learning_rate")

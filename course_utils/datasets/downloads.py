@@ -20,24 +20,24 @@ VALIDATION = 1 / 6   # of the training images: 10 000 of the 60 000 of MNIST
 def mnist(seed=0, *, path=None, samples=None):
     """Handwritten digits, larger: 70 000 gray images (28, 28, 1) in [0, 1]; ten classes.
 
-    The 10 000 official test images stay the test set, whatever the seed. A sixth of the others
-    validates.
+    The 10 000 official test images are the test set, whatever the seed. A sixth of the other images
+    is for validation.
 
     Parameters
     ----------
     seed : int
-        Decides who validates, and the subset.
+        Chooses the validation images and the subset.
     path : str or path, optional
         The file mnist.npz. Without it, Keras looks into its cache and then downloads.
     samples : int, optional
-        Take so many training and validation images together, with equal shares of every class.
+        Number of training and validation images together, with equal shares of every class.
 
     Raises
     ------
     ConnectionError
-        The images are neither here nor can they be downloaded.
+        The images are not on this machine, and they can't be downloaded.
     FileNotFoundError, ValueError
-        There is no such file, or it does not hold these images; or `samples` is out of range.
+        There is nothing at `path`, or it doesn't hold these images; or `samples` is out of range.
 
     Source: LeCun, Bottou, Bengio & Haffner (1998), Gradient-based learning applied to document
     recognition, Proceedings of the IEEE 86.
@@ -48,25 +48,8 @@ def mnist(seed=0, *, path=None, samples=None):
 def fashion_mnist(seed=0, *, path=None, samples=None):
     """Clothes and shoes: 70 000 gray images (28, 28, 1) in [0, 1]; ten classes.
 
-    The 10 000 official test images stay the test set, whatever the seed. A sixth of the others
-    validates.
-
-    Parameters
-    ----------
-    seed : int
-        Decides who validates, and the subset.
-    path : str or path, optional
-        The folder with train-images-idx3-ubyte.gz and its three companions. Without it, Keras
-        looks into its cache and then downloads.
-    samples : int, optional
-        Take so many training and validation images together, with equal shares of every class.
-
-    Raises
-    ------
-    ConnectionError
-        The images are neither here nor can they be downloaded.
-    FileNotFoundError, ValueError
-        There is no such folder, or it does not hold these images; or `samples` is out of range.
+    The split, the arguments, and the errors are those of `mnist`, but `path` is the folder with
+    train-images-idx3-ubyte.gz and the three files that belong to it.
 
     Source: Xiao, Rasul & Vollgraf (2017), Fashion-MNIST: a novel image dataset for benchmarking
     machine learning algorithms.
@@ -78,25 +61,8 @@ def fashion_mnist(seed=0, *, path=None, samples=None):
 def cifar10(seed=0, *, path=None, samples=None):
     """Animals and vehicles: 60 000 color images (32, 32, 3) in [0, 1]; ten classes.
 
-    The 10 000 official test images stay the test set, whatever the seed. A sixth of the others
-    validates.
-
-    Parameters
-    ----------
-    seed : int
-        Decides who validates, and the subset.
-    path : str or path, optional
-        The archive cifar-10-python.tar.gz, or the folder cifar-10-batches-py that is in it.
-        Without it, Keras looks into its cache and then downloads.
-    samples : int, optional
-        Take so many training and validation images together, with equal shares of every class.
-
-    Raises
-    ------
-    ConnectionError
-        The images are neither here nor can they be downloaded.
-    FileNotFoundError, ValueError
-        There is no such file, or it does not hold these images; or `samples` is out of range.
+    The split, the arguments, and the errors are those of `mnist`, but `path` is the archive
+    cifar-10-python.tar.gz or the folder cifar-10-batches-py that is in it.
 
     Source: Krizhevsky (2009), Learning multiple layers of features from tiny images.
     """
@@ -105,7 +71,7 @@ def cifar10(seed=0, *, path=None, samples=None):
 
 
 def _split(name, seed, samples, path, read, wanted, shape):
-    """The Split of one of the three; `wanted` says in words what `path` should be."""
+    """Build one of the three data sets; `wanted` describes in words what `path` should be."""
     (x, y), (x_test, y_test) = _download(name, wanted) if path is None else _read(Path(path), read, wanted, shape)
     y, y_test = y.ravel(), y_test.ravel()
     fewest = 6 * CLASSES   # one image of each class to validate on
@@ -120,17 +86,13 @@ def _split(name, seed, samples, path, read, wanted, shape):
     train, val = train_test_split(np.arange(len(y)), train_size=samples - validation, test_size=validation,
                                   stratify=y, random_state=seed)
     # The test images are the same for every seed, and so is the name that remembers their opening.
-    return Split(name, _pixels(x[train]), _labels(y[train]), _pixels(x[val]), _labels(y[val]),
-                 (_pixels(x_test), _labels(y_test)))
+    return Split(name, *_scaled(x[train], y[train]), *_scaled(x[val], y[val]), _scaled(x_test, y_test))
 
 
-def _pixels(x):
+def _scaled(x, y):
+    """Images in [0, 1] that have a channel axis, and their labels."""
     images = x.astype("float32") / 255
-    return images[..., None] if images.ndim == 3 else images
-
-
-def _labels(y):
-    return y.astype("int32")
+    return images[..., None] if images.ndim == 3 else images, y.astype("int32")
 
 
 def _download(name, wanted):
@@ -146,7 +108,7 @@ def _download(name, wanted):
 
 
 def _read(path, read, wanted, shape):
-    """Read ``(x, y), (x_test, y_test)``, and accept nothing but images of a shape and their labels."""
+    """Read ``(x, y), (x_test, y_test)``; accept only images of this shape and their labels."""
     if not path.exists():
         raise FileNotFoundError(f"There is nothing at {path}; expected {wanted}.")
     try:
@@ -176,7 +138,7 @@ def _from_ubyte(path):
     def numbers(file, axes):
         content = gzip.decompress((path / file).read_bytes())
         magic, *shape = struct.unpack_from(f">{1 + axes}i", content)
-        if magic != 0x0800 + axes:   # unsigned bytes along so many axes
+        if magic != 0x0800 + axes:   # unsigned bytes along this many axes
             raise ValueError(f"{file} begins with {magic}")
         return np.frombuffer(content, np.uint8, offset=4 * (1 + axes)).reshape(shape)
 
@@ -197,11 +159,7 @@ def _from_batches(path):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads dicts, lists, numbers and NumPy arrays.
-
-    A pickle can name any function of any module and have it called while it is read, so a file
-    from elsewhere could run what it likes. This one finds only what an array is made of.
-    """
+    """Reads dicts, lists, numbers, and NumPy arrays. A pickle could name any other function and have it called."""
 
     ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
                ("numpy", "ndarray"), ("numpy", "dtype")}
@@ -213,6 +171,6 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _unpickled(content):
-    """Images (n, 32, 32, 3) and labels (n,) of one batch, which Python 2 wrote: its strings are bytes here."""
+    """Images (n, 32, 32, 3) and labels (n,) of one batch. Python 2 wrote it, so its strings are bytes here."""
     batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     return batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[b"labels"])

@@ -7,8 +7,8 @@ from course_utils.datasets.vectors import digits
 
 SIDE = 12   # of glyphs and textures, in pixels
 
-# A glyph is a letter on a square from -1 to 1, x to the right and y down: its bowl or arch is a
-# list of points, its stem one stroke. d, p and q are mirror images of b, and n of u.
+# A glyph is a letter on a square from -1 to 1, x to the right and y down. Each stroke is a list of points.
+# d, p, and q are mirror images of b, and n is one of u.
 _TURN = np.linspace(0, 2 * np.pi, 9)
 _BOWL = np.stack([0.6 * np.sin(_TURN), 0.4 + 0.6 * np.cos(_TURN)], 1)
 _B = [np.array([[-0.6, -1.0], [-0.6, 1.0]]), _BOWL]
@@ -41,17 +41,17 @@ def canvas_digits(seed=0, *, size=12, placement="random"):
     Parameters
     ----------
     seed : int
-        Decides the split, and where each digit stands.
+        Decides the split and where each digit is.
     size : int, at least 8
         Side of the canvas, in pixels.
     placement : {"random", "center"}
-        "random": anywhere on the canvas where no stroke is cut off, once and for all for each
-        image. "center": the 8×8 image in the middle.
+        "random": each image is at one fixed place where no stroke is cut off. "center": the 8×8
+        image is in the middle.
 
     Raises
     ------
     ValueError
-        A canvas smaller than an image, or another placement.
+        The canvas is smaller than an image, or there is no such placement.
 
     Source: as `digits`.
     """
@@ -71,8 +71,8 @@ def glyphs(seed=0, *, samples=1800, noise=0.15):
     """Letters drawn with a shaky pen: gray images of 12×12 pixels, flattened, in [0, 1]; ten classes.
 
     `GLYPHS` names the classes. Mirrored left to right, b turns into d and p into q; top to bottom,
-    b into p, d into q and u into n. A mirrored b is a draw from the distribution of d, and so on.
-    o, x and l look the same in both mirrors; v only in the first, and upside down it is no letter.
+    b into p, d into q, and u into n. A mirrored b is a draw from the distribution of d, and so on.
+    o, x, and l look the same in both mirrors; v only in the first, and upside down it isn't a letter.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def glyphs(seed=0, *, samples=1800, noise=0.15):
     samples : int
         Divided as in `digits`.
     noise : float
-        Standard deviation of the noise on every pixel, before it is cut to [0, 1].
+        Standard deviation of the noise on every pixel, before clipping to [0, 1].
     """
     rng = np.random.default_rng(seed)
     y = np.arange(samples) % len(GLYPHS)
@@ -93,7 +93,7 @@ def glyphs(seed=0, *, samples=1800, noise=0.15):
 
 
 def shaky(count, rng):
-    """How a hand differs from letter to letter: linear maps (count, 2, 2), centers (count, 2), pen widths (count,)."""
+    """Random variations of a letter: linear maps (count, 2, 2), centers (count, 2), and pen widths (count,)."""
     turn, slant = rng.uniform(-0.15, 0.15, count), rng.uniform(-0.25, 0.25, count)
     across, down = rng.uniform(3.1, 4.2, (2, count))   # half the width and height, in pixels
     turned = np.moveaxis(np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]), -1, 0)
@@ -111,9 +111,9 @@ def drawn(strokes, maps, centers, widths):
     strokes : list of float arrays (points, 2)
         Lines from point to point: x to the right, y down, from -1 to 1.
     maps : float array (images, 2, 2)
-        What turns these into pixels from the center.
+        From these coordinates to pixels from the center of the letter.
     centers : float array (images, 2)
-        Where the center of the letter is, in pixels from the center of the image.
+        Of the letter, in pixels from the center of the image.
     widths : float array (images,)
         Of the pen, in pixels.
 
@@ -138,18 +138,10 @@ def textures(seed=0, *, samples=1800, noise=0.3):
     """Patches of six textures: images of 12×12 numbers with mean 0, flattened; six classes.
 
     `TEXTURES` names the classes. Each is a sum of waves that fit into the patch, with random phases:
-    all waves of a band of lengths, long, medium or short (noise), a single one in any direction
-    (stripes), or two at right angles (checks). A patch that is mirrored, turned by 90° or moved
-    around its edges is another draw of the same class.
-
-    Parameters
-    ----------
-    seed : int
-        Draws the samples and the split.
-    samples : int
-        Divided as in `digits`.
-    noise : float
-        Standard deviation of the noise on every pixel; the texture itself has 1.
+    all waves of a band of lengths, long, medium, or short (noise); a single one in any direction
+    (stripes); or two at right angles (checks). A patch that is mirrored, turned by 90°, or moved
+    around its edges is another draw of the same class. The texture has standard deviation 1; the
+    arguments are those of `glyphs`, but nothing is clipped.
     """
     rng = np.random.default_rng(seed)
     y = np.arange(samples) % len(TEXTURES)
@@ -177,7 +169,7 @@ def photographs():
 
 
 def _on_canvas(x, size, rng):
-    """Images (samples, 64) on a larger canvas: (samples, size²); in the middle where there is no rng."""
+    """Images (samples, 64) on a larger canvas, (samples, size²): at random, or in the middle if `rng` is None."""
     images = x.reshape(-1, 8, 8)
     canvas = np.zeros((len(x), size, size), x.dtype)
     if rng is None:
@@ -193,18 +185,17 @@ def _on_canvas(x, size, rng):
 
 
 def _kept(texture, rng):
-    """Which waves of a patch a texture consists of: bool array (12, 12) over their numbers."""
-    number = np.fft.fftfreq(SIDE, 1 / SIDE)   # waves across and down the patch
-    down, across = np.meshgrid(number, number, indexing="ij")
-    length = np.hypot(down, across)
+    """The waves that a texture consists of: bool array (12, 12) over how many fit down and across the patch."""
+    number = np.fft.fftfreq(SIDE, 1 / SIDE)
+    length = np.hypot(number[:, None], number)
     bands = {"coarse": (0.5, 2.1), "medium": (2.1, 3.7), "fine": (3.7, 5.2)}
     size, _, kind = texture.rpartition(" ")
     low, high = bands[size or "medium"]
     band = (length > low) & (length < high)
     if kind == "noise":
         return band
-    one = rng.choice(np.argwhere(band))
-    waves = [one, -one] if kind == "stripes" else [one, -one, one[::-1] * (1, -1), one[::-1] * (-1, 1)]
+    wave = rng.choice(np.argwhere(band))
+    waves = [wave, -wave] if kind == "stripes" else [wave, -wave, wave[::-1] * (1, -1), wave[::-1] * (-1, 1)]
     chosen = np.zeros_like(band)
     chosen[tuple(np.transpose(waves))] = True
     return chosen

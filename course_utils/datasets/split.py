@@ -11,7 +11,7 @@ _opened = set()
 class TestSetReopened(UserWarning):
     """The test set of a split was opened a second time in one session."""
 
-    __test__ = False  # not a pytest class, whatever its name begins with
+    __test__ = False   # not a class of tests, although its name begins with Test
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ def stratified(name, x, y, seed, *, fractions=(0.6, 0.2, 0.2)):
     x : array (samples, ...)
     y : int array (samples,)
     seed : int
-        Decides who goes where.
+        Decides which samples go where.
     fractions : three numbers that add up to 1
         Shares of train, validation and test.
     """
@@ -94,8 +94,8 @@ def stratified(name, x, y, seed, *, fractions=(0.6, 0.2, 0.2)):
 def with_label_noise(y, rate, classes, rng):
     """Return a copy of `y` in which about a share `rate` of the labels is wrong.
 
-    With the same `rng` state, the labels that are wrong at a low rate are wrong in the same
-    way at every higher rate, so that rates can be compared in pairs.
+    With the same `rng` state, the labels that are wrong at a low rate are wrong in the same way at
+    every higher rate, so rates can be compared in pairs.
 
     Parameters
     ----------

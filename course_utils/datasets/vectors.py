@@ -21,8 +21,8 @@ def digits(seed=0):
 def tones(seed=0, *, samples=1800, noise=0.8):
     """Which of ten tones is it? 64 readings of a sine of random phase, in noise; ten classes.
 
-    A second task for every claim that was measured on digits. The phase is random, so the
-    mean of every class is zero and no linear model can tell two of them apart.
+    The second task of most claims. The phase is random, so the mean of every class is zero, and no
+    linear model can tell two classes apart.
 
     Parameters
     ----------
@@ -42,16 +42,7 @@ def tones(seed=0, *, samples=1800, noise=0.8):
 
 
 def moons(seed=0, *, samples=600, noise=0.2):
-    """Two interleaved half circles in the plane; two classes.
-
-    Parameters
-    ----------
-    seed : int
-        Draws the samples and the split.
-    samples : int
-        Divided as in `digits`.
-    noise : float
-        Standard deviation of the noise; each half circle has radius 1.
+    """Two interleaved half circles of radius 1 in the plane; two classes; arguments as in `tones`.
 
     Source: `sklearn.datasets.make_moons`.
     """
@@ -62,20 +53,12 @@ def moons(seed=0, *, samples=600, noise=0.2):
 
 
 def spirals(seed=0, *, samples=600, noise=0.05, turns=1.5):
-    """Two interleaved spiral arms in the plane; two classes, harder to part than the moons.
+    """Two interleaved spiral arms in the plane; two classes that are harder to separate than the moons.
 
-    Parameters
-    ----------
-    seed : int
-        Draws the samples and the split.
-    samples : int
-        Divided as in `digits`; even, half of them on each arm.
-    noise : float
-        Standard deviation of the noise; the arms end at radius 1.
-    turns : float
-        How often an arm goes round the center.
+    Each arm has half of the samples, ends at radius 1, and goes around the center `turns` times. The
+    other arguments are those of `tones`.
 
-    Source: Lang & Witbrock (1988), Learning to tell two spirals apart; theirs go round three times.
+    Source: Lang & Witbrock (1988), Learning to tell two spirals apart; theirs go around three times.
     """
     rng = np.random.default_rng(seed)
     y = np.arange(samples) % 2

@@ -1,6 +1,6 @@
 """Layer inputs whose distribution moves at every step: the experiment on internal covariate shift.
 
-A layer of noise behind each batch normalization undoes what that layer is said to be good for.
+A layer of noise after each batch normalization brings back the shift that batch norm is said to reduce.
 
 Source: Santurkar, Tsipras, Ilyas & Madry (2018), How does batch normalization help optimization?,
 section 2.1; the draws here are uniform throughout.
@@ -19,7 +19,7 @@ STRETCH, JITTER = 1.25, 0.1   # the paper's
 
 
 class MovingInputs(layers.Layer):
-    """In training each unit gets a mean and a scale of its own, new ones at every step, and each sample a little more.
+    """In training, each unit gets a new random mean and scale at every step, and each sample a small change of both.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ class MovingInputs(layers.Layer):
     jitter : float
         Mean and scale differ between the samples of a batch by up to this much.
 
-    It draws from `training.noise`, so that `fit_many` can train it: run and step decide the draw.
-    At inference all units have the mean scale and no shift.
+    The noise comes from `training.noise`, so `fit_many` can train it: run and step decide the draw.
+    At inference, all units have the mean scale and no shift.
     """
 
     def __init__(self, shift, stretch=STRETCH, jitter=JITTER, **arguments):
@@ -64,11 +64,9 @@ def network(arm="plain", *, input_shift=0.5, depth=3, width=64, momentum=0.9):
     ----------
     arm : str, one of `ARMS`
     input_shift : float
-        The shift of `MovingInputs`, which "moved" has behind each batch norm; "moved twice as far" has twice that.
-    depth, width : int
-        Hidden layers of ReLU units; units in each.
-    momentum : float in [0, 1]
-        Of the running averages.
+        The shift of `MovingInputs`, which follows each batch norm in "moved"; twice that in "moved twice as far".
+    depth, width, momentum
+        As in `models.mlp`.
 
     Returns
     -------
@@ -86,21 +84,13 @@ def network(arm="plain", *, input_shift=0.5, depth=3, width=64, momentum=0.9):
 
 
 def matching_shift(data, seeds, *, learning_rate=0.2, steps=33):
-    """The least shift that moves the inputs of the activations as far, step by step, as training a plain network does.
+    """The smallest multiple of 0.25 that moves the inputs of the activations as far as training a plain network does.
 
-    Parameters
-    ----------
-    data : Split
-    seeds : sequence of int
-    learning_rate, steps
-        Of the training.
-
-    Returns
-    -------
-    float, a multiple of 0.25
+    `data`, `seeds`, `learning_rate`, and `steps` are those of `numpy_nets.drift`.
     """
-    training = {"steps": steps, "learning_rate": learning_rate}
-    plain = numpy_nets.drift(data, seeds, **training).mean()
+    def drift(**network):
+        return numpy_nets.drift(data, seeds, steps=steps, learning_rate=learning_rate, **network).mean()
+
+    plain = drift()
     return next(shift for shift in itertools.count(0.25, 0.25)
-                if numpy_nets.drift(data, seeds, batch_norm=True, shift=shift, stretch=STRETCH, jitter=JITTER,
-                                 **training).mean() >= plain)
+                if drift(batch_norm=True, shift=shift, stretch=STRETCH, jitter=JITTER) >= plain)

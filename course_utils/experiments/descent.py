@@ -1,8 +1,8 @@
-"""Gradient descent on the loss of a linear model, where all of it can be computed exactly.
+"""Gradient descent on the loss of a linear model, where everything can be computed exactly.
 
-The loss of weights w is the mean of (x·w − y)²/2 over the samples. Around its lowest point it is
-a quadratic bowl whose curvatures are the eigenvalues of xᵀx/n, and along each eigenvector a step
-multiplies the distance from that point by 1 − rate · curvature.
+The loss of the weights w (features,) is the mean of (x·w − y)²/2 over the samples x (samples, features)
+and y (samples,). Around its lowest point it is a quadratic bowl whose curvatures are the eigenvalues of
+xᵀx/n, and along each eigenvector a step multiplies the distance from that point by 1 − rate · curvature.
 
 Source: LeCun, Bottou, Orr & Müller (1998), Efficient BackProp, section 5.
 """
@@ -13,29 +13,20 @@ import numpy as np
 
 
 def curvatures(x):
-    """Eigenvalues of xᵀx/n, the smallest first.
-
-    Parameters
-    ----------
-    x : array (samples, features)
-
-    Returns
-    -------
-    array (features,)
-    """
+    """Eigenvalues of xᵀx/n, (features,), the smallest first."""
     return np.linalg.eigvalsh(x.T @ x / len(x))
 
 
 def condition_number(x):
     """The largest curvature over the smallest: 1 for a round bowl, large for a ravine."""
-    found = curvatures(x)
-    return float(found[-1] / found[0])
+    smallest, largest = curvatures(x)[[0, -1]]
+    return float(largest / smallest)
 
 
 def balanced_rate(x):
-    """The learning rate at which steepest and flattest direction shrink alike: 2 / (largest + smallest curvature)."""
-    found = curvatures(x)
-    return float(2 / (found[-1] + found[0]))
+    """The learning rate that is as fast in the steepest direction as in the flattest: 2 / (largest + smallest)."""
+    smallest, largest = curvatures(x)[[0, -1]]
+    return float(2 / (largest + smallest))
 
 
 def best_weights(x, y):
@@ -55,53 +46,27 @@ def excess_loss(x, y):
 
 
 def descend(x, y, *, learning_rate, steps):
-    """Weights along gradient descent from zero.
-
-    Parameters
-    ----------
-    x : array (samples, features)
-    y : array (samples,)
-    learning_rate : float
-    steps : int
-
-    Returns
-    -------
-    array (steps + 1, features)
-        Infinite or huge where the rate is too large.
-    """
-    found, directions = np.linalg.eigh(x.T @ x / len(x))
+    """Weights along gradient descent from zero, (steps + 1, features); infinite or huge if the rate is too large."""
+    curvature, directions = np.linalg.eigh(x.T @ x / len(x))
     best = best_weights(x, y)
     with np.errstate(over="ignore", invalid="ignore"):
-        shrunk = (1 - learning_rate * found) ** np.arange(steps + 1)[:, None]
+        shrunk = (1 - learning_rate * curvature) ** np.arange(steps + 1)[:, None]
         return best - shrunk * (directions.T @ best) @ directions.T
 
 
 def steps_needed(x, y, *, learning_rate=None, share=0.01, most=10**12):
     """Steps of gradient descent from zero until the excess loss is a share of what it was.
 
-    Parameters
-    ----------
-    x : array (samples, features)
-    y : array (samples,)
-    learning_rate : float, optional
-        `balanced_rate` otherwise.
-    share : float in (0, 1)
-    most : int
-        Longer descents are not followed.
-
-    Returns
-    -------
-    int, or None
-        None for a descent that diverges or takes more than `most` steps. Computed, not walked:
-        the loss after any number of steps has a formula.
+    The learning rate is `balanced_rate` by default. The result is an int, or None if the descent
+    diverges or takes more than `most` steps. It comes from a formula for the loss after any number of steps.
     """
-    found, directions = np.linalg.eigh(x.T @ x / len(x))
+    curvature, directions = np.linalg.eigh(x.T @ x / len(x))
     learning_rate = balanced_rate(x) if learning_rate is None else learning_rate
-    if learning_rate * found[-1] >= 2:
+    if learning_rate * curvature[-1] >= 2:
         return None
-    parts = found * (directions.T @ best_weights(x, y)) ** 2
+    parts = curvature * (directions.T @ best_weights(x, y)) ** 2
     with np.errstate(divide="ignore"):
-        slowness = 2 * np.log(np.abs(1 - learning_rate * found))
+        slowness = 2 * np.log(np.abs(1 - learning_rate * curvature))
 
     def arrived(step):
         with np.errstate(invalid="ignore"):

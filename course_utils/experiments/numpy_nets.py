@@ -1,43 +1,33 @@
 """Deep networks side by side in NumPy: the loss and every gradient of ten networks in one pass.
 
-`fit_many` trains; this looks inside, where one needs the weights at hand: how large gradients
-are layer by layer, what the loss does along a gradient, how the inputs of a layer move. The
-networks are those of `models.mlp`, with and without batch norm before each activation.
+`fit_many` trains; this module looks inside the networks: how large gradients are layer by layer, what
+the loss does along a gradient, and how the inputs of a layer move. The networks are those of
+`models.mlp`, with and without batch norm before each activation. In all functions, `data` is a Split of
+vectors, and `seeds` is a sequence of int, with one network for each seed.
 """
 
 import itertools
 
 import numpy as np
 import xarray as xr
+from scipy.special import log_softmax
 
 from course_utils import batch_norm
 from course_utils.training.batches import indices
 
-ACTIVATIONS = {   # the function, and its slope by what comes out of it
+ACTIVATIONS = {   # the function, and its slope as a function of its output
     "relu": (lambda z: np.maximum(z, 0), lambda a: a > 0),
     "sigmoid": (lambda z: 1 / (1 + np.exp(-np.clip(z, -500, 500))), lambda a: a * (1 - a))}
 
 
 def start(data, seeds, *, depth=3, width=64, initial_scale=1.0, batch_norm=False):
-    """Initial weights of one network for each seed: He's for the hidden layers, zero biases.
-
-    Parameters
-    ----------
-    data : Split
-        Samples are vectors.
-    seeds : sequence of int
-    depth, width : int
-        Hidden layers; units in each.
-    initial_scale : float
-        Multiplies the kernels of the hidden layers.
-    batch_norm : bool
-        With batch norm before each activation.
+    """Initial weights: He's for the hidden layers, whose kernels are multiplied by `initial_scale`; zero biases.
 
     Returns
     -------
     dict of lists of arrays, one for each layer
         ``kernel`` (seeds, inputs, units) and ``shift`` (seeds, 1, units; a bias, or the β of batch
-        norm), of the softmax layer too; ``gamma`` (seeds, 1, units), of the hidden layers, empty
+        norm), also of the softmax layer; ``gamma`` (seeds, 1, units), of the hidden layers, empty
         unless `batch_norm`.
     """
     sizes = [data.x_train.shape[1], *[width] * depth, data.classes]
@@ -51,7 +41,7 @@ def start(data, seeds, *, depth=3, width=64, initial_scale=1.0, batch_norm=False
 
 
 def gradients(weights, x, y, *, activation="relu", moved=None):
-    """Loss of each network on its batch, the gradients, and what goes into the activations.
+    """Loss of each network on its batch, the gradients, and the inputs of the activations.
 
     Parameters
     ----------
@@ -79,13 +69,11 @@ def gradients(weights, x, y, *, activation="relu", moved=None):
         out = _normalize(z[-1], gammas[layer], shifts[layer]) if gammas else z[-1] + shifts[layer]
         inputs.append(out * moved[layer][0] + moved[layer][1])
         a.append(act(inputs[-1]))
-    scores = a[-1] @ kernels[-1] + shifts[-1]
-    scores = scores - scores.max(-1, keepdims=True)
-    log_share = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
-    right = np.eye(scores.shape[-1])[y]
-    loss = -(right * log_share).sum(-1).mean(-1)
+    log_probability = log_softmax(a[-1] @ kernels[-1] + shifts[-1], axis=-1)
+    target = np.eye(log_probability.shape[-1])[y]
+    loss = -(target * log_probability).sum(-1).mean(-1)
 
-    down = (np.exp(log_share) - right) / x.shape[1]
+    down = (np.exp(log_probability) - target) / x.shape[1]
     slopes = {name: [None] * len(arrays) for name, arrays in weights.items()}
     for layer in reversed(range(depth + 1)):
         if layer < depth:
@@ -112,7 +100,7 @@ def descend(weights, slopes, rate):
 
 
 def _looks(weights, data, seeds, steps, learning_rate, *, batch_size=32, **network):
-    """Train, and yield at each of the steps the weights, the batch, its losses and its gradients."""
+    """Train, and yield the weights, the batch, its losses, and its gradients at each of the steps."""
     for step, batch in enumerate(itertools.islice(batches(data, seeds, batch_size), max(steps) + 1)):
         loss, slopes, _ = gradients(weights, *batch, **network)
         if step in steps:
@@ -121,15 +109,10 @@ def _looks(weights, data, seeds, steps, learning_rate, *, batch_size=32, **netwo
 
 
 def gradient_norms(data, seeds, *, steps=(0,), learning_rate=0.1, activation="relu", **network):
-    """How large the gradient of each hidden kernel is, in the course of a training.
+    """Norm of the gradient of each hidden kernel after these numbers of training steps (ascending).
 
     Parameters
     ----------
-    data : Split
-    seeds : sequence of int
-    steps : sequence of int, ascending
-        When to look: after so many steps of gradient descent.
-    learning_rate : float
     activation, **network
         Of `gradients` and `start`.
 
@@ -140,23 +123,19 @@ def gradient_norms(data, seeds, *, steps=(0,), learning_rate=0.1, activation="re
     """
     weights = start(data, seeds, **network)
     with np.errstate(all="ignore"):
-        found = np.array([[np.sqrt((kernel**2).sum((1, 2))) for kernel in slopes["kernel"][:-1]] for *_, slopes in
+        norms = np.array([[np.sqrt((kernel**2).sum((1, 2))) for kernel in slopes["kernel"][:-1]] for *_, slopes in
                           _looks(weights, data, seeds, steps, learning_rate, activation=activation)])
-    return xr.DataArray(found, {"step": list(steps), "layer": range(1, found.shape[1] + 1), "seed": list(seeds)},
+    return xr.DataArray(norms, {"step": list(steps), "layer": range(1, norms.shape[1] + 1), "seed": list(seeds)},
                         ("step", "layer", "seed"), "gradient norm")
 
 
 def along_gradient(data, seeds, *, steps, learning_rate, reach, batch_size=32, **network):
-    """What the loss and the gradient of a batch do when one walks against that gradient.
+    """Loss and gradient of a batch along a walk against that gradient.
 
     Parameters
     ----------
-    data : Split
-    seeds : sequence of int
     steps : sequence of int, ascending
-        When to look: after so many steps of gradient descent.
-    learning_rate : float
-        Of the training.
+        The walks start after these numbers of training steps.
     reach : sequence of float
         How far to walk: the gradient is multiplied by each.
     batch_size, **network
@@ -171,31 +150,26 @@ def along_gradient(data, seeds, *, steps, learning_rate, reach, batch_size=32, *
     Source: Santurkar, Tsipras, Ilyas & Madry (2018), How does batch normalization help optimization?,
     section 3.2; there the gradient's change is not divided by its norm.
     """
-    found = []
+    at_steps = []
     for weights, batch, here, slopes in _looks(start(data, seeds, **network), data, seeds, steps, learning_rate,
                                                batch_size=batch_size):
-        size = _norm(slopes)
+        norm = _norm(slopes)
         walks = [gradients(descend(weights, slopes, far), *batch)[:2] for far in reach]
-        found.append(([loss for loss, _ in walks], [_norm(descend(there, slopes, 1)) / size for _, there in walks],
-                      here, size))
+        turned = [_norm(descend(there, slopes, 1)) / norm for _, there in walks]
+        at_steps.append(([loss for loss, _ in walks], turned, here, norm))
     dims = [("step", "reach", "seed")] * 2 + [("step", "seed")] * 2
     return xr.Dataset({name: (dim, np.array(values)) for name, dim, values in
-                       zip(("loss", "turned", "here", "norm"), dims, zip(*found, strict=True), strict=True)},
+                       zip(("loss", "turned", "here", "norm"), dims, zip(*at_steps, strict=True), strict=True)},
                       {"step": list(steps), "reach": list(reach), "seed": list(seeds)})
 
 
 def drift(data, seeds, *, steps, learning_rate, shift=0.0, stretch=1.0, jitter=0.0, batch_size=32, **network):
-    """How far one step of training moves the inputs of the activations, on one and the same batch.
+    """How far each training step moves the inputs of the activations for the same batch.
 
     Parameters
     ----------
-    data : Split
-    seeds : sequence of int
-    steps : int
-        Of training.
-    learning_rate : float
     shift, stretch, jitter : float
-        The inputs are moved at random besides, as by `covariate_shift.MovingInputs`.
+        The inputs are also moved at random, as by `covariate_shift.MovingInputs`.
     batch_size, **network
         Of `batches` and `start`.
 
@@ -203,9 +177,9 @@ def drift(data, seeds, *, steps, learning_rate, shift=0.0, stretch=1.0, jitter=0
     -------
     xarray.DataArray, dims (step, layer, seed)
         Change of a unit's mean over the batch, in its standard deviations (before the step), averaged
-        over the units. To each standard deviation 1/1000 of their mean is added, so that none is 0.
+        over the units. Each standard deviation is increased by 1/1000 of their mean, so none is 0.
     """
-    weights, found = start(data, seeds, **network), []
+    weights, moves = start(data, seeds, **network), []
     rngs = [np.random.default_rng([seed, 7]) for seed in seeds]
     units = [kernel.shape[-1] for kernel in weights["kernel"][:-1]]
 
@@ -221,8 +195,8 @@ def drift(data, seeds, *, steps, learning_rate, shift=0.0, stretch=1.0, jitter=0
         _, slopes, before = gradients(weights, x, y, moved=now)
         weights, now = descend(weights, slopes, learning_rate), draw()
         after = gradients(weights, x, y, moved=now)[2]
-        found.append([_moved_by(was, becomes) for was, becomes in zip(before, after, strict=True)])
-    return xr.DataArray(np.array(found), {"step": range(1, steps + 1), "layer": range(1, len(units) + 1),
+        moves.append([_moved_by(*layer) for layer in zip(before, after, strict=True)])
+    return xr.DataArray(np.array(moves), {"step": range(1, steps + 1), "layer": range(1, len(units) + 1),
                                           "seed": list(seeds)}, ("step", "layer", "seed"), "drift")
 
 
@@ -246,7 +220,7 @@ def _normalize(z, gamma, beta):
 
 
 def _through(down, z, gamma):
-    """Gradients by the input of the normalization and by gamma."""
+    """Gradients with respect to the input of the normalization and to gamma."""
     dz, dgamma, _ = batch_norm.backward(_columns(down), _columns(z), gamma.ravel())
     return _stacked(dz, len(z)), dgamma.reshape(gamma.shape)
 

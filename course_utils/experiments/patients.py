@@ -12,13 +12,10 @@ SEEDS = 10
 
 
 def train_cases():
-    """Train all eight, ten times each, and give each a letter.
+    """Train all eight, ten times each, and give each a letter; an xarray.Dataset, dims (patient, seed, epoch).
 
-    Returns
-    -------
-    xarray.Dataset, dims (patient, seed, epoch)
-        loss, accuracy, val_loss, val_accuracy; and new_accuracy, on images that were collected
-        when the networks were already in use.
+    It has loss, accuracy, val_loss, and val_accuracy; and new_accuracy, on images that were collected
+    when the networks were already in use.
     """
     digits = datasets.digits(seed=0)
     data = digits.replace(x_val=digits.x_val[::2], y_val=digits.y_val[::2])
@@ -42,17 +39,7 @@ def train_cases():
 
 
 def plot_cases(ward):
-    """Draw all patients: three accuracies by epoch, mean and 95 % interval over the seeds.
-
-    Parameters
-    ----------
-    ward : xarray.Dataset
-        From `train_cases`.
-
-    Returns
-    -------
-    matplotlib figure
-    """
+    """Draw the patients from `train_cases`: three accuracies by epoch, mean and 95% interval; a matplotlib figure."""
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=(11, 5.6), layout="constrained")
@@ -75,4 +62,4 @@ def _train(data, new, **knobs):
     runs = fit_many(models.mlp, data, {**knobs, "seed": range(SEEDS)}, epochs=EPOCHS, predict=new.x_val)
     hits = runs.probability.argmax("class") == xr.DataArray(new.y_val, dims="point")
     scores = runs[["loss", "accuracy", "val_loss", "val_accuracy"]].assign(new_accuracy=hits.mean("point"))
-    return scores.reset_coords(drop=True)   # what was done to a patient must not stand beside its curves
+    return scores.reset_coords(drop=True)   # without the settings, which would give the diagnosis away

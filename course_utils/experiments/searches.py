@@ -1,4 +1,4 @@
-"""Ways to spend a budget of trials on the table (`tabular`): each gives a function of an objective and a seed."""
+"""Ways to spend a budget of trials on the table (`tabular`): each returns a function of an objective and a seed."""
 
 import itertools
 
@@ -11,14 +11,14 @@ BUDGET = 36   # trials of every search
 
 
 def optuna(sampler, *, trials=BUDGET, space=None):
-    """A search by one of Optuna's samplers, in the table's space or another one."""
+    """A search with one of Optuna's samplers, in the table's space by default."""
     def spend(objective, seed):
         search.run(objective, space or tabular.space(), n_trials=trials, sampler=sampler, seed=seed, progress=False)
     return spend
 
 
 def grid(counts):
-    """A regular grid, laid over the space at random: nobody knows beforehand where its points should lie."""
+    """A regular grid with a random offset, because nobody knows beforehand where its points should be."""
     def spend(objective, seed):
         offsets = np.random.default_rng([seed, 1]).random(len(counts))
         shares = [(np.arange(count) + offset) / count for count, offset in zip(counts.values(), offsets, strict=True)]
@@ -28,7 +28,7 @@ def grid(counts):
 
 
 def at_random(trials):
-    """A random search; the same as Optuna's, only faster."""
+    """A random search like Optuna's, but faster."""
     def spend(objective, seed):
         for shares in np.random.default_rng([seed, 3]).random((trials, len(tabular.SPACE))):
             objective(tabular.config_at(dict(zip(tabular.SPACE, shares, strict=True))))
@@ -36,7 +36,7 @@ def at_random(trials):
 
 
 def one_by_one(*knobs):
-    """From a configuration drawn at random: each knob in turn, in random order, while the others stay at the best."""
+    """From a random configuration: each knob in turn, in random order, while the others stay at their best value."""
     def spend(objective, seed):
         rng = np.random.default_rng([seed, 2])
         best = dict(zip(tabular.SPACE, rng.random(len(tabular.SPACE)), strict=True))

@@ -1,9 +1,9 @@
 """A tabular benchmark: some twenty thousand small trainings, looked up instead of trained.
 
-A search that is judged honestly is repeated many times, and trains the same networks again and
-again. Here they were trained once, at every point of a dense grid and with several seeds, and
-every answer on 720 held-out images was kept. A search of forty trials then takes milliseconds,
-and can be repeated with other validation images each time.
+To judge a search, we have to repeat it many times, which trains the same networks again and again.
+Here they were trained once, at every point of a dense grid and with several seeds, and every answer
+on 720 held-out images was stored. A search of forty trials then takes milliseconds, and it can be
+repeated with other validation images each time.
 
 The idea is that of NAS-Bench-101 (Ying et al. 2019, ICML) and of the tabular benchmarks of
 HPOBench (Eggensperger et al. 2021, NeurIPS Datasets and Benchmarks).
@@ -11,7 +11,7 @@ HPOBench (Eggensperger et al. 2021, NeurIPS Datasets and Benchmarks).
     python -m course_utils.experiments.tabular     trains them all again and writes tabular.npz
 
     >>> objective = tabular.Objective(seed=0, validation=100)
-    >>> found = search.run(objective, tabular.space(), n_trials=36)
+    >>> result = search.run(objective, tabular.space(), n_trials=36)
     >>> objective.winner()["test"]
 """
 
@@ -33,17 +33,17 @@ SPACE = {
     "l2": np.geomspace(1e-5, 0.03, 8).tolist(),
     "dropout": np.linspace(0, 0.6, 7).round(1).tolist(),
 }
-LOG = ("width", "learning_rate", "l2")   # what is laid out by factors
+LOG = ("width", "learning_rate", "l2")   # logarithmic axes
 SEEDS = range(6)
 EPOCHS = 12
-# Other tasks than digits are trained when they are asked for, at fewer points of the flat axes.
+# Tasks other than digits are trained when they are needed, at fewer points of the axes with the smallest effects.
 COARSE = SPACE | {"l2": SPACE["l2"][1::2], "dropout": SPACE["dropout"][::2]}
-# What all have in common: 300 training images, a fifth of them with a wrong label.
+# What all trainings share: 300 images, a fifth of them with a wrong label.
 FIXED = {"depth": 2, "train_size": 300, "label_noise": 0.2}
 
 
 def train(grid, epochs=EPOCHS, task="digits"):
-    """Train networks as those of the table; ``(runs, hits)``, what `fit_many` returns and a bool array.
+    """Train networks like those of the table.
 
     Parameters
     ----------
@@ -51,11 +51,11 @@ def train(grid, epochs=EPOCHS, task="digits"):
         Some values of the knobs of `SPACE`, and seeds.
     epochs : int
     task : str
-        Name of a data set in `datasets` whose classes are told apart by 64 numbers.
+        Name of a data set in `datasets` with 64 features.
 
     Returns
     -------
-    runs : xarray.Dataset
+    runs : xarray.Dataset, from `fit_many`
     hits : bool array (..., epoch, image)
         Whether each held-out image is classified correctly after each epoch.
     """
@@ -67,7 +67,7 @@ def train(grid, epochs=EPOCHS, task="digits"):
 
 
 def held_out(task="digits"):
-    """The 720 images ``(x, y)`` that none of the networks was trained on."""
+    """The 720 images ``(x, y)`` that no network was trained on."""
     split = _split(task)
     x_test, y_test = split.test
     return np.concatenate([split.x_val, x_test]), np.concatenate([split.y_val, y_test])
@@ -75,19 +75,13 @@ def held_out(task="digits"):
 
 @functools.cache
 def table(task="digits"):
-    """All trainings of the table.
-
-    Parameters
-    ----------
-    task : str
-        For another task than digits a coarser table is trained at the first call; it takes minutes.
+    """All trainings of the table; for tasks other than digits, the first call trains a coarser one, for minutes.
 
     Returns
     -------
-    xarray.Dataset
-        Dimensions width, learning_rate, l2, dropout and seed; ``hits``, bool (..., image), whether
-        each held-out image was right at the end; ``accuracy``, (..., epoch), the share of them
-        after each epoch.
+    xarray.Dataset, dims (width, learning_rate, l2, dropout, seed, ...)
+        ``hits``, bool (..., image): whether each held-out image is classified correctly at the end.
+        ``accuracy`` (..., epoch): the share of them after each epoch.
     """
     import xarray as xr
 
@@ -106,7 +100,7 @@ def table(task="digits"):
 
 
 def nearest(params, axes=SPACE):
-    """Where in the table a configuration is, as a tuple of positions; by factors where the axis is logarithmic.
+    """Index along each axis of the point of the table that is nearest to a configuration, as a tuple.
 
     Parameters
     ----------
@@ -128,7 +122,7 @@ def nearest(params, axes=SPACE):
 
 
 def space():
-    """The space that the table fills, for `search.run`; the width is one of four."""
+    """The space that the table covers, for `search.run`; the width is one of four."""
     from course_utils import search
 
     return {"width": search.choice(*SPACE["width"])} | {
@@ -137,41 +131,31 @@ def space():
 
 
 def config_at(shares):
-    """The configuration that lies at these shares of the axes, 0 one end and 1 the other.
+    """The configuration (knob → value) at these shares of the axes (knob → float in [0, 1), 0 for the first end).
 
-    Parameters
-    ----------
-    shares : dict knob → float in [0, 1)
-        For each knob of `SPACE`; drawn at random from [0, 1) they give what `space` gives.
-
-    Returns
-    -------
-    dict knob → value
+    Shares that are drawn from a uniform distribution give the distribution of `space`.
     """
-    low, high = ({knob: values[end] for knob, values in SPACE.items()} for end in (0, -1))
-    return {knob: SPACE[knob][int(share * len(SPACE[knob]))] if knob == "width"
-            else low[knob] * (high[knob] / low[knob]) ** share if knob in LOG
-            else low[knob] + (high[knob] - low[knob]) * share for knob, share in shares.items()}
+    def value(values, share, knob):
+        low, high = values[0], values[-1]
+        if knob == "width":
+            return values[int(share * len(values))]
+        return low * (high / low) ** share if knob in LOG else low + (high - low) * share
+
+    return {knob: value(SPACE[knob], share, knob) for knob, share in shares.items()}
 
 
 def sample(seed, count, task="digits"):
-    """Trainings of the table drawn at random; those of a larger draw begin with those of a smaller one.
-
-    Parameters
-    ----------
-    seed, count : int
-    task : str
-        As in `table`.
+    """Draw `count` trainings of the table at random; a larger draw begins with a smaller one of the same seed.
 
     Returns
     -------
     curves : array (count, epoch)
         Accuracy after each epoch on all held-out images.
     again : array (count,)
-        Mean accuracy at the end of the same configurations, trained with all other seeds: who
-        wins by the luck of a seed does not keep it.
+        Mean final accuracy of the same configurations trained with all other seeds, without the luck
+        of the seed.
     place : tuple of int arrays (count,)
-        Where each is along the axes of the table, knob by knob.
+        The index of each along the axes of the table, knob by knob.
     """
     accuracy = table(task).accuracy.values
     *shape, seeds, _ = accuracy.shape
@@ -184,17 +168,16 @@ def sample(seed, count, task="digits"):
 class Objective:
     """One repetition of a search: a function of a configuration that looks up instead of training.
 
-    Each call is a training with a seed drawn at random, so that the same configuration may score
-    otherwise the second time. It returns the accuracy on the validation images. The test images
-    are the other ones.
+    Each call is a training with a seed drawn at random, so the same configuration may have another
+    score the second time. It returns the accuracy on the validation images; the others are test images.
 
     Parameters
     ----------
     seed : int
-        Divides the images, and draws the seed of each trial: objectives with the same seed have
-        the same images and the same luck, trial by trial, whatever is asked of them.
+        Divides the images, and draws the seed of each trial: objectives with the same seed have the
+        same images and the same luck, trial by trial, whatever the configurations.
     validation : int
-        Images that choose.
+        Number of validation images.
     task : str
         As in `table`.
 
@@ -203,24 +186,23 @@ class Objective:
     asked : list of dict
         The configurations, call by call.
     tried : list of (tuple of int, int)
-        Where each of them was looked up: its place along the axes of the table, and the number of a seed.
+        The place of each in the table, and the number of a seed.
     scores : list of float
-        What the calls returned.
+        The scores, call by call.
     hits : bool array (width, learning_rate, l2, dropout, seed, image)
         Those of `table`.
-    validation, test : int arrays
-        The images that choose, and all others.
+    validation, test : int arrays of images
 
     Raises
     ------
     ValueError
-        `validation` leaves no image on one side; of a call: a knob is missing or unknown.
+        There are no images for validation or for testing; of a call: a knob is missing or unknown.
     """
 
     def __init__(self, seed, *, validation=100, task="digits"):
-        answers = table(task)
-        self.axes = {knob: answers[knob].values.tolist() for knob in SPACE}
-        self.hits = answers.hits.values
+        trainings = table(task)
+        self.axes = {knob: trainings[knob].values.tolist() for knob in SPACE}
+        self.hits = trainings.hits.values
         images = self.hits.shape[-1]
         if not 0 < validation < images:
             raise ValueError(f"validation is {validation}; expected fewer than the {images} images, and at least 1.")
@@ -236,14 +218,10 @@ class Objective:
         return self.scores[-1]
 
     def winner(self, trials=None):
-        """What became of the best of the first so many trials; of all by default.
+        """Three accuracies (dict of str → float) of the best of the first `trials` trials; of all by default.
 
-        Returns
-        -------
-        dict of str → float
-            ``validation``: the accuracy it was chosen by. ``test``: that of the same network on
-            the test images. ``again``: the mean on the test images of its configuration, trained
-            with all other seeds.
+        ``validation``: on the images that chose it. ``test``: that of the same network on the test images.
+        ``again``: the mean on the test images of its configuration, trained with all other seeds.
         """
         best = int(np.argmax(self.scores[:trials]))
         place, seed = self.tried[best]
@@ -260,14 +238,14 @@ def _split(task):
 
 
 def _train_all(axes, seeds, task):
-    """Train everything, a width and a dropout rate at a time; ``(hits, right)``, at the end and per epoch."""
+    """Train everything, a width and a dropout rate at a time: the final ``hits``, and the count ``right`` per epoch."""
     hits, right = [], []
     for width in axes["width"]:
         parts = [train({"width": width, "learning_rate": axes["learning_rate"], "l2": axes["l2"],
                         "dropout": dropout, "seed": seeds}, task=task)[1] for dropout in axes["dropout"]]
-        answers = np.stack(parts, 2)   # learning_rate, l2, dropout, seed, epoch, image
-        hits.append(answers[..., -1, :])
-        right.append(answers.sum(-1).astype(np.uint16))
+        of_width = np.stack(parts, 2)   # learning_rate, l2, dropout, seed, epoch, image
+        hits.append(of_width[..., -1, :])
+        right.append(of_width.sum(-1).astype(np.uint16))
     return np.stack(hits), np.stack(right)
 
 

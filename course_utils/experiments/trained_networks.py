@@ -1,4 +1,4 @@
-"""Networks that are trained already, and the domains they are fine-tuned in: for lecture 08, its claims and its lab."""
+"""Trained networks, and the domains they are fine-tuned in: for lecture 08, its claims, and its lab."""
 
 import functools
 
@@ -8,7 +8,7 @@ from course_utils import models
 from course_utils.training import initial_weights
 from course_utils.training.fine_tune import fine_tune
 
-HALF = 512   # images to train on first; as many others to fine-tune on
+HALF = 512   # images to train on first, and other images to fine-tune on
 
 
 def initial(seeds, **arguments):
@@ -24,21 +24,9 @@ def initial(seeds, **arguments):
 
 
 def shifted(data, *, contrast=1.0, noise=0.0, seed=0):
-    """The same samples from another domain: less contrast around one half, and Gaussian noise.
+    """A Split with the same samples from another domain.
 
-    Parameters
-    ----------
-    data : Split
-    contrast : float
-        Multiplies the distance from one half.
-    noise : float
-        Standard deviation.
-    seed : int
-        Draws the noise.
-
-    Returns
-    -------
-    Split
+    `contrast` multiplies the distance from one half; `noise` is the standard deviation of Gaussian noise.
     """
     rng = np.random.default_rng(seed)
     x_train, x_val = ((0.5 + contrast * (x - 0.5) + noise * rng.normal(size=x.shape)).astype("float32")
@@ -61,7 +49,7 @@ def with_norms(model, **changes):
         own = changes if isinstance(layer, keras.layers.BatchNormalization) else {}
         return type(layer).from_config(layer.get_config() | own)
 
-    with initial_weights.seeded(0):   # what it draws is nobody's business
+    with initial_weights.seeded(0):   # leaves the global random state as it is
         return keras.models.clone_model(model, clone_function=copy)
 
 

@@ -213,10 +213,10 @@ stops = [early_stop(plain.val_loss.sel(seed=seed).values.tolist(), 2, 0.0)
 if None not in stops:
     kept = [float(plain.val_accuracy.sel(seed=seed, epoch=epoch))
             for seed, (epoch, _) in enumerate(stops)]
-    no_pruning = plain.val_accuracy.isel(epoch=-1).mean().item()
+    to_the_end = plain.val_accuracy.isel(epoch=-1).mean().item()
     print("kept epochs:", *[epoch for epoch, _ in stops])
     print(f"validation accuracy, stopped: {np.mean(kept):.2f}, "
-          f"to the end: {no_pruning:.2f}")
+          f"to the end: {to_the_end:.2f}")
 
 # %% [markdown]
 # A large gain for so little code. But the images that say how good the kept epoch

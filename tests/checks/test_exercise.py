@@ -140,8 +140,8 @@ def test_the_button_saves_judges_and_notes(at_work, monkeypatch):
 
     monkeypatch.setattr(judging, "check", check)
     shown = pressed()
-    assert "1 of 2 checks passed." in shown._said.value
-    assert "stops with ValueError: &lt;x&gt;" in shown._said.value
+    assert "1 of 2 checks passed." in shown._status.value
+    assert "stops with ValueError: &lt;x&gt;" in shown._status.value
     assert "✗&nbsp;1.2" in shown._table.value
     assert progress.recall()["1.1"]["line"] == "✓ 1.1 fine"
 
@@ -149,7 +149,7 @@ def test_the_button_saves_judges_and_notes(at_work, monkeypatch):
 def test_the_button_says_when_nothing_was_saved(at_work, monkeypatch):
     monkeypatch.setattr(exercise, "SAVING", 0.1)
     monkeypatch.setattr(judging, "check", lambda path, progress: [judging.Verdict("✓ 1.1 fine", True)])
-    assert "judged is the notebook as it was saved last" in pressed(saves=False)._said.value
+    assert "judged is the notebook as it was saved last" in pressed(saves=False)._status.value
 
 
 def written_in_halves(shown, said, pause):
@@ -163,7 +163,7 @@ def written_in_halves(shown, said, pause):
 
     shown._widget()
     shown._lab = Lab(lambda command: threading.Thread(target=write).start())
-    shown._said.observe(lambda change: said.append(change["new"]), "value")
+    shown._status.observe(lambda change: said.append(change["new"]), "value")
 
 
 def test_the_button_waits_while_the_notebook_is_being_written(at_work, monkeypatch):
@@ -193,7 +193,7 @@ def test_a_notebook_that_is_never_whole_is_one_sentence(at_work, monkeypatch):
 
 def test_a_failing_judge_is_a_sentence(at_work, monkeypatch):
     monkeypatch.setattr(judging, "check", lambda path, progress: 1 / 0)
-    assert "This notebook could not be judged: division by zero" in pressed()._said.value
+    assert "This notebook could not be judged: division by zero" in pressed()._status.value
 
 
 def test_outside_an_exercise_there_is_no_button(at_work, monkeypatch, tmp_path):

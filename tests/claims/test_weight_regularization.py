@@ -46,5 +46,5 @@ def test_effects_have_the_sign_that_their_words_say():
     bn = xr.Dataset({"val_accuracy": (("penalized", "seed"), [[0.7, 0.8], [0.9, 0.9]])},
                     {"penalized": [False, True], **seed})
     np.testing.assert_allclose(claims.gained_without_l2(bn), [-0.2, -0.1])
-    lunch = xr.Dataset({"stopped": ("seed", [0.7, 0.8]), "no_pruning": ("seed", [0.8, 0.8])}, seed)
+    lunch = xr.Dataset({"stopped": ("seed", [0.7, 0.8]), "to_the_end": ("seed", [0.8, 0.8])}, seed)
     np.testing.assert_allclose(claims.gained_by_stopping(lunch), [-0.1, 0.0])

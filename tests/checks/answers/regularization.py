@@ -22,7 +22,7 @@ def gradients_in_loops(w, l1, l2):
 
 
 def gradients_by_differences(w, l1, l2):
-    return tuple(reg.slopes(penalty, w) for penalty in reg.keras_penalties(l1, l2))
+    return tuple(reg.central_differences(penalty, w) for penalty in reg.keras_penalties(l1, l2))
 
 
 def gradients_by_tensorflow(w, l1, l2):
