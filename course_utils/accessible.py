@@ -1,8 +1,8 @@
-"""What JupyterLab leaves out for those who use the keyboard or a screen reader.
+"""What JupyterLab lacks for people who use the keyboard or a screen reader.
 
-Widgets get names, values and a place whose words are read out when they change; figures get the
-text that stands in their files. A script does it, in the page: every lab shows it, and the first
-figure of a notebook.
+Widgets get names, values, and a status text that is read out when it changes; figures get the text
+that their files contain. A script in the page does this: every lab and the first figure of a
+notebook display it.
 """
 
 import pathlib
@@ -15,23 +15,16 @@ HTML = f"""<style>
 
 
 def enable():
-    """Show the script; nothing is to be seen of it."""
+    """Display the script, which is invisible."""
     from IPython.display import display
 
     display({"text/html": HTML, "text/plain": ""}, raw=True)
 
 
 def described(text):
-    """What makes a PNG say what it shows, in its text "Description" (PNG specification, third edition, 11.3.3.2).
+    """The text "Description" of a PNG, a `PngInfo` for `pil_kwargs={"pnginfo": …}` of matplotlib's `savefig`.
 
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    PIL.PngImagePlugin.PngInfo
-        As `pil_kwargs={"pnginfo": …}` of matplotlib's `savefig` takes it.
+    Source: PNG specification, third edition, 11.3.3.2.
     """
     from PIL.PngImagePlugin import PngInfo
 

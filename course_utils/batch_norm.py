@@ -1,9 +1,9 @@
-"""Batch normalization in NumPy: what the layer computes, forward, at inference and backward.
+"""Batch normalization in NumPy: what the layer computes in training, at inference, and backward.
 
 The reference of the course: equal to `keras.layers.BatchNormalization` and to the operator
 BatchNormalization of ONNX. `axis` is Keras's: the axis of the features, each of which has its own
-mean, variance, γ and β; all other axes are averaged over. Results keep the dtype of `x`; in
-between everything is float64, so that a float32 feature with a large mean keeps its digits.
+mean, variance, γ, and β; all other axes are averaged over. Results keep the dtype of `x`; everything
+in between is float64, so that a float32 feature with a large mean keeps its digits.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def statistics(x, *, axis=-1):
     Raises
     ------
     ValueError
-        `x` is no batch of floats, or has no such axis.
+        `x` is not a batch of floats, or has no such axis.
 
     Source: Ioffe & Szegedy (2015), Batch normalization, algorithm 1.
     """
@@ -49,7 +49,7 @@ def forward(x, gamma, beta, *, axis=-1, epsilon=1e-3):
     gamma, beta : arrays (D,)
         Scale and shift of each feature.
     axis : int
-        The axis of the features, D long.
+        As in `statistics`.
     epsilon : float, at least 0
         Added to the variance, under the root.
 
@@ -78,10 +78,10 @@ def update_running(moving_mean, moving_variance, x, *, momentum=0.99, axis=-1):
         They start at 0 and 1 in Keras.
     x : float array, two or more dimensions
     momentum : float in [0, 1]
-        The share of the *old* value that stays, as in Keras and ONNX. (PyTorch calls the share
-        of the new one momentum, and takes in the variance that divides by one less.)
+        The share of the *old* value that is kept, as in Keras and ONNX. (In PyTorch, momentum is
+        the share of the new value, and the variance divides by one less.)
     axis : int
-        The axis of the features, D long.
+        As in `statistics`.
 
     Returns
     -------
@@ -90,12 +90,11 @@ def update_running(moving_mean, moving_variance, x, *, momentum=0.99, axis=-1):
     Raises
     ------
     ValueError
-        As in `statistics`; a wrong shape, or a momentum that is no share.
+        As in `statistics`; a wrong shape, or a momentum outside [0, 1].
 
     Source: `keras.layers.BatchNormalization`.
     """
-    given = {"moving_mean": moving_mean, "moving_variance": moving_variance}
-    wide, axis, old = _checked(x, axis, given)
+    wide, axis, old = _checked(x, axis, {"moving_mean": moving_mean, "moving_variance": moving_variance})
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum is {momentum}; expected a share from 0 to 1, such as 0.99.")
     new = _moments(wide, axis)
@@ -106,7 +105,7 @@ def update_running(moving_mean, moving_variance, x, *, momentum=0.99, axis=-1):
 def inference(x, gamma, beta, moving_mean, moving_variance, *, axis=-1, epsilon=1e-3):
     """The layer's output at inference: normalized with the running statistics.
 
-    What a sample becomes does not depend on the rest of its batch.
+    The output of a sample does not depend on the rest of its batch.
 
     Parameters
     ----------
@@ -126,20 +125,20 @@ def inference(x, gamma, beta, moving_mean, moving_variance, *, axis=-1, epsilon=
 
     Source: Ioffe & Szegedy (2015), Batch normalization, algorithm 2, with Keras's running averages.
     """
-    given = {"gamma": gamma, "beta": beta, "moving_mean": moving_mean, "moving_variance": moving_variance}
-    wide, axis, (gamma, beta, mean, variance) = _checked(x, axis, given, epsilon)
+    features = {"gamma": gamma, "beta": beta, "moving_mean": moving_mean, "moving_variance": moving_variance}
+    wide, axis, (gamma, beta, mean, variance) = _checked(x, axis, features, epsilon)
     return _as(x, gamma * _normalized(wide, mean, variance, epsilon) + beta)
 
 
 def backward(dout, x, gamma, *, axis=-1, epsilon=1e-3):
-    """Gradients of a loss by the input and by γ and β, in training.
+    """Gradients of a loss with respect to the input, γ, and β, in training.
 
     Parameters
     ----------
     dout : array, shape of `x`
-        Gradient of the loss by the layer's output.
+        Gradient of the loss with respect to the layer's output.
     x : float array, two or more dimensions
-        What `forward` was given.
+        The input of `forward`.
     gamma : array (D,)
     axis, epsilon
         As in `forward`.
@@ -193,7 +192,7 @@ def _as(x, values):
 
 
 def _checked(x, axis, features, epsilon=0.0):
-    """`x` in float64, its axis counted from the front, and what belongs to features in a shape that broadcasts."""
+    """`x` in float64, its axis counted from the front, and the arrays of `features` in a shape that broadcasts."""
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(f'x has the dtype {x.dtype}; expected floats, for instance x.astype("float32").')

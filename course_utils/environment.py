@@ -7,7 +7,7 @@ SHOWN = ["tensorflow", "keras", "numpy", "scikit-learn", "xarray", "matplotlib",
 
 
 def check():
-    """Print ✓ or ✗ for Python, each package and one small training, with one sentence what to fix."""
+    """Print ✓ or ✗ for Python, each package, and one small training, with one sentence on what to fix."""
     _say(problem_with_python(sys.version_info), f"Python {sys.version_info[0]}.{sys.version_info[1]}")
     for name, (version, problem) in packages().items():
         _say(problem, f"{name} {version}")
@@ -28,7 +28,7 @@ def packages(requirements=None, version_of=importlib.metadata.version):
     Parameters
     ----------
     requirements : list of str, optional
-        Those of the installed course otherwise.
+        By default, those of the installed course.
     version_of : callable name → str
 
     Returns
@@ -37,7 +37,7 @@ def packages(requirements=None, version_of=importlib.metadata.version):
     """
     from packaging.requirements import Requirement
 
-    found = {}
+    results = {}
     for requirement in map(Requirement, requirements or importlib.metadata.requires("course") or []):
         name = "tensorflow" if requirement.name == "tensorflow-cpu" else requirement.name
         if name not in SHOWN or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
@@ -45,12 +45,12 @@ def packages(requirements=None, version_of=importlib.metadata.version):
         try:
             version = _version(requirement.name, version_of)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "missing", f"{name} is missing: close JupyterLab and run `make lab`."
+            results[name] = "missing", f"{name} is missing: close JupyterLab and run `make lab`."
             continue
         fits = requirement.specifier.contains(version, prereleases=True)
-        found[name] = version, None if fits else (
+        results[name] = version, None if fits else (
             f"{name} is {version}; the course needs {requirement.specifier}: close JupyterLab and run `make lab`.")
-    return {name: found[name] for name in SHOWN if name in found}
+    return {name: results[name] for name in SHOWN if name in results}
 
 
 def problem_with_training():
@@ -59,7 +59,7 @@ def problem_with_training():
 
     try:
         runs = fit_many(models.mlp, datasets.digits(), {"learning_rate": 0.1, "seed": [0]}, epochs=2)
-    except Exception as error:   # whatever it is, the learner needs one sentence and not a traceback
+    except Exception as error:   # whatever it is, the learner needs one sentence instead of a traceback
         return f"Training failed ({type(error).__name__}: {error}): close JupyterLab, remove .venv, run `make lab`."
     if not float(runs.val_accuracy.isel(epoch=-1, seed=0)) > 0.5:
         return "Training ran but learned nothing: please report this with your processor and system."
@@ -67,7 +67,7 @@ def problem_with_training():
 
 
 def slider():
-    """A slider and a number that follows it, to see that widgets reach the kernel and come back."""
+    """A slider and a number that follows it, to test that widgets reach the kernel and come back."""
     import ipywidgets as widgets
 
     from course_utils import accessible
@@ -85,7 +85,7 @@ def slider():
 
 
 def _version(name, version_of):
-    """A GPU user has tensorflow where the course asks for tensorflow-cpu."""
+    """The installed version; with a GPU, tensorflow replaces the tensorflow-cpu that the course requires."""
     try:
         return version_of(name)
     except importlib.metadata.PackageNotFoundError:

@@ -1,10 +1,13 @@
-"""Numbers, intervals, and tables as text."""
+"""Numbers, intervals, and tables as text.
+
+An `interval` is an xarray.Dataset without dims, with ``mean``, ``low``, and ``high`` as fractions, from `stats`.
+"""
 
 import math
 
 
 def minus(text):
-    """Text whose hyphens stand before numbers, with minus signs in their place."""
+    """A text with minus signs in place of hyphens; all its hyphens must be in front of numbers."""
     return text.replace("-", "−")
 
 
@@ -17,25 +20,13 @@ def rounded(mean, low, high):
 
 
 def in_percent(interval):
-    """The words for an accuracy: its mean and, where accuracies can lie, its interval.
-
-    Parameters
-    ----------
-    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
-        From `stats`, as fractions.
-    """
+    """An accuracy as text: its mean and its interval, both limited to 0 to 100%."""
     mean, low, high = (min(max(float(interval[part]), 0), 1) for part in ("mean", "low", "high"))
     return f"{mean:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def in_points(interval):
-    """The words for a difference of accuracies: its mean and its interval, signed, in points of 1 %.
-
-    Parameters
-    ----------
-    interval : xarray.Dataset without dims, with ``mean``, ``low``, ``high``
-        From `stats`, as fractions.
-    """
+    """A difference of accuracies as text: its mean and its interval, signed, in points of 1%."""
     mean, low, high = (100 * float(interval[part]) for part in ("mean", "low", "high"))
     return minus(f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points")
 

@@ -19,18 +19,18 @@ def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
     activation : str
         Of the hidden layers.
     kernel_initializer : str or keras.initializers.Initializer
-        Of the hidden layers. Pass a *string*, or one initializer is shared by all layers.
+        Of the hidden layers. Pass a *string*; otherwise, all layers share one initializer.
     batch_norm : bool
         Put a `BatchNormalization` into each hidden layer. The bias of its `Dense` layer is
-        then dropped: the normalization would subtract it again.
+        then dropped, because the normalization would subtract it again.
     norm_position : {"before", "after"}
-        Where the normalization stands, seen from the activation.
+        Position of the normalization relative to the activation.
     momentum : float in [0, 1]
         Of the running mean and variance.
     dropout : float in [0, 1)
-        Rate of a `Dropout` layer after each hidden layer; 0 leaves it out.
+        Rate of a `Dropout` layer after each hidden layer; no such layers if 0.
     l2 : float
-        Weight penalty on the kernels of all layers; 0 leaves it out.
+        Weight penalty on the kernels of all layers.
 
     Returns
     -------
@@ -61,40 +61,32 @@ def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
         if dropout:
             stack.append(layers.Dropout(dropout))
     stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=_penalty(l2)))
-    return keras.Sequential(stack)   # in one go: `model.add` would rebuild it at every layer
+    return keras.Sequential(stack)   # all at once: `model.add` would rebuild it at every layer
 
 
 def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, activation="relu",
         kernel_initializer="he_normal", batch_norm=False, momentum=0.99, dropout=0.0, l2=0.0):
     """A convolutional network: convolutions, each followed by a pooling, and a softmax.
 
-    The last feature maps are flattened, as in LeNet and VGG; global average pooling, the later
-    habit, would forget where in a small image a stroke stands.
+    The last feature maps are flattened, as in LeNet and VGG: global average pooling would discard
+    the position of a stroke in a small image.
 
     Parameters
     ----------
     input_shape : tuple of int
         (height, width, channels) of one image. A gray image may leave out the channels, and
-        a square one may come as a vector: (64,) is reshaped to (8, 8, 1) first.
-    classes : int
-        Units of the softmax layer.
+        a square one may be a vector: (64,) is reshaped to (8, 8, 1) first.
     filters : tuple or list of int
         Filters of each convolution; a 2×2 max pooling after each halves height and width.
     kernel_size : int
-        Of all convolutions; they pad, and so keep height and width.
-    activation : str
-        After each convolution.
-    kernel_initializer : str or keras.initializers.Initializer
-        Of the convolutions. Pass a *string*, or one initializer is shared by all layers.
+        Of all convolutions; padding keeps height and width.
     batch_norm : bool
-        Put a `BatchNormalization` between convolution and activation. The bias of the
-        convolution is then dropped: the normalization would subtract it again.
-    momentum : float in [0, 1]
-        Of the running mean and variance.
+        Put a `BatchNormalization` between each convolution and its activation, and drop the bias
+        of the convolution.
     dropout : float in [0, 1)
-        Rate of a `Dropout` layer before the softmax layer; 0 leaves it out.
-    l2 : float
-        Weight penalty on the kernels of all layers; 0 leaves it out.
+        Rate of a `Dropout` layer before the softmax layer; no such layer if 0.
+    classes, activation, kernel_initializer, momentum, l2
+        As in `mlp`, with convolutions in place of hidden layers.
 
     Returns
     -------
@@ -103,7 +95,7 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
     Raises
     ------
     ValueError
-        `input_shape` is no image, or `filters` is empty or too long for it.
+        `input_shape` is not that of an image, or `filters` is empty or too long for it.
     """
     import keras
     from keras import layers
@@ -139,8 +131,8 @@ def pretrained(build_model, *, weights="imagenet", **arguments):
     build_model : callable
         For instance `keras.applications.MobileNetV2`.
     weights : str, path or None
-        ``"imagenet"`` downloads them, once. A path loads a file of weights, as `model.save_weights`
-        writes it. None leaves the initial ones.
+        ``"imagenet"`` downloads them, once. A path loads a file written by `model.save_weights`.
+        None keeps the initial ones.
     **arguments
         Passed on, such as ``include_top=False`` or ``input_shape``.
 
@@ -171,12 +163,12 @@ def _penalty(l2):
 
 
 def all_layers(model):
-    """All layers of a model, and those inside them; Keras offers this only under a private name."""
+    """All layers of a model, including those inside them; Keras offers this only under a private name."""
     return model._flatten_layers(include_self=False)
 
 
 def image_shape(input_shape):
-    """(height, width, channels) of samples that are images, gray images, or square ones as vectors.
+    """(height, width, channels) of samples that are images, gray images, or square gray images as vectors.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""Every figure of the course: means with 95 % bands, intervals beside a threshold; and what it shows, in words."""
+"""Every figure of the course: means with 95 % bands, intervals with a threshold; and what it shows, in words.
+
+A `title` states the finding. Functions with an argument `ax` draw into these matplotlib axes, or else
+into a new figure, and return the axes.
+"""
 
 import functools
 import pathlib
@@ -16,7 +20,7 @@ __getattr__ = moved.old_names(__name__)
 
 plt.style.use(pathlib.Path(__file__).with_name("course.mplstyle"))
 
-# How values and axes are called in figures, where the name in the code is not what one would say.
+# Names of values and axes in figures, where they differ from the names in the code.
 NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss", "accuracy": "training accuracy",
          "loss": "training loss", "learning_rate": "learning rate", "initial_scale": "initial-weight scale",
          "label_noise": "share of wrong labels", "train_size": "training images", "step": "steps",
@@ -27,22 +31,11 @@ VALUES = {"batch_norm": {False: "plain", True: "batch norm"},
           "shuffle": {False: "sorted by class", True: "shuffled"}}
 
 
-def panels(count=1, *, made=None):
-    """A figure with panels side by side.
-
-    Parameters
-    ----------
-    count : int
-    made : matplotlib.figure.Figure, optional
-        An empty figure to put them into; a new one of pyplot's otherwise.
-
-    Returns
-    -------
-    (figure, list of axes)
-    """
-    # Notebooks cut a figure to what is drawn, so that one panel needs no layout engine.
-    made = made or (plt.figure(figsize=(4.2 * count, 3.4), layout="constrained") if count > 1 else plt.figure())
-    return made, list(made.subplots(1, count, squeeze=False)[0])
+def panels(count=1):
+    """A new figure with panels side by side, as (figure, list of axes)."""
+    # Notebooks crop a figure to what is drawn, so one panel needs no layout engine.
+    figure = plt.figure(figsize=(4.2 * count, 3.4), layout="constrained") if count > 1 else plt.figure()
+    return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
 def axes():
@@ -57,7 +50,7 @@ def lines(scores, x, *, by=None, over="seed", test_share=None, title=None, label
     ----------
     scores : xarray.DataArray, dims (x, over) or (x, by, over)
     x : str
-        Dimension of the horizontal axis; logarithmic for a learning rate and its like.
+        Dimension of the horizontal axis; logarithmic for a learning rate and the like.
     by : str, optional
         Dimension with one line for each value.
     over : str
@@ -65,26 +58,17 @@ def lines(scores, x, *, by=None, over="seed", test_share=None, title=None, label
     test_share : float in (0, 1), optional
         The repeats are random splits of one data set, which score on this share of it: draw
         `stats.resampled_interval`, which is wider.
-    title : str, optional
-        States the finding.
     labels : dict value of `by` → str, optional
-    ax : matplotlib axes, optional
-        A new figure otherwise.
-
-    Returns
-    -------
-    matplotlib axes
     """
     ax = ax or axes()
-    said = (stats.interval(scores, over=over) if test_share is None else
-            stats.resampled_interval(scores, over=over, test_share=test_share))
-    at = scores[x].values
-    dense = len(at) > 25
+    bands = (stats.interval(scores, over=over) if test_share is None else
+             stats.resampled_interval(scores, over=over, test_share=test_share))
+    points = scores[x].values
+    look = {"marker": ""} if len(points) > 25 else {}
     for value in scores[by].values if by else [None]:
-        line = said.sel({by: value}) if by else said
         label = None if by is None else (labels or {}).get(value, value_label(by, value))
-        band(ax, at, line, label=label, **({"marker": ""} if dense else {}))
-    if x in LOGARITHMIC and min(at) > 0:
+        band(ax, points, bands.sel({by: value}) if by else bands, label=label, **look)
+    if x in LOGARITHMIC and min(points) > 0:
         _logarithmic(ax, x)
     ax.set(xlabel=axis_label(x), ylabel=axis_label(scores.name))
     if title:
@@ -119,27 +103,19 @@ def curves(runs, score="loss", *, title=None, ax=None):
     runs : xarray.Dataset, dims (seed, epoch)
         From `fit_many`. Diverged runs are left out, and the legend counts them.
     score : {"loss", "accuracy"}
-    title : str, optional
-        States the finding.
-    ax : matplotlib axes, optional
-        A new figure otherwise.
-
-    Returns
-    -------
-    matplotlib axes
     """
-    lost = runs.diverged.any("epoch")
-    left_out = f" ({int(lost.sum())} of {lost.size} runs diverged)" if lost.any() else ""
-    pair = runs[[score, f"val_{score}"]].sel(seed=~lost.values).to_dataarray("part").rename(score)
+    diverged = runs.diverged.any("epoch")
+    count = f" ({int(diverged.sum())} of {diverged.size} runs diverged)" if diverged.any() else ""
+    pair = runs[[score, f"val_{score}"]].sel(seed=~diverged.values).to_dataarray("part").rename(score)
     ax = lines(pair, "epoch", by="part", title=title, ax=ax,
-                 labels={score: f"training{left_out}", f"val_{score}": "validation"})
+               labels={score: f"training{count}", f"val_{score}": "validation"})
     ax.set_ylabel(score)
     return ax
 
 
 def intervals(effects, *, threshold=None, needed="what the claim needs", neutral=None, xlabel=None, title=None,
               ax=None):
-    """One horizontal interval for each effect, beside the threshold it is judged by.
+    """One horizontal interval for each effect, compared with a threshold.
 
     Parameters
     ----------
@@ -147,17 +123,11 @@ def intervals(effects, *, threshold=None, needed="what the claim needs", neutral
         From `stats` or a `claims.Verdict`.
     threshold, neutral : float, optional
         Drawn as a dashed line, named `needed`, and a thin one (no effect).
-    needed : str
-    xlabel, title : str, optional
-    ax : matplotlib axes, optional
-
-    Returns
-    -------
-    matplotlib axes
     """
     ax = ax or plt.figure(figsize=(6.4, 1.3 + 0.4 * len(effects)), layout="constrained").subplots()
     for row, effect in enumerate(effects.values()):
-        mean, low, high = (float(_part(effect, part)) for part in ("mean", "low", "high"))
+        mean, low, high = (float(effect[part] if hasattr(effect, "data_vars") else getattr(effect, part))
+                           for part in ("mean", "low", "high"))
         ax.errorbar(mean, row, xerr=[[mean - low], [high - mean]], color="C0", marker="o", capsize=4, linestyle="")
     ax.set_yticks(range(len(effects)), list(effects))
     ax.set_ylim(len(effects) - 0.5, -0.5)
@@ -174,7 +144,7 @@ def intervals(effects, *, threshold=None, needed="what the claim needs", neutral
 
 
 def power_law(errors, law, *, over="seed", title=None, ax=None):
-    """Mean errors against training-set size, a power law fitted to some, and how it fares at the others.
+    """Mean errors against training-set size, and a power law fitted to some of them.
 
     Parameters
     ----------
@@ -183,20 +153,12 @@ def power_law(errors, law, *, over="seed", title=None, ax=None):
         Fitted to some of these sizes; the others are held out.
     over : str
         Dimension of the repeats.
-    title : str, optional
-    ax : matplotlib axes, optional
-
-    Returns
-    -------
-    matplotlib axes
     """
     ax = ax or axes()
     measured = stats.interval(errors, over=over)
     held_out = ~errors.train_size.isin(law.fitted)
     sizes = np.geomspace(errors.train_size.min(), errors.train_size.max(), 50)
-    said = law.predict(sizes)
-    ax.plot(sizes, said["mean"], color="C1", marker="", label="power law, 95 % prediction")
-    ax.fill_between(sizes, said["low"], said["high"], color="C1", alpha=0.2, linewidth=0)
+    band(ax, sizes, law.predict(sizes), color="C1", marker="", label="power law, 95 % prediction")
     for which, label, face in ((~held_out, "fitted", "C0"), (held_out, "held out", "white")):
         part = measured.sel(train_size=which)
         ax.errorbar(part.train_size, part["mean"], [part["mean"] - part["low"], part["high"] - part["mean"]],
@@ -210,7 +172,7 @@ def power_law(errors, law, *, over="seed", title=None, ax=None):
 
 
 def contours(loss, path, best, *, title=None, ax=None):
-    """A loss over two weights, and the way an optimizer went down it.
+    """A loss over two weights, and the path of an optimizer.
 
     Parameters
     ----------
@@ -219,20 +181,12 @@ def contours(loss, path, best, *, title=None, ax=None):
     path : array (steps, 2)
         Weights from the first to the last; of a path that leaves the picture, the part inside.
     best : array (2,)
-        The weights with the lowest loss. They stand in the middle; both axes have one scale.
-    title : str, optional
-        States the finding.
-    ax : matplotlib axes, optional
-        A new figure otherwise.
-
-    Returns
-    -------
-    matplotlib axes
+        The weights with the lowest loss, in the middle of the picture; both axes have the same scale.
     """
     ax = ax or axes()
     start = np.asarray(path[0])
     reach = 1.35 * np.abs(start - best).max()
-    sides = [np.linspace(at - reach, at + reach, 201) for at in best]
+    sides = [np.linspace(weight - reach, weight + reach, 201) for weight in best]
     values = loss(np.stack(np.meshgrid(*sides), -1))
     ax.contour(*sides, values, levels=loss(start) * np.array([0.01, 0.1, 0.3, 0.6, 1, 1.5, 2.2, 3]), colors="0.55",
                linewidths=0.9)
@@ -247,21 +201,15 @@ def contours(loss, path, best, *, title=None, ax=None):
 
 
 def images(rows, *, title=None):
-    """Rows of small images with labels; the gray scale of a column is that of its first image.
+    """A matplotlib figure of small images with labels; the gray scale of a column is that of its first image.
 
     Parameters
     ----------
     rows : list of dict label → array (height, width), or (height, width, 3) for colors
-        Equally long. Labels stand above the first row, and above each other row that has its own.
-    title : str, optional
-        States the finding.
-
-    Returns
-    -------
-    matplotlib figure
+        Of equal length. Labels are above the first row, and above every other row with labels of its own.
     """
-    made = plt.figure(figsize=(1.7 * len(rows[0]), 0.8 + 1.5 * len(rows)), layout="constrained")
-    grid = made.subplots(len(rows), len(rows[0]), squeeze=False)
+    figure = plt.figure(figsize=(1.7 * len(rows[0]), 0.8 + 1.5 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for axes, pictures in zip(grid, rows, strict=True):
         for ax, (label, picture), first in zip(axes, pictures.items(), rows[0].values(), strict=True):
             ax.imshow(picture, cmap="gray", vmin=np.min(first), vmax=np.max(first))
@@ -270,32 +218,29 @@ def images(rows, *, title=None):
             if pictures is rows[0] or list(pictures) != list(rows[0]):
                 ax.set_title(label, fontsize=10, fontweight="normal", loc="center")
     if title:
-        made.suptitle(title, x=0.01, ha="left")
-    return made
+        figure.suptitle(title, x=0.01, ha="left")
+    return figure
 
 
 def alt_text(figure):
-    """What a figure shows, for those who cannot see it: its titles, its axes, the names of what is compared.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
+    """What a matplotlib figure shows, for people who can't see it: its titles, its axes, the names of what is compared.
 
     Returns
     -------
-    str, sentences; empty if nothing in the figure says what it is
+    str
+        Sentences; empty if the figure contains none of these.
     """
     panels = [ax for ax in figure.axes if ax.get_visible()]
     titles = _distinct(ax.get_title(place) for ax in panels for place in ("left", "center", "right"))
-    if figure.get_suptitle():   # then those of the panels are labels, as above small images
+    if figure.get_suptitle():   # then the titles of the panels are labels, as above small images
         titles = [*_distinct([figure.get_suptitle()]), "; ".join(titles)]
     vertical = " and ".join(_distinct(ax.get_ylabel() for ax in panels))
     horizontal = " and ".join(_distinct(ax.get_xlabel() for ax in panels))
     axes = " against ".join(filter(None, [vertical, horizontal]))
-    said = ": ".join(filter(None, [axes, "; ".join(_names(panels))]))   # names have commas in them
-    if said[:1].isascii():   # "γ of a unit" is not "Γ of a unit"
-        said = said[:1].upper() + said[1:]
-    sentences = [text if text[-1] in ".?!…" else f"{text}." for text in (*titles, said) if text]
+    content = ": ".join(filter(None, [axes, "; ".join(_names(panels))]))   # names have commas in them
+    if content[:1].isascii():   # "γ of a unit" is not "Γ of a unit"
+        content = content[:1].upper() + content[1:]
+    sentences = [text if text[-1] in ".?!…" else f"{text}." for text in (*titles, content) if text]
     return " ".join(sentences).replace("… …", "…")
 
 
@@ -307,13 +252,13 @@ def errors_on_log_axis(ax):
     ax.yaxis.set_minor_locator(ticker.NullLocator())
 
 
-def axis_label(what):
-    """How a variable or a knob is called in a figure."""
-    return NAMES.get(what, str(what or "").replace("_", " "))
+def axis_label(name):
+    """The name of a variable or a knob in a figure."""
+    return NAMES.get(name, str(name or "").replace("_", " "))
 
 
 def value_label(knob, value):
-    """How one value of a knob is called in a legend."""
+    """The name of one value of a knob in a legend."""
     value = value.item() if isinstance(value, np.generic) else value
     if knob == "variable":   # of a dataset turned into an array: its variables are the lines
         return axis_label(value)
@@ -322,19 +267,14 @@ def value_label(knob, value):
 
 
 def _logarithmic(ax, x):
-    """A logarithmic horizontal axis; sizes of training sets stand as whole numbers, doubled."""
-    doubled = x == "train_size"
-    ax.set_xscale("log", base=2 if doubled else 10)
-    if doubled:
+    """A logarithmic horizontal axis; for sizes of training sets with base 2, and integers as tick labels."""
+    ax.set_xscale("log", base=2 if x == "train_size" else 10)
+    if x == "train_size":
         ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
 
 
-def _part(effect, part):
-    return effect[part] if hasattr(effect, "data_vars") else getattr(effect, part)
-
-
 def _names(panels):
-    """The words in legends, and those that stand at ticks in place of a label; not the numbers there."""
+    """The words in legends and, on axes without a label, at the ticks; no numbers."""
     texts = [text for ax in panels if ax.get_legend() for text in ax.get_legend().get_texts()]
     for axis in [axis for ax in panels for axis in (ax.yaxis, ax.xaxis) if not axis.get_label_text()]:
         texts += axis.get_ticklabels()
@@ -348,27 +288,27 @@ def _distinct(texts):
 
 
 def _bundle(figure):
-    """What a notebook stores beside a figure's picture: words in place of its size and class."""
+    """What a notebook stores in addition to a figure's picture: words instead of its size and class."""
     _enable_once()
-    said = alt_text(figure)
-    return ({"text/plain": f"Figure: {said}"}, {"image/png": {"alt": said}}) if said else ({}, {})
+    text = alt_text(figure)
+    return ({"text/plain": f"Figure: {text}"}, {"image/png": {"alt": text}}) if text else ({}, {})
 
 
 @functools.cache
 def _enable_once():
-    # Only now: pyplot has brought its own way of drawing with the first figure.
+    # Only now: with the first figure, pyplot has registered its own way of drawing.
     accessible.enable()
     _shell.display_formatter.formatters["image/png"].for_type(Figure, _picture)
 
 
 def _picture(figure):
-    """A figure's PNG, in base64, that says in its own file what it shows: JupyterLab passes on nothing else."""
+    """A figure's PNG, in base64, whose file contains its description: JupyterLab passes on nothing else."""
     from IPython.core.pylabtools import print_figure
 
     return print_figure(figure, base64=True, pil_kwargs={"pnginfo": accessible.described(alt_text(figure))})
 
 
-# A notebook stores with every figure, also with one that a learner draws, what it shows.
+# A notebook stores a description with every figure, including those that learners draw.
 _shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 if _shell:
     _shell.display_formatter.mimebundle_formatter.for_type(Figure, _bundle)

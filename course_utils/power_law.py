@@ -1,6 +1,6 @@
 """Where is this learning curve going? A power law fitted to small sizes, to be tested on large ones.
 
-The law: ``error = scale * size**-rate + floor``. The floor is what no amount of data removes.
+The law: ``error = scale * size**-rate + floor``. The floor is the error that no amount of data removes.
 
 Source: Cortes, Jackel, Solla, Vapnik & Denker (1993), Learning curves: asymptotic values and rate
 of convergence, NIPS 6; Hestness et al. (2017), Deep learning scaling is predictable, empirically.
@@ -15,14 +15,14 @@ from scipy import optimize
 
 @dataclasses.dataclass(frozen=True)
 class PowerLaw:
-    """A fitted law; call it with sizes for the errors it says.
+    """A fitted law; call it with sizes to get the errors it predicts.
 
     Attributes
     ----------
     scale, rate, floor : float
         ``error = scale * size**-rate + floor``.
     resampled : array (resamples, 3)
-        The same three, fitted to resampled runs: how sure the fit is.
+        The same three, fitted to resampled runs: the uncertainty of the fit.
     noise : float
         Standard error of a mean error, as at the largest fitted size.
     fitted : array
@@ -42,8 +42,8 @@ class PowerLaw:
     def predict(self, sizes, *, level=0.95):
         """Predicted mean error at other sizes, with a prediction interval.
 
-        The interval holds the uncertainty of the fit and of the mean that will be measured,
-        over as many runs as the law was fitted to. It takes the *form* of the law for granted.
+        The interval includes the uncertainty of the fit and of the mean that will be measured
+        over as many runs as the law was fitted to. It assumes that the *form* of the law is right.
 
         Parameters
         ----------
@@ -55,11 +55,11 @@ class PowerLaw:
         xarray.Dataset with ``mean``, ``low``, ``high`` along ``train_size``
         """
         sizes = np.asarray(sizes, float)
-        drawn = _error(sizes, *self.resampled.T[:, :, None])
-        drawn = drawn + np.random.default_rng(0).normal(0, self.noise, (len(drawn), 1))
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return xr.Dataset({name: ("train_size", values) for name, values in {
-            "mean": self(sizes), "low": low, "high": high}.items()}, {"train_size": sizes})
+        errors = _error(sizes, *self.resampled.T[:, :, None])
+        errors = errors + np.random.default_rng(0).normal(0, self.noise, (len(errors), 1))
+        low, high = np.quantile(errors, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return xr.Dataset({"mean": ("train_size", self(sizes)), "low": ("train_size", low),
+                           "high": ("train_size", high)}, {"train_size": sizes})
 
 
 def fit(errors, *, over="seed", resamples=200):
@@ -70,10 +70,10 @@ def fit(errors, *, over="seed", resamples=200):
     errors : xarray.DataArray, dims (train_size, over)
         One error per run, e.g. ``1 - runs.val_accuracy``, at four sizes or more.
     over : str
-        Dimension of the repeats. A whole repeat, its errors at all sizes, is resampled
-        together: nested training sets make them go up and down together.
+        Dimension of the repeats. The errors of a repeat at all sizes are resampled together,
+        because nested training sets make them go up and down together.
     resamples : int
-        Bootstrap samples behind the prediction interval.
+        Bootstrap samples for the prediction interval.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def fit(errors, *, over="seed", resamples=200):
     Raises
     ------
     ValueError
-        Fewer than four sizes or two runs, or an error that is no number.
+        Fewer than four sizes or two runs, or an error that is not a number.
 
     Source: nonlinear least squares, `scipy.optimize.curve_fit`; bootstrap of the runs (Efron
     & Tibshirani 1993, chapter 9).
@@ -96,7 +96,7 @@ def fit(errors, *, over="seed", resamples=200):
                          f"sizes and 2 runs, not {errors.sizes['train_size']} and {errors.sizes[over]}.")
     if not np.isfinite(errors).all():
         raise ValueError("Some errors are no numbers; drop the runs that were not trained.")
-    errors = errors.sortby("train_size")   # the first and the last of them have a meaning below
+    errors = errors.sortby("train_size")   # the first and the last of them matter below
     runs = errors.transpose(over, "train_size").values
     sizes = errors.train_size.values.astype(float)
     deviation = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
@@ -113,13 +113,9 @@ def _error(sizes, scale, rate, floor):
 
 
 def _least_squares(sizes, errors, deviation):
-    """scale, rate and floor that fit mean errors best, the last between 0 and 1."""
+    """scale, rate, and floor that fit mean errors best, the last between 0 and 1."""
     middle = np.exp(np.log(sizes).mean())   # the scale is fitted there, where it is well determined
-
-    def law(size, scale, rate, floor):
-        return _error(size / middle, scale, rate, floor)
-
     start = (max(errors[0] - errors[-1], 1e-3), 0.7, max(errors[-1], 0) / 2)
-    (scale, rate, floor), _ = optimize.curve_fit(law, sizes, errors, start, sigma=deviation, maxfev=5000,
+    (scale, rate, floor), _ = optimize.curve_fit(_error, sizes / middle, errors, start, sigma=deviation, maxfev=5000,
                                                  bounds=([0, 0, 0], [np.inf, 3, 1]))
     return scale * middle**rate, rate, floor

@@ -1,7 +1,7 @@
-"""Predict first: a question whose answers reveal, when chosen, what to think of them.
+"""Predict first: a question whose answers are explained when they are chosen.
 
-The questions stand in ``quizzes/NN.toml``, out of the learner's sight until answered. A quiz is
-plain HTML: it works with the keyboard, in a notebook without a kernel, and on GitHub.
+The questions are in ``quizzes/NN.toml``, where learners don't see the answers. A quiz is plain HTML:
+it works with the keyboard, in a notebook without a kernel, and on GitHub.
 """
 
 import functools
@@ -28,7 +28,7 @@ class Quiz:
                 f"<p><b>{_marked_up(self.question)}</b><br>Choose one answer; it opens.</p>\n{answers}</div>")
 
     def __repr__(self):
-        """Without HTML: the question and its answers, nothing given away."""
+        """Without HTML: the question and its answers, without explanations."""
         return "\n".join([self.question, *(f"  ( ) {answer['says']}" for answer in self.answers)])
 
 
@@ -42,14 +42,10 @@ def ask(lecture, key):
     key : str
         Name of the question in that lecture.
 
-    Returns
-    -------
-    Quiz
-
     Raises
     ------
     KeyError
-        No such lecture or question; the message lists what there is.
+        No such lecture or question; the message lists those that exist.
     """
     questions = _questions(lecture)
     if key not in questions:
@@ -67,7 +63,7 @@ def _questions(lecture):
 
 
 def _marked_up(text):
-    """HTML for a text in which `code` and *emphasis* are marked as in Markdown."""
+    """HTML for a text with `code` and *emphasis* as in Markdown."""
     text = html.escape(text.strip(), quote=False)
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)

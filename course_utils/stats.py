@@ -1,8 +1,8 @@
-"""How sure may we be? Intervals over seeds, differences between arms, seeds needed.
+"""How certain is a result? Intervals over seeds, differences between arms, seeds needed.
 
-Those of intervals and differences take an `xarray.DataArray` with one score per run, in the
-score's own unit (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low`` and
-``high``. `seeds_needed`, `sign_error` and `bonferroni_level` take and return numbers.
+Functions for intervals and differences take an `xarray.DataArray` with one score per run, in the
+score's own unit (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low``, and
+``high``. `seeds_needed`, `sign_error`, and `bonferroni_level` take and return numbers.
 """
 
 import bisect
@@ -34,7 +34,7 @@ def interval(scores, *, over="seed", level=0.95):
     Raises
     ------
     TypeError
-        `scores` is no DataArray.
+        `scores` is not a DataArray.
     ValueError
         No such dimension, fewer than two runs, or a score that is NaN.
 
@@ -64,9 +64,9 @@ def paired_difference(scores, arm, *, between, over="seed", level=0.95):
     Raises
     ------
     TypeError
-        `scores` is no DataArray.
+        `scores` is not a DataArray.
     ValueError
-        An arm that is not there, fewer than two pairs, or a seed that one arm lacks.
+        An arm that does not exist, fewer than two pairs, or a seed that one arm lacks.
 
     Source: Student's t for paired samples, as `scipy.stats.ttest_rel`.
     """
@@ -80,7 +80,7 @@ def unpaired_difference(scores, arm, *, between, over="seed", level=0.95):
     Parameters
     ----------
     scores, arm, between, over, level
-        As in `paired_difference`; which run stands beside which plays no part.
+        As in `paired_difference`; the order of the runs does not matter.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def unpaired_difference(scores, arm, *, between, over="seed", level=0.95):
     counts = [_count(values, over) for values in arms]
     errors = [values.var(over, ddof=1) / n for values, n in zip(arms, counts, strict=True)]
     total = sum(errors)
-    # Arms without any spread have no degrees of freedom to share out; their interval is a point.
+    # Without any spread in both arms, the degrees of freedom would be 0/0; the interval is a point.
     freedom = (total**2 / sum(error**2 / (n - 1) for error, n in zip(errors, counts, strict=True))).where(total > 0, 1)
     return _student(arms[1].mean(over) - arms[0].mean(over), np.sqrt(total), freedom, level)
 
@@ -124,7 +124,7 @@ def resampled_interval(scores, *, test_share, over="seed", level=0.95):
     Raises
     ------
     TypeError, ValueError
-        As in `interval`, or `test_share` is no share between 0 and 1.
+        As in `interval`, or `test_share` is not between 0 and 1.
 
     Source: Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning
     52, the corrected resampled t-test.
@@ -164,26 +164,27 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
     """
     if effect <= 0 or sd <= 0:
         raise ValueError(f"effect is {effect} and sd is {sd}; expected both greater than 0.")
+
     def power_with(n):
         freedom = n - 1 if paired else 2 * (n - 1)
         shift = effect / sd * np.sqrt(n if paired else n / 2)
         return stats.nct.sf(stats.t.ppf((1 + level) / 2, freedom), freedom, shift)
 
     numbers = range(2, 100_001)
-    place = bisect.bisect_left(numbers, power, key=power_with)
-    if place == len(numbers):
+    index = bisect.bisect_left(numbers, power, key=power_with)
+    if index == len(numbers):
         raise ValueError(f"An effect of {effect} beside a standard deviation of {sd} needs over 100 000 seeds; "
                          "it is too small to be measured this way.")
-    return numbers[place]
+    return numbers[index]
 
 
 def sign_error(effect, sd, *, seeds=1):
-    """Probability that the mean of some differences has another sign than the true effect.
+    """Probability that the mean of some differences has the opposite sign of the true effect.
 
     Parameters
     ----------
     effect : float
-        The true difference, in the score's unit; only its size counts.
+        The true difference, in the score's unit; its sign does not matter.
     sd : float > 0
         Standard deviation of one difference, in the same unit.
     seeds : int or array of int
@@ -214,33 +215,32 @@ def bonferroni_level(comparisons, *, level=0.95):
     comparisons : int > 0
         Number of intervals you will look at.
     level : float in (0, 1)
-        Of all of them together, however they depend on each other.
+        Of all of them together, even if they depend on each other.
 
     Returns
     -------
-    float, for the argument ``level`` of `interval` and its like.
+    float, for the argument ``level`` of `interval` and similar functions.
 
     Raises
     ------
     ValueError
         `comparisons` is below 1.
 
-    Source: Bonferroni's inequality (Dunn 1961, Journal of the American Statistical
-    Association 56).
+    Source: Bonferroni's inequality (Dunn 1961, Journal of the American Statistical Association 56).
     """
     if comparisons < 1:
         raise ValueError(f"comparisons is {comparisons}; expected the number of intervals, at least 1.")
     return 1 - (1 - level) / comparisons
 
 
-def _labeled(scores):
+def _check_type(scores):
     if not isinstance(scores, xr.DataArray):
         raise TypeError(f"scores is a {type(scores).__name__}; expected an xarray.DataArray, whose dimensions have "
                         "names, such as runs.val_accuracy from fit_many.")
 
 
 def _arms(scores, arm, between):
-    _labeled(scores)
+    _check_type(scores)
     for value in between:
         if arm not in scores.dims or value not in scores[arm].values:
             raise ValueError(f"There is no {arm}={value!r} in these scores; between= takes two values of "
@@ -249,7 +249,7 @@ def _arms(scores, arm, between):
 
 
 def _count(scores, over):
-    _labeled(scores)
+    _check_type(scores)
     if over not in scores.dims:
         raise ValueError(f"These scores have no dimension {over!r}, only {', '.join(map(str, scores.dims))}; "
                          "name the dimension of the repeats with over=.")

@@ -1,7 +1,4 @@
-"""Operations on trained Keras models: `insert` puts batch normalization in, and `fold` takes it out.
-
-The model keeps its answers either way.
-"""
+"""Operations on trained Keras models: `insert` adds batch normalization, `fold` removes it; outputs stay the same."""
 
 import numpy as np
 
@@ -9,25 +6,24 @@ from course_utils.batch_norm import statistics
 
 
 def insert(model, x=None, *, after=None, momentum=0.99, epsilon=1e-3):
-    """A copy of a trained model with batch normalization put in, which answers as before.
+    """A copy of a trained model with batch normalization inserted and the same outputs as before.
 
     Each new layer is *calibrated*: its running mean and variance are those of its input over `x`,
-    γ is sqrt(variance + ε) and β the mean, so that at inference it changes nothing. In training
-    mode it normalizes with the batch, and γ and β bring it back close to where it was.
+    γ is sqrt(variance + ε), and β is the mean, so that it changes nothing at inference. In training
+    mode it normalizes with the batch, and γ and β nearly restore the original values.
 
     Parameters
     ----------
     model : keras.Sequential or functional keras.Model
-        Left as it is. Layers of a model inside it are not looked at.
-    x : what `model.predict` takes, optional
-        Some hundred samples, prepared as in training. Without them the new layers are *fresh*, as
+        Remains unchanged. Layers of a model inside it are ignored.
+    x : input of `model.predict`, optional
+        A few hundred samples, preprocessed as in training. Without them, the new layers are *fresh*, as
         Keras makes them: running mean 0 and variance 1, γ = 1, β = 0.
     after : list of str, optional
-        Names of the layers to put one after (after their activation too, where the layer has
-        one of its own). All `Dense` and `Conv2D` layers otherwise, but those whose output is the
-        model's.
+        Names of the layers to insert one after (and after their own activation, if they have one).
+        By default, all `Dense` and `Conv2D` layers except those whose output is the model's.
     momentum, epsilon : float
-        Of the new layers, which are called ``<name>_norm``.
+        Of the new layers, whose names are ``<name>_norm``.
 
     Returns
     -------
@@ -36,7 +32,7 @@ def insert(model, x=None, *, after=None, momentum=0.99, epsilon=1e-3):
     Raises
     ------
     ValueError
-        A model that cannot be taken apart, a name it does not have, or one that it calls twice.
+        A model that cannot be taken apart, a name that it does not contain, or a layer that it calls twice.
     """
     import keras
     from keras import layers
@@ -57,12 +53,12 @@ def insert(model, x=None, *, after=None, momentum=0.99, epsilon=1e-3):
         dtype=layer.dtype_policy, name=f"{name}_norm")] for name, layer in tapped.items()}
     inserted = _rebuilt(model, stacks)
     if x is not None and tapped:
-        given = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-        probe = keras.Model(given, {name: outputs[name] for name in tapped})
+        inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+        probe = keras.Model(inputs, {name: outputs[name] for name in tapped})
         probe.run_eagerly = True   # used once: not worth compiling
-        seen = probe.predict(x, verbose=0)
+        values = probe.predict(x, verbose=0)
         for name, (_, norm) in stacks.items():
-            mean, variance = statistics(seen[name].astype("float64"), axis=norm.axis)
+            mean, variance = statistics(values[name].astype("float64"), axis=norm.axis)
             norm.set_weights([np.sqrt(variance + epsilon), mean, mean, variance])
     return inserted
 
@@ -70,20 +66,20 @@ def insert(model, x=None, *, after=None, momentum=0.99, epsilon=1e-3):
 def fold(model):
     """A copy of a model whose batch normalizations are part of the layers before them, for faster inference.
 
-    At inference the layer multiplies and adds, and so does a layer without activation: the two
-    are one, with kernel·s and (bias − mean)·s + β, where s = γ / sqrt(variance + ε).
+    At inference the layer multiplies and adds, and so does a layer without activation. Together
+    they are one layer with kernel·s and (bias − mean)·s + β, where s = γ / sqrt(variance + ε).
 
     Parameters
     ----------
     model : keras.Sequential or functional keras.Model
-        Left as it is. Layers of a model inside it are not looked at.
+        Remains unchanged. Layers of a model inside it are ignored.
 
     Returns
     -------
     keras.Model, of the same kind, not compiled
         Equal in inference mode; in training mode it no longer normalizes. Every
-        `BatchNormalization` directly behind a `Dense`, `Conv2D` or `DepthwiseConv2D` without
-        activation is gone; any other, for instance behind an activation, stays.
+        `BatchNormalization` directly after a `Dense`, `Conv2D`, or `DepthwiseConv2D` without
+        activation is removed; any other, for instance after an activation, stays.
 
     Raises
     ------
@@ -113,7 +109,7 @@ def fold(model):
 
 
 def _foldable(layer, calls, consumers, outputs):
-    """The batch normalization that takes a linear layer's output, if nothing else does; None otherwise."""
+    """The batch normalization that takes a linear layer's output, if nothing else takes it; None otherwise."""
     from keras import activations, layers
 
     if type(layer) not in (layers.Dense, layers.Conv2D, layers.DepthwiseConv2D):
@@ -129,9 +125,9 @@ def _foldable(layer, calls, consumers, outputs):
 
 
 def _graph(model):
-    """What a model calls, in this order; by name who takes each output (nobody, if it is the model's), and that output.
+    """The operations of a model in order; by name, the consumers of each output (none if it is the model's); outputs.
 
-    Not by ``layer.output``, which fails for a layer that another model calls too.
+    It does not use ``layer.output``, which fails for a layer that another model calls, too.
     """
     import keras
 
@@ -169,14 +165,14 @@ def _rebuilt(model, stacks):
         return value
 
     if isinstance(model, keras.Sequential):
-        [given] = model.inputs
-        start = keras.Input(batch_shape=given.shape, dtype=given.dtype)
-        new = keras.Sequential([start, *(layer for name in old for layer in stacks[name])], name=model.name)
+        [old_input] = model.inputs
+        new_input = keras.Input(batch_shape=old_input.shape, dtype=old_input.dtype)
+        new = keras.Sequential([new_input, *(layer for name in old for layer in stacks[name])], name=model.name)
     else:
         new = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
     for name, layer in old.items():
         for copy in stacks[name][:1]:
-            if len(copy.weights) == len(layer.weights):   # a layer without bias may have got one
+            if len(copy.weights) == len(layer.weights):   # `fold` may have added a bias
                 copy.set_weights(layer.get_weights())
     return new
 
@@ -185,6 +181,6 @@ def _copy(layer, **changes):
     return type(layer).from_config(layer.get_config() | changes)
 
 
-def _array(variable, missing=None):
-    """A variable in float64, or the value that a layer without it works with."""
-    return np.asarray(missing if variable is None else variable, "float64")
+def _array(variable, default=None):
+    """A variable in float64, or the default for a layer without it."""
+    return np.asarray(default if variable is None else variable, "float64")

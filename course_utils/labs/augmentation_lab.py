@@ -12,7 +12,7 @@ from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
 SEEDS, BETWEEN = 10, 4   # epochs between two validations
-# What strength 1 stands for (whole numbers are pixels), and the words for any strength.
+# The meaning of strength 1 (integers are pixels), and the words for any strength.
 TRANSFORMATIONS = {
     "shift": (4, "shift by up to {} pixels"),
     "horizontal flip": (1.0, "left–right flip with probability {:.2g}"),
@@ -53,13 +53,13 @@ class AugmentationLab(Lab):
         left, right = axes
         shown = pictures(knob(state), amount(state), state["probability"])
         left.imshow(shown, cmap="gray", vmin=-0.25, vmax=1.25, interpolation="nearest")
-        left.set(title=f"Originals, then {short(state)}", xticks=[], yticks=[])
+        left.set(title=f"Originals, then {knob(state)}={amount(state):.2g}", xticks=[], yticks=[])
         left.grid(visible=False)
         left.spines[:].set_visible(False)
         last = runs.isel(step=-1)
-        for arm, aside in zip(runs.arm.values, (-0.1, 0.1), strict=False):
+        for arm, offset in zip(runs.arm.values, (-0.1, 0.1), strict=False):
             score = stats.interval(last.accuracy.sel(arm=arm))
-            right.errorbar(np.arange(len(VERSIONS)) + aside, score["mean"],
+            right.errorbar(np.arange(len(VERSIONS)) + offset, score["mean"],
                            [score["mean"] - score["low"], score["high"] - score["mean"]], **LOOKS[arm],
                            linestyle="", capsize=4, label=f"trained {arm} it")
         right.set(title="Accuracy on held-out images", xticks=range(len(VERSIONS)), xticklabels=TICKS,
@@ -71,14 +71,14 @@ class AugmentationLab(Lab):
 
 @functools.cache
 def centered():
-    """Digits in the middle of a canvas that has room for a shift of two pixels."""
+    """Digits in the middle of a canvas that is large enough for a shift of two pixels."""
     return datasets.canvas_digits(0, size=SIDE, placement="center")
 
 
 @functools.cache
 def changed():
-    """The held-out images in each version but the clean one, one after the other: (3 · images, pixels)."""
-    return np.concatenate([augment(centered().x_val, **how) for how in VERSIONS.values() if how])
+    """The held-out images in each version except the clean one, one after the other: (3 · images, pixels)."""
+    return np.concatenate([augment(centered().x_val, **change) for change in VERSIONS.values() if change])
 
 
 def scores(runs, state):
@@ -96,30 +96,25 @@ def knob(state):
 
 
 def amount(state):
-    """The strength in the transformation's own unit; pixels are whole ones, and at least one unless strength is 0."""
+    """The strength in the transformation's own unit; pixels are integers, at least 1 unless strength is 0."""
     most, _ = TRANSFORMATIONS[state["transformation"]]
     return math.ceil(round(most * state["strength"], 6)) if isinstance(most, int) else most * state["strength"]
 
 
 def amounts(state):
-    """The strengths of the two arms; one where the other one is 0 too."""
+    """The strengths of the two arms; only one if both are 0."""
     return sorted({0 * amount(state), amount(state)})
 
 
 def called(state):
-    """The transformation and its strength in words, to begin a sentence."""
+    """The transformation and its strength in words, as the beginning of a sentence."""
     words = TRANSFORMATIONS[state["transformation"]][1].format(amount(state), amount(state))
     return words[0].upper() + words[1:].replace("1 pixels", "1 pixel" if amount(state) == 1 else "1 pixels")
 
 
-def short(state):
-    """The transformation as `fit_many` and `augmented` take it."""
-    return f"{knob(state)}={amount(state):.2g}"
-
-
 @functools.lru_cache(maxsize=8)
 def pictures(knob, amount, probability):
-    """One digit a column: the original on top, what training makes of it below; an image to draw, white between."""
+    """An image of one digit per column: the original on top, below it augmented copies as in training."""
     data = centered()
     shown = data.x_train[[np.flatnonzero(data.y_train == label)[1] for label in range(COLUMNS)]]
     rows = [shown] + [augment(shown, step=step, augment_probability=probability, **{knob: amount})
@@ -127,21 +122,21 @@ def pictures(knob, amount, probability):
     framed = np.pad(np.reshape(rows, (ROWS + 1, COLUMNS, SIDE, SIDE)), [(0, 0), (0, 0), (1, 1), (1, 1)],
                     constant_values=np.nan)   # drawn white
     picture = framed.swapaxes(1, 2).reshape((ROWS + 1) * (SIDE + 2), COLUMNS * (SIDE + 2))
-    return np.insert(picture, [SIDE + 2] * 4, np.nan, axis=0)   # room below the originals
+    return np.insert(picture, [SIDE + 2] * 4, np.nan, axis=0)   # a gap below the originals
 
 
 def sentence(state, last):
     """What the right panel shows, in words; `last` are the scores of the last step."""
-    told = []
+    phrases = []
     for version in VERSIONS:
         score = last.accuracy.sel(version=version)
         words = f"{version} {float(score.sel(arm='without').mean()):.1%} without"
         if "with" in last.arm:
             gain = stats.paired_difference(score, "arm", between=("without", "with"))
             words += f", {float(score.sel(arm='with').mean()):.1%} with it ({in_points(gain)})"
-        told.append(words)
-    counted = "".join(f" {int(count)} of {SEEDS} runs {arm} it diverged." for arm in last.arm.values
-                      if (count := last.diverged.sel(arm=arm).sum()))
+        phrases.append(words)
+    diverged = "".join(f" {int(count)} of {SEEDS} runs {arm} it diverged." for arm in last.arm.values
+                       if (count := last.diverged.sel(arm=arm).sum()))
     return (f"{called(state)} on {state['probability']:.0%} of the images, {state['train_size']} training images, "
             f"{int(last.step)} steps. Accuracy on the held-out images, mean over {SEEDS} seeds, with the 95 % "
-            f"interval of the difference: {'; '.join(told)}.{counted}")
+            f"interval of the difference: {'; '.join(phrases)}.{diverged}")

@@ -21,8 +21,8 @@ _drawing = threading.Lock()   # matplotlib draws one figure at a time
 _REDRAW = 0.4                 # seconds between two partial pictures: more would only cost training
 _DRAWING = 0.2                # share of the time spent on them; on a machine that many share, a picture takes long
 
-# Where the widget lives, its stored picture is not needed; where no kernel is, the picture
-# stands in for the widget and for JupyterLab's complaint that it is not there.
+# With a kernel, the widget replaces its stored picture; without one, the picture replaces the widget and
+# JupyterLab's message that the widget is missing.
 STYLE = """<style class="lab-style">
 .jp-OutputArea:has(.lab) .jp-OutputArea-child:has(.jp-RenderedImage) {display: none}
 .jp-OutputArea:has(.lab-style):not(:has(.lab)) .jp-OutputArea-child:has(.jupyter-widgets) {display: none}
@@ -30,7 +30,7 @@ STYLE = """<style class="lab-style">
 
 
 class Lab:
-    """Base of all labs. A lab names its `controls`, its `compute` and its `draw`.
+    """Base of all labs. A lab defines `controls`, `compute`, and `draw`.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ class Lab:
     def call(self, state=None):
         """The line of code that opens this lab in a state."""
         state = state or self.state
-        told = [f"{name}={value!r}" for name, value in state.items() if value != self.controls[name].default]
-        return f"labs.{self.name}({', '.join(told)})"
+        arguments = [f"{name}={value!r}" for name, value in state.items() if value != self.controls[name].default]
+        return f"labs.{self.name}({', '.join(arguments)})"
 
     @classmethod
     def story(cls):
@@ -113,12 +113,12 @@ class Lab:
     def show(self, **state):
         """Move all controls at once; those not named go to their defaults."""
         state = self.checked(state)
-        with contextlib.ExitStack() as together:   # else every control on the way would start a training
+        with contextlib.ExitStack() as stack:   # otherwise, each control would start a training of its own
             for name, widget in self._widgets.items():
-                together.enter_context(widget.hold_trait_notifications())
+                stack.enter_context(widget.hold_trait_notifications())
                 widget.value = state[name]
 
-    # From here on: widgets and threads, which a lab need not know about.
+    # From here on: widgets and threads, which subclasses don't need to know about.
 
     def _build_widgets(self):
         import ipywidgets as widgets
@@ -133,7 +133,7 @@ class Lab:
                 widget.continuous_update = False
             widget.observe(lambda _: self._read_controls(), "value")
         self._image = widgets.Image(format="png", layout={"max_width": "100%", "width": f"{4.4 * self.panels:g}in"})
-        # The tooltip is what a screen reader calls the picture. It is only shown beside an empty description.
+        # A screen reader reads the picture's tooltip. It is only used if there is an empty description.
         self._image.add_traits(description=traitlets.Unicode("").tag(sync=True))
         self._progress = widgets.FloatProgress(min=0, max=1, layout={"width": "24em"})
         self._stop = widgets.Button(description="Stop", tooltip="Stop training and keep the picture as it is")
@@ -147,14 +147,14 @@ class Lab:
         self._box.add_class(f"lab-{self.name}")
 
     def _read_controls(self):
-        # Rounded, so that the call below the lab gives exactly this state again.
+        # Rounded, so that the call shown below the lab gives exactly this state again.
         state = {name: _rounded(widget.value) for name, widget in self._widgets.items()}
         if state != self.state:
             self.state = state
             self._request(state)
 
     def _request(self, state):
-        """Ask for a state; what is under way for another one will stop at its next report."""
+        """Ask for a state; a computation under way for another state stops at its next report."""
         self._line.value = f"This state: <code>{html.escape(self.call(state))}</code>"
         with self._changed:
             self._wanted = state
@@ -179,12 +179,10 @@ class Lab:
 
     def _serve(self, state):
         structure = tuple(state[name] for name, control in self.controls.items() if control.structural)
-        if self.compiles and structure not in self._compiled:
-            self._say("Compiling for this structure (some seconds, once), then training …")
-        else:
-            self._say(self.busy)
+        self._say("Compiling for this structure (some seconds, once), then training …"
+                  if self.compiles and structure not in self._compiled else self.busy)
         self._progress.value = 0
-        due = 0.0   # the first partial picture comes at once
+        due = 0.0   # the first partial picture is drawn at once
 
         def report(partial):
             nonlocal due
@@ -192,10 +190,10 @@ class Lab:
                 return True
             self._progress.value = self.done(partial)
             if self.done(partial) < 1 and time.monotonic() > due:
-                begun = time.monotonic()
+                started = time.monotonic()
                 self._image.value, self._image.tooltip = self._picture(state, partial)
-                drawn = time.monotonic()
-                due = drawn + max(_REDRAW, (drawn - begun) / _DRAWING)
+                finished = time.monotonic()
+                due = finished + max(_REDRAW, (finished - started) / _DRAWING)
             return False
 
         runs = self.compute(state, report)
@@ -220,7 +218,7 @@ class Lab:
         self._text = text
 
     def _ipython_display_(self):
-        """Show the lab at once; when its first picture is there, store that beside it, out of sight."""
+        """Show the lab at once; when its first picture is ready, store that as well, hidden."""
         from IPython.display import display
 
         accessible.enable()
@@ -233,7 +231,7 @@ class Lab:
 
     @staticmethod
     def done(runs):
-        """Share of the training that partial results have behind them; all of it where nothing is trained."""
+        """Share of the training that is done at partial results; 1 where nothing is trained."""
         for name in ("epoch", "step"):
             if f"{name}s" in getattr(runs, "attrs", ()):   # how many there will be
                 return float(runs[name][-1]) / runs.attrs[f"{name}s"]

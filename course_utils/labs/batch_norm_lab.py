@@ -26,34 +26,33 @@ class BatchNormLab(Lab):
 
     def compute(self, state, report):
         """Train ten seeds of each arm that is shown."""
-        grid = {name: state[name] for name in ("learning_rate", "activation", "depth", "initial_scale",
-                                               "batch_size", "label_noise")}
+        grid = {name: value for name, value in state.items() if name != "compare"}
         arms = [state["batch_norm"], not state["batch_norm"]] if state["compare"] else [state["batch_norm"]]
         return fit_many(models.mlp, datasets.digits(), {
             **grid, "momentum": 0.9, "batch_norm": arms, "seed": range(SEEDS)}, epochs=EPOCHS, callback=report)
 
     def draw(self, axes, state, runs):
-        """Loss left, accuracy right; the chosen arm strong, the other one thin and dashed."""
+        """Loss on the left, accuracy on the right; the chosen arm bold, the other one thin and dashed."""
         left, right = axes
-        told = []
+        phrases = []
         for arm in runs.batch_norm.values:
-            strong = bool(arm) == state["batch_norm"]
-            of_arm = runs.sel(batch_norm=arm)
-            steady = ~of_arm.diverged.isel(epoch=-1, drop=True)
-            lost = int((~steady).sum())
-            label = plots.value_label("batch_norm", arm) + (f" ({lost} of {SEEDS} diverged)" if lost else "")
-            look = {"color": COLORS[bool(arm)], "linestyle": "-" if strong else "--", "marker": "",
-                    "linewidth": 2.5 if strong else 1.5}
-            if steady.sum() > 1:
-                plots.band(left, runs.epoch, stats.interval(of_arm.loss.sel(seed=steady)), **look)
-            accuracy = stats.interval(of_arm.val_accuracy)
-            plots.band(right, runs.epoch, accuracy, label=label, **look)
-            told.append(f"{plots.value_label('batch_norm', arm)} {in_percent(accuracy.isel(epoch=-1))}" +
-                        (f", {lost} of {SEEDS} runs diverged" if lost else ""))
+            chosen, name = bool(arm) == state["batch_norm"], plots.value_label("batch_norm", arm)
+            arm_runs = runs.sel(batch_norm=arm)
+            converged = ~arm_runs.diverged.isel(epoch=-1, drop=True)
+            diverged = int((~converged).sum())
+            look = {"color": COLORS[bool(arm)], "linestyle": "-" if chosen else "--", "marker": "",
+                    "linewidth": 2.5 if chosen else 1.5}
+            if converged.sum() > 1:
+                plots.band(left, runs.epoch, stats.interval(arm_runs.loss.sel(seed=converged)), **look)
+            accuracy = stats.interval(arm_runs.val_accuracy)
+            plots.band(right, runs.epoch, accuracy, **look,
+                       label=name + (f" ({diverged} of {SEEDS} diverged)" if diverged else ""))
+            phrases.append(f"{name} {in_percent(accuracy.isel(epoch=-1))}" +
+                           (f", {diverged} of {SEEDS} runs diverged" if diverged else ""))
         if not left.lines:
             left.text(0.5, 0.5, "all runs diverged", ha="center", transform=left.transAxes)
         left.set(title="Training loss", xlabel="epoch", xlim=(0.8, EPOCHS + 0.2), ylim=(0, 2.6))
         right.set(title="Validation accuracy", xlabel="epoch", xlim=(0.8, EPOCHS + 0.2), ylim=(0, 1.02))
         right.legend(loc="lower right")
         return (f"Validation accuracy after {runs.sizes['epoch']} epochs at learning rate "
-                f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {'; '.join(told)}.")
+                f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {'; '.join(phrases)}.")

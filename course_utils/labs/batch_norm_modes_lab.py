@@ -1,7 +1,8 @@
-"""The running mean chases the truth; until it has caught up, inference mode answers worse than training mode."""
+"""The running mean follows the true mean; until it catches up, inference mode is less accurate than training mode."""
 
 import numpy as np
 import xarray as xr
+from scipy.special import softmax
 
 from course_utils import batch_norm, datasets, plots, stats
 from course_utils.formatting import in_percent, minus
@@ -32,27 +33,27 @@ class BatchNormModesLab(Lab):
                      steps=state["steps"], learning_rate=state["learning_rate"], report=report)
 
     def draw(self, axes, state, runs):
-        """Means of one unit left, accuracy right; the chosen mode strong, the other one thin and dashed."""
+        """Means of one unit on the left, accuracy on the right; the chosen mode bold, the other one thin and dashed."""
         left, right = axes
         left.plot(runs.step, runs.batch_mean, ".", color="0.55", markersize=4, label="of each batch")
         left.plot(runs.step, runs.true_mean, "--", color="0.2", marker="", label="of all training images")
         left.plot(runs.step, runs.running_mean, "-", color="C1", marker="", linewidth=2.5, label="running")
         left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]),
-                 ylim=_room(runs.batch_mean, runs.true_mean, runs.running_mean))
+                 ylim=_limits(runs.batch_mean, runs.true_mean, runs.running_mean))
         left.legend(loc="best")
-        told, scores = [], runs.val_accuracy.dropna("step", how="all")
+        phrases, scores = [], runs.val_accuracy.dropna("step", how="all")
         for mode in sorted(MODES, key=lambda mode: mode != state["mode"]):
-            strong = mode == state["mode"]
-            band = stats.interval(scores.sel(mode=mode))
-            plots.band(right, band.step, band, linestyle="-" if strong else "--", color=COLORS[mode], marker="",
-                       linewidth=2.5 if strong else 1.5, label=f"{mode}: {MODES[mode]}")
-            told.append(f"{mode} mode {in_percent(band.isel(step=-1))}")
+            chosen = mode == state["mode"]
+            accuracy = stats.interval(scores.sel(mode=mode))
+            plots.band(right, accuracy.step, accuracy, linestyle="-" if chosen else "--", color=COLORS[mode],
+                       marker="", linewidth=2.5 if chosen else 1.5, label=f"{mode}: {MODES[mode]}")
+            phrases.append(f"{mode} mode {in_percent(accuracy.isel(step=-1))}")
         right.set(title="Validation accuracy in both modes", xlabel="step", xlim=(0, state["steps"]), ylim=(0, 1.02))
         right.legend(loc="lower right")
-        end = runs.isel(step=-1)
-        return minus(f"After {int(end.step)} steps with batches of {state['batch_size']} the running mean of the unit "
-                     f"is {end.running_mean:.2f}; on all training images it is {end.true_mean:.2f}. Validation "
-                     f"accuracy, mean and 95 % interval over {SEEDS} seeds: {', '.join(told)}.")
+        last = runs.isel(step=-1)
+        return minus(f"After {int(last.step)} steps with batches of {state['batch_size']} the running mean of the unit "
+                     f"is {last.running_mean:.2f}; on all training images it is {last.true_mean:.2f}. Validation "
+                     f"accuracy, mean and 95 % interval over {SEEDS} seeds: {', '.join(phrases)}.")
 
 
 def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda partial: False):
@@ -77,15 +78,15 @@ def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda par
     come in batches of the training's size.
     """
     net, order = start(data), batches(data, batch_size, steps)
-    everyone = data.x_train.mean(0)
-    unit = np.abs(everyone @ net["kernel"][0][0]).argmax()   # one whose mean has far to go
+    mean_image = data.x_train.mean(0)
+    unit = np.abs(mean_image @ net["kernel"][0][0]).argmax()   # its mean is the farthest from 0
     validated = set(np.unique(np.linspace(1, steps, VALIDATIONS).round().astype(int)))
     means, accuracy = np.full((3, steps), np.nan), np.full((len(MODES), steps, SEEDS), np.nan)
     for step in range(1, steps + 1):
         rows = order[:, step - 1]
-        inside = update(net, data.x_train[rows][:, None], data.y_train[rows], momentum, learning_rate)
-        means[:, step - 1] = (inside[0]["z"][0, 0, :, unit].mean(), net["mean"][0][unit],
-                              everyone @ net["kernel"][0][0, :, unit])
+        hidden = update(net, data.x_train[rows][:, None], data.y_train[rows], momentum, learning_rate)
+        means[:, step - 1] = (hidden[0]["z"][0, 0, :, unit].mean(), net["mean"][0][unit],
+                              mean_image @ net["kernel"][0][0, :, unit])
         if step in validated:
             accuracy[:, step - 1] = [hits(net, data, mode, batch_size) for mode in MODES]
             partial = xr.Dataset(
@@ -99,14 +100,13 @@ def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda par
 
 
 def start(data):
-    """Ten networks: ``kernel`` and ``last`` have them along axis 0, all else side by side, as columns of a batch."""
+    """Ten networks: along axis 0 in ``kernel`` and ``last``, side by side as columns of a batch in everything else."""
     rng = np.random.default_rng(0)
-    sizes = [data.x_train.shape[1]] + [WIDTH] * LAYERS
-    columns = SEEDS * WIDTH
-    return {"kernel": [rng.normal(0, np.sqrt(2 / n), (SEEDS, n, WIDTH)).astype("float32") for n in sizes[:-1]],
+    inputs = [data.x_train.shape[1]] + [WIDTH] * (LAYERS - 1)
+    return {"kernel": [rng.normal(0, np.sqrt(2 / n), (SEEDS, n, WIDTH)).astype("float32") for n in inputs],
             "last": rng.normal(0, np.sqrt(1 / WIDTH), (SEEDS, WIDTH, data.classes)).astype("float32"),
             "bias": np.zeros((SEEDS, 1, data.classes), "float32"),
-            **{name: [np.full(columns, value, "float32") for _ in range(LAYERS)] for name, value in
+            **{name: [np.full(SEEDS * WIDTH, value, "float32") for _ in range(LAYERS)] for name, value in
                {"gamma": 1, "beta": 0, "mean": 0, "variance": 1}.items()}}
 
 
@@ -120,32 +120,23 @@ def batches(data, batch_size, steps):
 
 
 def forward(net, x, mode):
-    """What goes through the networks.
+    """The values in each hidden layer: a list of dicts with ``in``, ``z`` (before batch norm), and ``y`` (after it).
 
-    Parameters
-    ----------
-    net : dict, see `start`
-    x : array (SEEDS or 1, batches, samples, features)
-    mode : {"training", "inference"}
-
-    Returns
-    -------
-    list of dicts, one for each hidden layer: ``in``, ``z`` (before batch norm), ``y`` (after it)
+    `net` is as in `start`, `x` an array (SEEDS or 1, batches, samples, features), `mode` one of `MODES`.
     """
-    inside = []
+    hidden = []
     for layer, kernel in enumerate(net["kernel"]):
         count, samples, features = x.shape[1:]
         z = (x.reshape(len(x), -1, features) @ kernel).reshape(SEEDS, count, samples, WIDTH)
         by_batch = {name: np.repeat(net[name][layer].reshape(SEEDS, 1, WIDTH), count, axis=1).ravel()
                     for name in ("gamma", "beta", "mean", "variance")}
-        numbers = [by_batch[name] for name in ("gamma", "beta")]
         if mode == "training":
-            y = batch_norm.forward(as_columns(z), *numbers)
+            y = batch_norm.forward(as_columns(z), by_batch["gamma"], by_batch["beta"])
         else:
-            y = batch_norm.inference(as_columns(z), *numbers, by_batch["mean"], by_batch["variance"])
-        inside.append({"in": x, "z": z, "y": y.reshape(samples, SEEDS, count, WIDTH).transpose(1, 2, 0, 3)})
-        x = np.maximum(inside[-1]["y"], 0)
-    return inside
+            y = batch_norm.inference(as_columns(z), *by_batch.values())
+        hidden.append({"in": x, "z": z, "y": y.reshape(samples, SEEDS, count, WIDTH).transpose(1, 2, 0, 3)})
+        x = np.maximum(hidden[-1]["y"], 0)
+    return hidden
 
 
 def as_columns(z):
@@ -154,18 +145,16 @@ def as_columns(z):
 
 
 def update(net, x, y, momentum, rate):
-    """One step of SGD for all networks, on batches (SEEDS, 1, samples, features); returns what went through."""
-    inside = forward(net, x, "training")
-    top = np.maximum(inside[-1]["y"][:, 0], 0)
+    """One step of SGD for all networks, on batches (SEEDS, 1, samples, features); returns what `forward` does."""
+    hidden = forward(net, x, "training")
+    top = np.maximum(hidden[-1]["y"][:, 0], 0)
     scores = top @ net["last"] + net["bias"]
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    dout = powers / powers.sum(-1, keepdims=True) - np.eye(scores.shape[-1], dtype="float32")[y]
-    dout /= x.shape[2]
+    dout = (softmax(scores, -1) - np.eye(scores.shape[-1], dtype="float32")[y]) / x.shape[2]
     down = dout @ net["last"].transpose(0, 2, 1)
     net["last"] -= rate * top.transpose(0, 2, 1) @ dout
     net["bias"] -= rate * dout.sum(1, keepdims=True)
     for layer in reversed(range(LAYERS)):
-        values = inside[layer]
+        values = hidden[layer]
         columns = as_columns(values["z"])
         down = as_columns((down * (values["y"][:, 0] > 0))[:, None])
         dz, dgamma, dbeta = batch_norm.backward(down, columns, net["gamma"][layer])
@@ -176,7 +165,7 @@ def update(net, x, y, momentum, rate):
         net["beta"][layer] = net["beta"][layer] - rate * dbeta
         net["mean"][layer], net["variance"][layer] = batch_norm.update_running(
             net["mean"][layer], net["variance"][layer], columns, momentum=momentum)
-    return inside
+    return hidden
 
 
 def hits(net, data, mode, batch_size):
@@ -189,8 +178,8 @@ def hits(net, data, mode, batch_size):
     return (answers == data.y_val[:whole]).mean(1)
 
 
-def _room(*lines):
-    """Limits of an axis that hold all lines, with some room."""
+def _limits(*lines):
+    """Limits of an axis that include all lines, 0, and a margin."""
     values = np.concatenate([line.values for line in lines] + [[0.0]])
     margin = 0.1 * (np.ptp(values) or 1)
     return values.min() - margin, values.max() + margin

@@ -8,7 +8,7 @@ from course_utils.formatting import minus
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
-MOST = 1024    # values of the feature; a batch is the first ones
+MOST = 1024    # values of the feature; a batch consists of the first ones
 MEAN = 3.0     # of the feature, in units of its spread
 SHOWN = 8.0    # the right panel goes from −SHOWN to SHOWN
 SHAPES = ["two humps", "skewed", "Gaussian", "constant"]
@@ -44,15 +44,14 @@ class BatchNormStepsLab(Lab):
         left.set(title="The mean is subtracted …", xlabel="value", xlim=frame)
         right.set(title="… then divided; then γ and β", xlabel="value", xlim=(-SHOWN, SHOWN), xticks=range(-8, 9, 2))
         for ax in axes:
-            ax.set(yticks=[], ylabel="share of the batch", ylim=(0, 1.3 * ax.get_ylim()[1]))   # room for the legend
+            ax.set(yticks=[], ylabel="share of the batch", ylim=(0, 1.3 * ax.get_ylim()[1]))   # space for the legend
             ax.legend(loc="upper right")
         return sentence(state, runs)
 
     @staticmethod
     def _histograms(ax, bins, parts):
         for label, (values, color, filled) in parts.items():
-            # What lies beyond the frame is counted in its outermost bin: nothing goes missing.
-            shown = np.clip(values, bins[0], bins[-1])
+            shown = np.clip(values, bins[0], bins[-1])   # values outside the frame are counted in its outermost bins
             ax.hist(shown, bins, weights=np.full(len(shown), 1 / len(shown)), color=color, label=label, linestyle="-",
                     linewidth=1.5, histtype="stepfilled" if filled else "step", alpha=0.6 if filled else 1)
 
@@ -67,17 +66,7 @@ def feature(shape, spread):
 
 
 def steps(x, gamma, beta, epsilon):
-    """One feature after each step of the layer.
-
-    Parameters
-    ----------
-    x : array (N,)
-    gamma, beta, epsilon : float
-
-    Returns
-    -------
-    dict of arrays (N,): ``x``, ``centered``, ``normalized``, ``y``
-    """
+    """One feature, an array (N,), after each step of the layer: arrays ``x``, ``centered``, ``normalized``, ``y``."""
     column = x[:, None]
     normalized = batch_norm.forward(column, np.ones(1), np.zeros(1), epsilon=epsilon)[:, 0]
     y = batch_norm.forward(column, np.array([gamma]), np.array([beta]), epsilon=epsilon)[:, 0]
@@ -85,18 +74,17 @@ def steps(x, gamma, beta, epsilon):
 
 
 def sentence(state, runs):
-    """Mean and variance after each step, and the skewness, which no step but the sign of γ changes."""
-    told = "; ".join(f"{name} {_short(values.mean())} and {_short(values.var())}" for name, values in {
-        "as they come": runs["x"], "centered": runs["centered"], "normalized": runs["normalized"],
-        "after γ and β": runs["y"]}.items())
+    """Mean and variance after each step, and the skewness, which changes only with the sign of γ."""
+    moments = "; ".join(f"{name} {_short(runs[step].mean())} and {_short(runs[step].var())}" for step, name in {
+        "x": "as they come", "centered": "centered", "normalized": "normalized", "y": "after γ and β"}.items())
     count = state["batch_size"]
-    head = f"Mean and variance of {count} value{'s' * (count > 1)} of a feature: {told}."
+    head = f"Mean and variance of {count} value{'s' * (count > 1)} of a feature: {moments}."
     if runs["x"].std() < 1e-9 * state["spread"]:
         return f"{head} Without any spread in the batch all that is left is β."
-    before, after = stats.skew(runs["x"]), stats.skew(runs["y"]) if state["gamma"] else None
-    if after is None:
+    if not state["gamma"]:
         return f"{head} γ = 0 leaves nothing of the feature but β."
-    return f"{head} The skewness, a measure of shape, is {_short(before)} before and {_short(after)} after."
+    before, after = (_short(stats.skew(runs[step])) for step in ("x", "y"))
+    return f"{head} The skewness, a measure of shape, is {before} before and {after} after."
 
 
 def _short(number):

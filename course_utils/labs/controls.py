@@ -1,6 +1,7 @@
 """The controls of a lab: what each may be, what it is called, which widget shows it."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ class Control:
     Attributes
     ----------
     label : str
-        What the learner reads beside it.
+        What the learner reads next to it.
     default : value at the start
     make : callable value → ipywidgets widget
     check : callable value → sentence or None
@@ -35,32 +36,22 @@ class Control:
 
 def log_uniform(label, default, *, low, high, steps_per_decade=8):
     """A slider on a logarithmic axis from `low` to `high`, both powers of ten in float."""
-    def make(value):
-        return widgets.FloatLogSlider(value=value, base=10, min=math.log10(low), max=math.log10(high),
-                                      step=1 / steps_per_decade, readout_format=".3g", tooltip=_range(low, high))
-
+    make = functools.partial(widgets.FloatLogSlider, base=10, min=math.log10(low), max=math.log10(high),
+                             step=1 / steps_per_decade, readout_format=".3g", tooltip=_range(low, high))
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
 def uniform(label, default, *, low=0.0, high=1.0, step=0.05, unit=""):
     """A slider from `low`, which may be negative, to `high`; `unit` where the label does not say it."""
-    def make(value):
-        return widgets.FloatSlider(value=value, min=low, max=high, step=step, readout_format=".2f",
-                                   tooltip=_range(low, high, unit))
-
+    make = functools.partial(widgets.FloatSlider, min=low, max=high, step=step, readout_format=".2f",
+                             tooltip=_range(low, high, unit))
     return Control(label, default, make, _between(low, high), (low, default, high))
 
 
 def integer(label, default, *, low, high):
-    """A slider over the whole numbers from `low` to `high`."""
-    def check(value):
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if fits else f"expected a whole number from {low} to {high}"
-
-    def make(value):
-        return widgets.IntSlider(value=value, min=low, max=high, tooltip=_range(low, high))
-
-    return Control(label, default, make, check, (low, default, high))
+    """A slider over the integers from `low` to `high`."""
+    make = functools.partial(widgets.IntSlider, min=low, max=high, tooltip=_range(low, high))
+    return Control(label, default, make, _between(low, high, int, "whole number"), (low, default, high))
 
 
 def choice(label, values, default, *, structural=True):
@@ -72,21 +63,22 @@ def choice(label, values, default, *, structural=True):
                    (values[0], default, values[-1]), structural)
 
 
-def boolean(label, default):
+def boolean(label, default, *, structural=False):
     """A box to tick."""
     def check(value):
         return None if isinstance(value, bool) else "expected True or False"
 
-    return Control(label, default, lambda value: widgets.Checkbox(value=value, indent=False), check, (False, True))
+    make = functools.partial(widgets.Checkbox, indent=False)
+    return Control(label, default, make, check, (False, True), structural)
 
 
 def _range(low, high, unit=""):
     return f"from {low:g} to {high:g} {unit}".rstrip()
 
 
-def _between(low, high):
+def _between(low, high, types=int | float, noun="number"):
     def check(value):
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        return None if fits else f"expected a number from {low:g} to {high:g}"
+        fits = isinstance(value, types) and not isinstance(value, bool) and low <= value <= high
+        return None if fits else f"expected a {noun} from {low:g} to {high:g}"
 
     return check

@@ -40,8 +40,8 @@ class DomainShiftLab(Lab):
         arms = [(model, weights, 0), (model, estimated, 0), (model, weights, state["steps"]),
                 (frozen, weights, state["steps"])]
         scores, every = [], max(1, state["steps"] // 10)
-        for network, begin, steps in arms:
-            scores.append(fine_tune(network, begin, data, learning_rate=state["learning_rate"], steps=steps,
+        for network, start, steps in arms:
+            scores.append(fine_tune(network, start, data, learning_rate=state["learning_rate"], steps=steps,
                                     batch_size=size, evaluate_every=every, train_size=state["images"],
                                     seeds=SEEDS)[0].val_accuracy)
             partial = xr.concat([score.reindex(step=range(0, state["steps"] + 1, every), method="ffill")
@@ -51,25 +51,25 @@ class DomainShiftLab(Lab):
         return partial
 
     def draw(self, axes, state, runs):
-        """Digits of both domains left, accuracy after each step right."""
+        """Digits of both domains on the left, accuracy after each step on the right."""
         left, right = axes
         old, new = domain(1.0, 0.0).x_val, domain(state["contrast"], state["noise"]).x_val
-        shown = np.stack([images[:10].reshape(2, 5, 8, 8) for images in (old, new)]).reshape(4, 5, 8, 8)
+        shown = np.concatenate([old[:10], new[:10]]).reshape(4, 5, 8, 8)
         framed = np.pad(shown, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)   # drawn white
         left.imshow(framed.swapaxes(1, 2).reshape(40, 50), cmap="gray", vmin=-0.25, vmax=1.25)
         left.set(title="Old domain above, new one below", xticks=[], yticks=[])
         left.grid(visible=False)
         left.spines[:].set_visible(False)
-        told = []
+        phrases = []
         for arm in runs.arm.values:
-            band = stats.interval(runs.sel(arm=arm, drop=True))
-            plots.band(right, band.step, band, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm],
+            accuracy = stats.interval(runs.sel(arm=arm, drop=True))
+            plots.band(right, accuracy.step, accuracy, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm],
                        marker=MARKERS[arm], markevery=0.25, linewidth=2.5, label=ARMS[arm])
-            told.append(f"{ARMS[arm]} {in_percent(band.isel(step=-1))}")
+            phrases.append(f"{ARMS[arm]} {in_percent(accuracy.isel(step=-1))}")
         right.set(title="Accuracy in the new domain", xlabel="step of fine-tuning", ylim=(0, 1.02))
         right.legend(loc="best", fontsize=9)
         return (f"With {state['images']} images of the new domain, in batches of "
-                f"{min(state['batch_size'], state['images'])}: {'; '.join(told)} "
+                f"{min(state['batch_size'], state['images'])}: {'; '.join(phrases)} "
                 f"(validation accuracy, mean and 95 % interval over {len(SEEDS)} seeds).")
 
     @staticmethod
@@ -102,11 +102,10 @@ def re_estimated(model, weights, x, images):
 
     Source: Li et al. (2016), Revisiting batch normalization for practical domain adaptation.
     """
-    forgetful = with_norms(model, momentum=0.0)   # its averages are those of the last batch
-
-    def seen():
-        for seed, network in enumerate(each(forgetful, weights)):
+    def updated_networks():
+        without_memory = with_norms(model, momentum=0.0)   # its averages are those of the last batch
+        for seed, network in enumerate(each(without_memory, weights)):
             network(np.random.default_rng(seed).permutation(x)[:images], training=True)
             yield network
 
-    return stack(seen())
+    return stack(updated_networks())

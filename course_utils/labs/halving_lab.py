@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import ScalarFormatter
 
-from course_utils import stats
+from course_utils import plots, stats
 from course_utils.experiments import tabular
 from course_utils.formatting import in_percent, in_points
 from course_utils.labs import controls
@@ -16,15 +16,15 @@ from course_utils.search import pruning
 
 PRUNERS = ["none", *pruning.RULES]
 SIZES = [16, 32, 64, 128]
-REPEATS = range(1000, 1200)   # searches beside the one on show, for one alone proves nothing
+REPEATS = range(1000, 1200)   # searches in addition to the one in the figure, because one alone proves nothing
 HINDSIGHT = {"color": "C2", "linestyle": "--", "linewidth": 1.5, "marker": "D", "markeredgecolor": "0.1"}
 
 
 class HalvingLab(Lab):
     """Which trainings of a search are stopped when, and what the choice is worth beside no pruner at equal budget.
 
-    The budget is counted in epochs. Without a pruner the first configurations of the same search
-    are trained, each to the end, until as many epochs are spent (rounded up to a whole training).
+    The budget is counted in epochs. Without a pruner, the first configurations of the same search
+    are trained to the end until the same number of epochs is spent (rounded up to a whole training).
     """
 
     controls = {
@@ -50,13 +50,12 @@ class HalvingLab(Lab):
         return shown.merge(others(*setting), combine_attrs="override")
 
     def draw(self, axes, state, runs):
-        """Curves as far as they were trained, left; right, what choices are worth against the epochs they cost."""
+        """Curves as far as they were trained on the left; what choices are worth by their cost on the right."""
         left, right = axes
         self._draw_curves(left, runs)
         plain, choice = (stats.interval(part, over="search") for part in (runs.plain, runs.choice))
         equal, spent = stats.interval(runs.equal, over="search"), float(runs.spent.mean())
-        right.plot(plain.budget, plain["mean"], color="C0", marker="", linestyle="-", label="no pruner")
-        right.fill_between(plain.budget, plain["low"], plain["high"], color="C0", alpha=0.2, linewidth=0)
+        plots.band(right, plain.budget, plain, color="C0", marker="", linestyle="-", label="no pruner")
         right.axvline(spent, color="0.4", linewidth=1, linestyle=":", marker="")
         right.errorbar(spent, choice["mean"], [[choice["mean"] - choice["low"]], [choice["high"] - choice["mean"]]],
                        capsize=5, label="this pruner", **CHOSEN | {"markersize": 10})
@@ -74,19 +73,19 @@ class HalvingLab(Lab):
 
     @staticmethod
     def _draw_curves(ax, runs):
-        scores, lasts, at = runs.accuracy.values, runs.epochs.values, runs.epoch.values
-        chosen, best, ended = runs.attrs["chosen"], hindsight(runs), lasts == len(at)
+        scores, lasts, epochs = runs.accuracy.values, runs.epochs.values, runs.epoch.values
+        chosen, best, ended = runs.attrs["chosen"], hindsight(runs), lasts == len(epochs)
         for label, which, look in (("stopped", ~ended, {"color": "0.55", "linewidth": 0.8, "marker": "x"}),
                                    ("to the end", ended, {"color": "C0", "linewidth": 1.2, "marker": ""})):
-            for one in np.flatnonzero(which):
-                ax.plot(at[:lasts[one]], scores[one, :lasts[one]], linestyle="-", markevery=[-1],
+            for row in np.flatnonzero(which):
+                ax.plot(epochs[:lasts[row]], scores[row, :lasts[row]], linestyle="-", markevery=[-1],
                         markeredgecolor="0.45", label=label, **look)
                 label = None   # one entry in the legend
         if not ended[best]:
-            ax.plot(at[lasts[best] - 1:], scores[best, lasts[best] - 1:], markevery=[-1], label="would have been best",
-                    **HINDSIGHT)
-        ax.plot(at, scores[chosen], color="C1", linestyle="-", marker="")
-        ax.plot(at[-1:], scores[chosen, -1:], label="chosen", **CHOSEN)
+            ax.plot(epochs[lasts[best] - 1:], scores[best, lasts[best] - 1:], markevery=[-1],
+                    label="would have been best", **HINDSIGHT)
+        ax.plot(epochs, scores[chosen], color="C1", linestyle="-", marker="")
+        ax.plot(epochs[-1:], scores[chosen, -1:], label="chosen", **CHOSEN)
         ax.set(title="Accuracy in one search", xlabel="epoch", xlim=(0.7, tabular.EPOCHS + 0.5),
                xticks=range(1, tabular.EPOCHS + 1), ylim=(0, 1.22), yticks=np.arange(6) / 5)
         ax.legend(loc="upper center", ncols=2)
@@ -102,53 +101,52 @@ def prune(curves, pruner, factor, first):
 
 @functools.lru_cache(maxsize=512)
 def others(pruner, factor, first, configurations):
-    """Two hundred searches beside the one on show.
+    """Two hundred searches in addition to the one in the figure.
 
     Returns
     -------
     xarray.Dataset, dim search
-        ``choice``, ``equal``, ``unpruned``: what is chosen is worth (`tabular.sample`), with the pruner, without
-        one in as many epochs, and with everything trained to the end. ``spent``: epochs with
-        the pruner. ``lost``: after how many epochs that was stopped which would have ended best, or
-        the number of all epochs. ``plain``, (search, budget): worth for each budget without a pruner.
+        ``choice``, ``equal``, ``unpruned``: worth (`tabular.sample`) of what is chosen with the pruner, without one
+        in as many epochs, and with everything trained to the end. ``spent``: epochs with the pruner. ``lost``: epochs
+        of the configuration that would have ended best. ``plain``, (search, budget): worth without a pruner.
     """
-    found = []
+    rows = []
     for seed in REPEATS:
         curves, worth, _ = tabular.sample(seed, configurations)
         pruned = prune(curves, pruner, factor, first)
         leader = [int(np.argmax(curves[:count, -1])) for count in range(1, 1 + configurations)]
         plain = worth[leader]
-        found.append({"choice": worth[pruned.chosen], "equal": plain[-(-pruned.spent // tabular.EPOCHS) - 1],
-                      "unpruned": plain[-1], "spent": pruned.spent, "lost": pruned.epochs[leader[-1]], "plain": plain})
-    return xr.Dataset({name: (("search", "budget") if name == "plain" else "search", [one[name] for one in found])
-                       for name in found[0]}, {"budget": tabular.EPOCHS * np.arange(1, 1 + configurations)})
+        rows.append({"choice": worth[pruned.chosen], "equal": plain[-(-pruned.spent // tabular.EPOCHS) - 1],
+                     "unpruned": plain[-1], "spent": pruned.spent, "lost": pruned.epochs[leader[-1]], "plain": plain})
+    return xr.Dataset({name: (("search", "budget") if name == "plain" else "search", [row[name] for row in rows])
+                       for name in rows[0]}, {"budget": tabular.EPOCHS * np.arange(1, 1 + configurations)})
 
 
 def hindsight(runs):
-    """Which configuration of the search on show would have ended best, had all been trained to the end."""
+    """Which configuration of the search in the figure would have ended best if all had been trained to the end."""
     return int(np.argmax(runs.accuracy.isel(epoch=-1).values))
 
 
 def sentence(state, runs):
-    """Who was stopped when, what was chosen, and what two hundred other searches say."""
+    """What was stopped when, what was chosen, and the results of two hundred other searches."""
     epochs, chosen, best, full = runs.epochs.values, runs.attrs["chosen"], hindsight(runs), tabular.EPOCHS
     name = "no pruner" if state["pruner"] == "none" else state["pruner"]
     stopped = [f"{np.sum(epochs == last)} after {_epochs(last)}" for last in np.unique(epochs[epochs < full])]
     rate, width, dropout = (runs[knob].values[chosen] for knob in ("learning_rate", "width", "dropout"))
-    told = (f"{name[0].upper()}{name[1:]}, {len(epochs)} configurations: stopped {', '.join(stopped) or 'none'}; "
+    text = (f"{name[0].upper()}{name[1:]}, {len(epochs)} configurations: stopped {', '.join(stopped) or 'none'}; "
             f"trained to the end {np.sum(epochs == full)}; {epochs.sum()} of {epochs.size * full} epochs spent. "
             f"Chosen: accuracy {float(runs.accuracy[chosen, -1]):.1%}, learning rate {rate:.2g}, width {width}, "
             f"dropout {dropout:g}")
     if epochs[best] < full:
-        told += (f"; {float(runs.accuracy[best, -1]):.1%} would have been the best, with learning rate "
+        text += (f"; {float(runs.accuracy[best, -1]):.1%} would have been the best, with learning rate "
                  f"{float(runs.learning_rate[best]):.2g}, stopped after {_epochs(epochs[best])}")
-    told += (f". Mean of {runs.sizes['search']} other such searches with its 95 % interval: the choice, trained again "
+    text += (f". Mean of {runs.sizes['search']} other such searches with its 95 % interval: the choice, trained again "
              f"with other seeds, has {in_percent(stats.interval(runs.choice, over='search'))}")
     if state["pruner"] == "none":
-        return f"{told}."
+        return f"{text}."
     equal, unpruned = (_gained(runs.choice - other) for other in (runs.equal, runs.unpruned))
     lost, at_once = (float((runs.lost <= last).mean()) for last in (full - 1, state["first"]))
-    return (f"{told}; that is {equal} beside fewer configurations trained to the end in as many epochs, and "
+    return (f"{text}; that is {equal} beside fewer configurations trained to the end in as many epochs, and "
             f"{unpruned} beside all of them trained to the end. What would have been the best was stopped in "
             f"{lost:.0%} of them, at the first opportunity in {at_once:.0%}.")
 

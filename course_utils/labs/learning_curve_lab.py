@@ -8,7 +8,7 @@ from course_utils.labs.base import Lab
 
 SIZES = [32, 48, 64, 96, 128, 192, 256, 512, 1024]
 SEEDS = 10
-EPOCHS = 20   # as many steps at every size; fewer, and the large sets would not be learned yet
+EPOCHS = 20   # the number of steps is the same at every size; with fewer, large sets would not be learned yet
 TEST_SHARE = 0.2   # of the data, in every split
 
 
@@ -29,7 +29,7 @@ class LearningCurveLab(Lab):
             "train_size": SIZES, "seed": range(SEEDS)}, epochs=EPOCHS, callback=report)
 
     def draw(self, axes, state, runs):
-        """Training and validation accuracy left, validation error on logarithmic axes right."""
+        """Training and validation accuracy on the left, validation error on logarithmic axes on the right."""
         left, right = axes
         last = runs.isel(epoch=-1)
         plots.lines(last[["accuracy", "val_accuracy"]].to_dataarray(), "train_size", by="variable",
@@ -40,17 +40,17 @@ class LearningCurveLab(Lab):
         errors = 1 - last.val_accuracy
         known = errors.sel(train_size=slice(state["images"]))
         measured = float(errors.sel(train_size=SIZES[-1]).mean())
-        told = f"Measured with {SIZES[-1]} images: {measured:.1%} wrong"
+        text = f"Measured with {SIZES[-1]} images: {measured:.1%} wrong"
         if state["fit"] and self.done(runs) == 1:
             law = power_law.fit(known, resamples=60)
             plots.power_law(errors, law, ax=right)
-            said = law.predict(SIZES[-1:]).isel(train_size=0)
-            low, high = np.maximum([said["low"], said["high"]], 0)
-            told = (f"A power law fitted up to {state['images']} images says {said['mean']:.1%} wrong with "
-                    f"{SIZES[-1]}, 95 % prediction interval {low:.1%} to {high:.1%}. {told}, "
+            prediction = law.predict(SIZES[-1:]).isel(train_size=0)
+            low, high = np.maximum([prediction["low"], prediction["high"]], 0)
+            text = (f"A power law fitted up to {state['images']} images says {prediction['mean']:.1%} wrong with "
+                    f"{SIZES[-1]}, 95 % prediction interval {low:.1%} to {high:.1%}. {text}, "
                     f"{'inside' if low <= measured <= high else 'outside'} that interval")
         else:
             plots.lines(errors, "train_size", test_share=TEST_SHARE, ax=right)
             plots.errors_on_log_axis(right)
         right.set(title="Validation error, on log axes", ylim=(0.01, 1.1))
-        return f"{told} (means over {SEEDS} seeds, each with a split of its own)."
+        return f"{text} (means over {SEEDS} seeds, each with a split of its own)."

@@ -1,7 +1,8 @@
-"""A brake on the weights: what it does to their histogram, and what to the accuracy."""
+"""A penalty on the weights: what it does to their histogram and to the accuracy."""
 
 import numpy as np
 import xarray as xr
+from scipy.special import softmax
 
 from course_utils import datasets, plots, stats
 from course_utils.formatting import in_percent, in_points
@@ -12,10 +13,10 @@ from course_utils.training import batches
 SEEDS, WIDTH, BATCH = 10, 64, 32
 STEPS, VALIDATIONS = 600, 30
 LEARNING_RATE = 0.5
-ARMS = ["without", "with"]   # the brake
+ARMS = ["without", "with"]   # the penalty
 COLORS = {"without": "C0", "with": "C1"}
-DASHES, MARKERS = {"without": "-", "with": "--"}, {"without": "o", "with": "s"}   # color is not the only sign
-# What strength 1 on the slider means, for each kind: then one range of the slider suits all.
+DASHES, MARKERS = {"without": "-", "with": "--"}, {"without": "o", "with": "s"}   # color is not the only difference
+# The meaning of strength 1 on the slider for each kind, so that one range of the slider suits all.
 UNITS = {"L2": 0.1, "L1": 0.03, "weight decay": 0.2, "max-norm": 1.0, "label smoothing": 0.9}
 
 
@@ -31,12 +32,12 @@ class PenaltiesLab(Lab):
     compiles = False
 
     def compute(self, state, report):
-        """Train ten networks with the brake and ten without, in NumPy."""
+        """Train ten networks with the penalty and ten without, in NumPy."""
         return train(datasets.digits(), kind=state["kind"], strength=state["strength"],
                      label_noise=state["label_noise"], images=state["images"], report=report)
 
     def draw(self, axes, state, runs):
-        """Histograms left, accuracy right; training thin, validation strong."""
+        """Histograms on the left, accuracy on the right; training thin, validation bold."""
         left, right = axes
         reach = max(0.05, float(np.abs(runs.weights).max()))
         for arm in ARMS:
@@ -48,34 +49,34 @@ class PenaltiesLab(Lab):
                 plots.band(right, runs.step, stats.interval(runs[part].sel(arm=arm)), color=COLORS[arm],
                            marker=MARKERS[arm], markevery=0.2, **look)
         left.set(title="Weights of the first layer, all seeds", xlabel="weight", ylabel="", yscale="log",
-                 ylim=(0.7, 3e6))   # room for the legend
+                 ylim=(0.7, 3e6))   # space for the legend
         left.legend(loc="upper right")
         right.set(title="Validation accuracy (dashed: training)", xlabel="step", xlim=(0, STEPS), ylim=(0, 1.02))
         right.legend(loc="lower right")
         last = runs.val_accuracy.isel(step=-1)
         gain = stats.paired_difference(last, "arm", between=ARMS)
-        told = ", ".join(f"{arm} the brake {in_percent(stats.interval(last.sel(arm=arm)))}" for arm in ARMS)
+        accuracies = ", ".join(f"{arm} the brake {in_percent(stats.interval(last.sel(arm=arm)))}" for arm in ARMS)
         small = {arm: float((abs(runs.weights.sel(arm=arm)) < 1e-3).mean()) for arm in ARMS}
         return (f"{called(state['kind'], state['strength'])}. Validation accuracy after {int(runs.step[-1])} steps, "
-                f"mean and 95 % interval over {SEEDS} seeds: {told}; gained by the brake {in_points(gain)}. "
+                f"mean and 95 % interval over {SEEDS} seeds: {accuracies}; gained by the brake {in_points(gain)}. "
                 f"Of the weights of the first layer {small['with']:.0%} are within 0.001 of zero with the brake, "
                 f"{small['without']:.0%} without.")
 
 
 def called(kind, strength):
-    """The brake in Keras's words, with its number."""
+    """The penalty in Keras's words, with its value."""
     value = amount(kind, strength)
     return {"L2": f"L2({value:.2g})", "L1": f"L1({value:.2g})", "weight decay": f"weight_decay={value:.2g}",
             "max-norm": f"MaxNorm({value:.2g})", "label smoothing": f"label_smoothing={value:.2g}"}[kind]
 
 
 def amount(kind, strength):
-    """The number that Keras would be given; the bound of max-norm falls as the strength grows."""
+    """The value to pass to Keras; the bound of max-norm falls as the strength grows."""
     return 0.5 * UNITS[kind] / strength**0.5 if kind == "max-norm" else UNITS[kind] * strength
 
 
 def train(data, *, kind, strength, label_noise, images, report=lambda partial: False):
-    """Train networks of one hidden layer of ReLU units by SGD, each with the brake and without.
+    """Train networks of one hidden layer of ReLU units by SGD, each with the penalty and without.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def train(data, *, kind, strength, label_noise, images, report=lambda partial: F
     order = [batches.indices(len(data.x_train), seed, batch_size=BATCH, train_size=images) for seed in range(SEEDS)]
     every, rows_of = STEPS // VALIDATIONS, np.arange(SEEDS)[:, None]
     scores = {"accuracy": [], "val_accuracy": [], "norm": []}
-    # Matrix products stay small: large ones BLAS shares out among threads, which wait for each other.
+    # Small matrix products: BLAS distributes large ones among threads, which then wait for each other.
     parts = np.array_split(data.x_val, -(-len(data.x_val) // BATCH))
     for validation in range(1, VALIDATIONS + 1):
         hits = 0
@@ -138,22 +139,20 @@ def start(data):
 def forward(net, x):
     """Hidden units and shares of the classes, (2, SEEDS, samples, …), of images (SEEDS or nothing, samples, inputs)."""
     hidden = np.maximum(x @ net["first"] + net["first_bias"], 0)
-    scores = hidden @ net["last"] + net["last_bias"]
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    return hidden, powers / powers.sum(-1, keepdims=True)
+    return hidden, softmax(hidden @ net["last"] + net["last_bias"], -1)
 
 
 def update(net, x, targets, kind, value):
-    """One step of SGD, in place; the second arm brakes. Returns the accuracy before it, (2, SEEDS)."""
+    """One step of SGD, in place; the second arm has the penalty. Returns the accuracy before it, (2, SEEDS)."""
     hidden, shares = forward(net, x)
-    wanted = np.stack([targets, targets])
+    arm_targets = np.stack([targets, targets])
     if kind == "label smoothing":
-        wanted[1] = wanted[1] * (1 - value) + value / targets.shape[-1]
-    dout = (shares - wanted) / x.shape[1]
+        arm_targets[1] = arm_targets[1] * (1 - value) + value / targets.shape[-1]
+    dout = (shares - arm_targets) / x.shape[1]
     dhidden = (dout @ net["last"].swapaxes(-1, -2)) * (hidden > 0)
     slopes = {"first": x.swapaxes(-1, -2) @ dhidden, "last": hidden.swapaxes(-1, -2) @ dout,
               "first_bias": dhidden.sum(2, keepdims=True), "last_bias": dout.sum(2, keepdims=True)}
-    for name in ("first", "last"):   # biases are left alone
+    for name in ("first", "last"):   # not the biases
         kernel = net[name][1]
         if kind == "L2":
             slopes[name][1] += 2 * value * kernel

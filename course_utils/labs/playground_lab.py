@@ -1,7 +1,5 @@
 """What does a network make of points in the plane, and what do its training curves look like?"""
 
-import dataclasses
-
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
@@ -30,48 +28,47 @@ class PlaygroundLab(Lab):
         "width": controls.choice("units per layer", [2, 4, 8, 16, 32], 16),
         "depth": controls.choice("hidden layers", [1, 2, 3, 4], 2),
         "activation": controls.choice("activation", ["relu", "tanh", "sigmoid"], "relu"),
-        "batch_norm": dataclasses.replace(controls.boolean("batch norm", False), structural=True),
+        "batch_norm": controls.boolean("batch norm", False, structural=True),
     }
 
     def compute(self, state, report):
-        """Train ten seeds on one set of points, and ask them about a mesh over the plane."""
+        """Train ten seeds on one set of points, and predict on a mesh over the plane."""
         split = points(state)
-        knobs = {name: state[name] for name in ("learning_rate", "batch_size", "width", "depth", "activation",
-                                                "batch_norm")}
+        knobs = {name: value for name, value in state.items() if name not in ("data", "noise")}
         per_epoch = len(split.x_train) // state["batch_size"]
         return fit_many(models.mlp, split, {**knobs, "momentum": 0.9, "seed": range(SEEDS)}, epochs=EPOCHS,
                         evaluate_every=BETWEEN * per_epoch, predict=mesh(split)[0], callback=report)
 
     def draw(self, axes, state, runs):
-        """Regions and boundaries left, losses right."""
+        """Regions and boundaries on the left, losses on the right."""
         left, right = axes
         runs = runs.assign_coords(epoch=("step", BETWEEN * np.arange(1, runs.sizes["step"] + 1)))
         runs = runs.swap_dims(step="epoch")
-        steady = ~runs.diverged.isel(epoch=-1, drop=True)
-        lost = int((~steady).sum())
-        regions(left, points(state), runs.probability.isel(epoch=-1).sel({"seed": steady, "class": 1}))
+        converged = ~runs.diverged.isel(epoch=-1, drop=True)
+        diverged = int((~converged).sum())
+        regions(left, points(state), runs.probability.isel(epoch=-1).sel({"seed": converged, "class": 1}))
         losses = {}
         for name, label, look in (("loss", "training", {"color": "C2", "linestyle": "--"}),
                                   ("val_loss", "validation", {"color": "C3", "linestyle": "-"})):
-            if steady.sum() > 1:
-                loss = stats.interval(runs[name].sel(seed=steady))
+            if converged.sum() > 1:
+                loss = stats.interval(runs[name].sel(seed=converged))
                 plots.band(right, runs.epoch, loss, label=label, marker="", **look)
                 losses[label] = loss.isel(epoch=-1)
         if losses:
             right.legend(loc="upper right")
         else:
-            right.text(0.5, 0.5, _diverged(lost), ha="center", transform=right.transAxes)
+            right.text(0.5, 0.5, _diverged(diverged), ha="center", transform=right.transAxes)
         epochs = int(runs.epoch[-1])
-        highest = max((float(band["mean"]) for band in losses.values()), default=0.0)
+        highest = max((float(loss["mean"]) for loss in losses.values()), default=0.0)
         left.set_title(f"Decision boundaries after {epochs} epochs")
-        right.set(title=f"Loss ({_diverged(lost)})" if lost and losses else "Loss", xlabel="epoch",
+        right.set(title=f"Loss ({_diverged(diverged)})" if diverged and losses else "Loss", xlabel="epoch",
                   xlim=(0, 1.03 * EPOCHS), ylim=(0, np.clip(1.2 * highest, 1, 10)))
         score = stats.interval(runs.val_accuracy.isel(epoch=-1))
-        told = [f"Validation accuracy after {epochs} epochs on {state['data']} at learning rate "
-                f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {in_percent(score)}",
-                *[f"{label} loss {band['mean']:.2f} [{band['low']:.2f}, {band['high']:.2f}]"
-                  for label, band in losses.items()], *([_diverged(lost)] if lost else [])]
-        return "; ".join(told) + "."
+        phrases = [f"Validation accuracy after {epochs} epochs on {state['data']} at learning rate "
+                   f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {in_percent(score)}",
+                   *[f"{label} loss {loss['mean']:.2f} [{loss['low']:.2f}, {loss['high']:.2f}]"
+                     for label, loss in losses.items()], *([_diverged(diverged)] if diverged else [])]
+        return "; ".join(phrases) + "."
 
 
 def points(state):
@@ -101,9 +98,9 @@ def regions(ax, split, probability):
     maps = probability.transpose("seed", "point").values.reshape(-1, GRID, GRID)
     if len(maps):
         ax.contourf(across, up, maps.mean(0), levels=np.linspace(0, 1, 11), cmap=REGIONS, alpha=0.5)
-    for one in maps:
-        if one.min() < 0.5 < one.max():
-            ax.contour(across, up, one, levels=[0.5], colors="0.25", linewidths=0.7)
+    for seed_map in maps:
+        if seed_map.min() < 0.5 < seed_map.max():
+            ax.contour(across, up, seed_map, levels=[0.5], colors="0.25", linewidths=0.7)
     for label, (color, marker) in enumerate([("#0072B2", "o"), ("#D55E00", "s")]):
         chosen = split.x_train[split.y_train == label]
         ax.scatter(*chosen.T, s=13, c=color, marker=marker, edgecolors="white", linewidths=0.4, zorder=3)
@@ -111,5 +108,5 @@ def regions(ax, split, probability):
     ax.grid(visible=False)
 
 
-def _diverged(lost):
-    return f"all {SEEDS} runs diverged" if lost == SEEDS else f"{lost} of {SEEDS} runs diverged"
+def _diverged(count):
+    return f"all {SEEDS} runs diverged" if count == SEEDS else f"{count} of {SEEDS} runs diverged"

@@ -1,4 +1,4 @@
-"""Why scale? A linear model with two features, its loss, and the way gradient descent takes."""
+"""Why scale? A linear model with two features, its loss, and the path of gradient descent."""
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -10,10 +10,10 @@ from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
 SAMPLES = 200
-STEPS = 1000   # that are walked and drawn
-FAR = 100      # times the loss at the start: what a diverging path is drawn up to
+STEPS = 1000   # of gradient descent, all of them drawn
+FAR = 100      # times the loss at the start: a diverging path is drawn up to here
 METHODS = {"none": None, "standardize": StandardScaler(), "min-max": MinMaxScaler(), "whiten": PCA(whiten=True)}
-SAID = {"none": "Not scaled", "standardize": "Standardized", "min-max": "Min–max scaled", "whiten": "Whitened"}
+PARTICIPLES = {"none": "Not scaled", "standardize": "Standardized", "min-max": "Min–max scaled", "whiten": "Whitened"}
 
 
 class ScalingLab(Lab):
@@ -29,11 +29,17 @@ class ScalingLab(Lab):
     busy = "Computing …"
 
     def compute(self, state, report):
-        """The data, the path and its losses."""
-        return descended(state)
+        """Scaled features ``x``, targets ``y``, the ``path``, its ``loss`` (at first 1) and the ``steps`` to 1 %."""
+        x, y = cloud(state["stretch"], state["angle"])
+        x = scaled(x, state["method"])
+        path = descent.descend(x, y, learning_rate=state["learning_rate"], steps=STEPS)
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = descent.excess_loss(x, y)(path)
+        return {"x": x, "y": y, "path": path, "loss": loss / loss[0],
+                "steps": descent.steps_needed(x, y, learning_rate=state["learning_rate"])}
 
     def draw(self, axes, state, runs):
-        """Contours and path left, loss by step right."""
+        """Contours and path on the left, loss by step on the right."""
         left, right = axes
         x, y, loss = runs["x"], runs["y"], runs["loss"]
         plots.contours(descent.excess_loss(x, y), runs["path"][loss < FAR], descent.best_weights(x, y), ax=left,
@@ -50,16 +56,15 @@ class ScalingLab(Lab):
     def _sentence(state, runs):
         x, y = runs["x"], runs["y"]
         rate, limit = state["learning_rate"], 2 / descent.curvatures(x)[-1]
-        balanced, needed = descent.balanced_rate(x), runs["steps"]
-        if needed is not None:
-            told = f"the loss is down to 1 % of its start after {_steps(needed)}"
+        if runs["steps"] is not None:
+            result = f"the loss is down to 1 % of its start after {_steps(runs['steps'])}"
         elif rate >= limit:
-            told = f"the loss never settles (at {limit:.3g} and above no descent does)"
+            result = f"the loss never settles (at {limit:.3g} and above no descent does)"
         else:
-            told = "the loss takes more steps than anybody waits for"
-        return (f"{SAID[state['method']]}: condition number {descent.condition_number(x):.3g}. At learning rate "
-                f"{rate:.3g} {told}. At {balanced:.3g}, where steepest and flattest direction shrink alike, it takes "
-                f"{_steps(descent.steps_needed(x, y))}.")
+            result = "the loss takes more steps than anybody waits for"
+        return (f"{PARTICIPLES[state['method']]}: condition number {descent.condition_number(x):.3g}. At learning rate "
+                f"{rate:.3g} {result}. At {descent.balanced_rate(x):.3g}, where steepest and flattest direction shrink "
+                f"alike, it takes {_steps(descent.steps_needed(x, y))}.")
 
 
 def cloud(stretch, angle):
@@ -76,30 +81,19 @@ def cloud(stretch, angle):
     -------
     x : array (SAMPLES, 2)
     y : array (SAMPLES,)
-        A sum of what lies behind the features, the same for every stretch and angle.
+        The sum of the features before both, the same for every stretch and angle.
     """
-    round_ones = PCA(whiten=True).fit_transform(np.random.default_rng(0).normal(size=(SAMPLES, 2)))
-    round_ones /= round_ones.std(0)
+    white = PCA(whiten=True).fit_transform(np.random.default_rng(0).normal(size=(SAMPLES, 2)))
+    white /= white.std(0)
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
-    x = round_ones * [stretch, 1] @ np.array([[cosine, sine], [-sine, cosine]])
-    return x, round_ones.sum(1)
+    x = white * [stretch, 1] @ np.array([[cosine, sine], [-sine, cosine]])
+    return x, white.sum(1)
 
 
 def scaled(x, method):
     """The features scaled by a method, and centered."""
     x = METHODS[method].fit_transform(x) if METHODS[method] else x
     return x - x.mean(0)
-
-
-def descended(state):
-    """Scaled features ``x``, targets ``y``, the ``path``, its ``loss`` (at first 1) and the ``steps`` to 1 %."""
-    x, y = cloud(state["stretch"], state["angle"])
-    x = scaled(x, state["method"])
-    path = descent.descend(x, y, learning_rate=state["learning_rate"], steps=STEPS)
-    with np.errstate(over="ignore", invalid="ignore"):
-        loss = descent.excess_loss(x, y)(path)
-    return {"x": x, "y": y, "path": path, "loss": loss / loss[0],
-            "steps": descent.steps_needed(x, y, learning_rate=state["learning_rate"])}
 
 
 def _steps(number):

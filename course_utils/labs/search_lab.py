@@ -1,4 +1,4 @@
-"""How far below its validation score is what a search chooses? Trials on a map, and then the test set."""
+"""By how much does the validation score overstate what a search chooses? Trials on a map, and then the test set."""
 
 import functools
 
@@ -13,19 +13,18 @@ from course_utils.labs.base import Lab
 
 SAMPLERS = ["grid", "random", "quasi-random", "TPE"]
 GRIDS = {9: (1, 3, 1, 3), 16: (2, 2, 2, 2), 36: (2, 3, 3, 2), 64: (2, 4, 4, 2)}   # trials: points on each axis
-REPEATS = range(1000, 1020)   # searches beside the one on show, for one alone proves nothing
-LOW_RATE = 0.3                # two thirds of the factors of the axis lie below it, but a tenth of its length
+REPEATS = range(1000, 1020)   # searches in addition to the one in the figure, because one alone proves nothing
+LOW_RATE = 0.3                # below it are two thirds of the logarithmic axis, but a tenth of the linear one
 LEVELS = np.arange(1, 9) / 10   # of accuracy, on the map
 CHOSEN = {"color": "C1", "marker": "*", "markersize": 14, "markeredgecolor": "0.1", "linestyle": ""}
-SMALL = {"markersize": 9}
 TEST = {"color": "C2", "marker": "D", "markeredgecolor": "0.1", "linestyle": ""}
 
 
 class SearchLab(Lab):
     """Learning rate and dropout of each trial on the map, the best score so far, and what the test set says of it.
 
-    The map has dropout beside the learning rate: of the knobs that take any value it moves the
-    table's mean accuracy the most. (Width moves it more still, but all trials would lie in four rows.)
+    The map shows dropout against the learning rate: of the knobs that take any value, dropout changes the table's
+    mean accuracy the most. (Width changes it even more, but then all trials would be in four rows.)
     """
 
     controls = {
@@ -51,7 +50,7 @@ class SearchLab(Lab):
         return runs
 
     def draw(self, axes, state, runs):
-        """Trials over the table's mean accuracy left; best score so far, and what the test says of it, right."""
+        """Trials over the table's mean accuracy on the left; best score so far and its test score on the right."""
         left, right = axes
         self._draw_map(left, runs)
         best = np.maximum.accumulate(runs.score.values)
@@ -66,7 +65,7 @@ class SearchLab(Lab):
             right.plot(chosen, drawn[-1], **TEST, label="its test")
         others = runs.isel(search=slice(1, None))
         if (count := others.sizes["search"]) > 1:
-            for part, at, look in (("validation", 1.14, CHOSEN | SMALL), ("test", 1.24, TEST)):
+            for part, at, look in (("validation", 1.14, CHOSEN | {"markersize": 9}), ("test", 1.24, TEST)):
                 score = stats.interval(others[part], over="search")
                 right.errorbar(at * budget, score["mean"], [[score["mean"] - score["low"]],
                                                             [score["high"] - score["mean"]]], capsize=5, **look)
@@ -84,9 +83,9 @@ class SearchLab(Lab):
 
     @staticmethod
     def done(runs):
-        """Share of the trials of all searches that are spent."""
-        begun = max(1, runs.sizes["search"])   # the last one perhaps half-way
-        return (begun - 1 + runs.sizes["trial"] / runs.attrs["trials"]) / runs.attrs["searches"]
+        """Share of the trials of all searches that are done."""
+        started = max(1, runs.sizes["search"])   # the last one may still be running
+        return (started - 1 + runs.sizes["trial"] / runs.attrs["trials"]) / runs.attrs["searches"]
 
     @staticmethod
     def _draw_map(ax, runs):
@@ -107,29 +106,18 @@ class SearchLab(Lab):
 
 
 def spent(state, seed, each=lambda objective: None):
-    """One search: its objective when all trials are spent.
+    """The `tabular.Objective` of one search after all trials; `each` is called with it after each trial.
 
-    Parameters
-    ----------
-    state : dict
-        Of the lab.
-    seed : int
-        Decides on the validation images and on all luck.
-    each : callable (objective)
-        Called after each trial.
-
-    Returns
-    -------
-    tabular.Objective
+    `state` is that of the lab; `seed` determines the validation images and the sampler's random numbers.
     """
     objective, budget = tabular.Objective(seed, validation=state["images"]), state["trials"]
 
     def score(params):
         if state["axis"] == "linear":
             params = params | {"learning_rate": linear(params["learning_rate"])}
-        found = objective(params)
+        accuracy = objective(params)
         each(objective)
-        return found
+        return accuracy
 
     search = {"grid": searches.grid(dict(zip(tabular.SPACE, GRIDS[budget], strict=True))),
               "random": searches.at_random(budget), "quasi-random": searches.optuna("qmc", trials=budget),
@@ -140,15 +128,15 @@ def spent(state, seed, each=lambda objective: None):
 
 @functools.lru_cache(maxsize=4096)
 def winner(sampler, trials, images, axis, seed):
-    """What became of the best of one search, as `tabular.Objective.winner`."""
+    """The scores of the best trial of one search, as `tabular.Objective.winner` returns them."""
     return spent({"sampler": sampler, "trials": trials, "images": images, "axis": axis}, seed).winner()
 
 
 def linear(rate):
-    """What lies as far along a linear axis as this learning rate lies along the logarithmic one.
+    """The learning rate that is as far along a linear axis as this one is along the logarithmic axis.
 
-    To search evenly along a linear axis is to search evenly along the logarithmic one and to
-    move each point. So every sampler has both axes.
+    Searching evenly along a linear axis means searching evenly along the logarithmic one and moving each point.
+    So every sampler has both axes.
     """
     low, *_, high = tabular.SPACE["learning_rate"]
     return low + (high - low) * np.log(rate / low) / np.log(high / low)
@@ -160,51 +148,47 @@ def results(state, objective, others=()):
     Returns
     -------
     xarray.Dataset
-        Along ``trial``: ``score``, ``learning_rate``, ``dropout``. Along ``search``: ``validation``
-        and ``test`` of the one that was chosen, first in the search on show, then in each of
-        `others`; of length 0 as long as the test set is closed or the search goes on.
+        Along ``trial``: ``score``, ``learning_rate``, ``dropout``. Along ``search``: ``validation`` and ``test`` of
+        the chosen trial, first of the search in the figure, then of each of `others`; of length 0 while the test
+        set is closed or the search is running.
     """
     done = state["open_test"] and len(objective.scores) == state["trials"]
     winners = [objective.winner(), *others] if done else []
     return xr.Dataset(
         {"score": ("trial", objective.scores)} |
         {knob: ("trial", [params[knob] for params in objective.asked]) for knob in ("learning_rate", "dropout")} |
-        {part: ("search", [one[part] for one in winners]) for part in ("validation", "test")},
+        {part: ("search", [scores[part] for scores in winners]) for part in ("validation", "test")},
         {"trial": np.arange(1, 1 + len(objective.scores))},
         {"trials": state["trials"], "searches": 1 + len(REPEATS) * state["open_test"]})
 
 
 @functools.cache
 def background():
-    """The table's accuracy at the end, mean over seeds, widths and penalties: dims (dropout, learning_rate)."""
-    ended = tabular.table().accuracy.isel(epoch=-1)
-    return ended.mean(["seed", "width", "l2"]).transpose("dropout", "learning_rate")
+    """The table's final accuracy, mean over seeds, widths, and penalties: dims (dropout, learning_rate)."""
+    accuracy = tabular.table().accuracy.isel(epoch=-1)
+    return accuracy.mean(["seed", "width", "l2"]).transpose("dropout", "learning_rate")
 
 
 def sentence(state, runs):
-    """What was tried and chosen; with the test set open, what that is worth."""
+    """What was tried and chosen and, with the test set open, the test score."""
     sampler, rates = state["sampler"], np.unique(runs.learning_rate)
     best = float(runs.score[place(runs)])
-    told = (f"{sampler[0].upper()}{sampler[1:]}: {runs.sizes['trial']} trials with {len(rates)} different learning "
+    text = (f"{sampler[0].upper()}{sampler[1:]}: {runs.sizes['trial']} trials with {len(rates)} different learning "
             f"rates, {np.sum(rates < LOW_RATE) or 'none'} of them below {LOW_RATE:g}. {state['images']} validation "
             f"images chose trial {place(runs) + 1}, with accuracy {best:.1%}")
     if not runs.sizes["search"]:
-        return f"{told}. The test set is closed."
+        return f"{text}. The test set is closed."
     test, images = float(runs.test[0]), tabular.table().sizes["image"] - state["images"]
-    told += f"; on the {images} test images it has {test:.1%}: a gap of {_points(best - test)} points."
+    text += f"; on the {images} test images it has {test:.1%}: a gap of {minus(f'{100 * (best - test):.1f}')} points."
     others = runs.isel(search=slice(1, None))
     if (count := others.sizes["search"]) > 1:
         validation, test = (in_percent(stats.interval(others[part], over="search")) for part in ("validation", "test"))
         gap = stats.interval(others.validation - others.test, over="search")
-        told += (f" Mean of {count} other such searches with its 95 % interval: validation {validation}, "
+        text += (f" Mean of {count} other such searches with its 95 % interval: validation {validation}, "
                  f"test {test}, gap {in_points(gap)}.")
-    return f"{told} Move a control because of that, and the test set has become a validation set."
+    return f"{text} Move a control because of that, and the test set has become a validation set."
 
 
 def place(runs):
-    """Where the chosen trial is among the trials: the first of those with the best score."""
+    """Position of the chosen trial: the first of those with the best score."""
     return int(np.argmax(runs.score.values))
-
-
-def _points(share):
-    return minus(f"{100 * float(share):.1f}")

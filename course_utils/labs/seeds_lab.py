@@ -9,7 +9,7 @@ from course_utils import datasets, fit_many, models, stats
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
-POPULATION = 80      # seeds trained for real, each with a split of its own
+POPULATION = 80      # seeds that are really trained, each with a split of its own
 EXPERIMENTS = 1000   # drawn from them
 SHOWN = 30
 MOST = 50            # seeds of the longest experiment
@@ -31,38 +31,39 @@ class SeedsLab(Lab):
         return experiments(population(), state["effect"], paired=state["paired"], peek=state["peek"])
 
     def draw(self, axes, state, runs):
-        """Intervals of some experiments left; right, what all of them say with more and more seeds."""
+        """Intervals of some experiments on the left; the verdicts of all, by the number of seeds, on the right."""
         left, right = axes
-        said = says(runs, state["effect"])
-        here, verdict = runs.sel(seeds=state["seeds"]), said.sel(seeds=state["seeds"])
+        verdicts = says(runs, state["effect"])
+        intervals, chosen = runs.sel(seeds=state["seeds"]), verdicts.sel(seeds=state["seeds"])
         for row in range(SHOWN):
-            color, _ = LOOKS[str(verdict.values[row])]
-            left.plot([here.low[row], here.high[row]], [row, row], color=color, marker="", linestyle="-", linewidth=2)
+            color, _ = LOOKS[str(chosen.values[row])]
+            left.plot([intervals.low[row], intervals.high[row]], [row, row], color=color, marker="", linestyle="-",
+                      linewidth=2)
         for at, color in {0: "0.3", state["effect"]: "C2"}.items():
             left.axvline(at, color=color, linewidth=1.2, marker="", linestyle="-" if at == 0 else "--")
         left.set(title=f"{SHOWN} experiments, their intervals", xlabel="measured difference (points)",
                  xlim=(-4, 6), ylim=(-1, SHOWN), yticks=[])
         for word, (color, dashes) in LOOKS.items():
             if word != "right" or state["effect"]:
-                right.plot(said.seeds, (said == word).mean("experiment"), color=color, linestyle=dashes, marker="",
-                           label=word)
+                right.plot(verdicts.seeds, (verdicts == word).mean("experiment"), color=color, linestyle=dashes,
+                           marker="", label=word)
         right.axvline(state["seeds"], color="0.3", linewidth=1, marker="", linestyle="-")
         right.set(title=f"What {EXPERIMENTS} experiments say", xlabel="seeds", xlim=(0, MOST + 1), ylim=(-0.02, 1.17),
                   yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
         right.legend(loc="upper center", ncols=3)
-        return self._sentence(state, {word: float((verdict == word).mean()) for word in LOOKS})
+        return self._sentence(state, {word: float((chosen == word).mean()) for word in LOOKS})
 
     @staticmethod
     def _sentence(state, share):
-        told = (f"True difference {state['effect']:g} points, {'paired' if state['paired'] else 'unpaired'}, "
+        head = (f"True difference {state['effect']:g} points, {'paired' if state['paired'] else 'unpaired'}, "
                 f"{'up to ' if state['peek'] else ''}{state['seeds']} seeds: ")
         if not state["effect"]:
-            return told + (f"{share['wrong']:.1%} of {EXPERIMENTS} experiments claim a difference that is not there, "
+            return head + (f"{share['wrong']:.1%} of {EXPERIMENTS} experiments claim a difference that is not there, "
                            f"{share['undecided']:.1%} stay undecided.")
-        one = wrong_with_one(population(), state["effect"], paired=state["paired"])
-        return told + (f"{share['right']:.1%} of {EXPERIMENTS} experiments find it, {share['undecided']:.1%} stay "
+        single = wrong_with_one(population(), state["effect"], paired=state["paired"])
+        return head + (f"{share['right']:.1%} of {EXPERIMENTS} experiments find it, {share['undecided']:.1%} stay "
                        f"undecided, {share['wrong']:.1%} claim the opposite. Going by one run of each, "
-                       f"{one:.1%} would name the wrong network.")
+                       f"{single:.1%} would name the wrong network.")
 
 
 @functools.cache
@@ -81,13 +82,13 @@ def experiments(points, effect, *, paired, peek):
     Parameters
     ----------
     points : xarray.DataArray, dims (arm, seed)
-        Both arms "narrow" and "wide"; only how they vary is used, not which mean is higher.
+        Arms "narrow" and "wide"; only their variation is used, not their means.
     effect : float
         The true difference, in the same unit.
     paired : bool
         Whether run k of both arms has the same seed.
     peek : bool
-        Stop adding seeds as soon as the interval leaves out zero.
+        Stop adding seeds as soon as the interval excludes zero.
 
     Returns
     -------
@@ -95,34 +96,33 @@ def experiments(points, effect, *, paired, peek):
     """
     rng = np.random.default_rng(0)
     centered = points - points.mean("seed")
-    drawn = rng.integers(points.sizes["seed"], size=(2, EXPERIMENTS, MOST))
+    samples = rng.integers(points.sizes["seed"], size=(2, EXPERIMENTS, MOST))
     narrow, wide = centered.sel(arm="narrow").values, effect + centered.sel(arm="wide").values
-    arms = [narrow[drawn[0]], wide[drawn[0 if paired else 1]]]
+    arms = [narrow[samples[0]], wide[samples[0 if paired else 1]]]
     both = xr.DataArray(arms, dims=("arm", "experiment", "seed"), coords={"arm": ["narrow", "wide"]})
     difference = stats.paired_difference if paired else stats.unpaired_difference
     numbers = range(2, MOST + 1)
-    found = xr.concat([difference(both.isel(seed=slice(n)), "arm", between=("narrow", "wide")) for n in numbers],
-                      xr.Variable("seeds", list(numbers)))
-    return _stopped(found) if peek else found
+    intervals = xr.concat([difference(both.isel(seed=slice(n)), "arm", between=("narrow", "wide")) for n in numbers],
+                          xr.Variable("seeds", list(numbers)))
+    return _stopped(intervals) if peek else intervals
 
 
-def _stopped(found):
-    """The experiments as they end when each stops at the first interval without zero."""
-    sure = ((found.low > 0) | (found.high < 0)).transpose("seeds", "experiment")
+def _stopped(intervals):
+    """The intervals at which the experiments end if each stops at the first interval that excludes zero."""
+    sure = ((intervals.low > 0) | (intervals.high < 0)).transpose("seeds", "experiment")
     first = xr.where(sure.any("seeds"), sure.argmax("seeds"), sure.sizes["seeds"])
     stop = np.minimum(xr.DataArray(np.arange(sure.sizes["seeds"]), dims="seeds"), first)
-    ended = found.drop_vars("seeds").isel(seeds=stop)
-    return ended.assign_coords(seeds=found.seeds)
+    return intervals.drop_vars("seeds").isel(seeds=stop).assign_coords(seeds=intervals.seeds)
 
 
-def says(found, effect):
-    """What each interval says of the true difference: "right", "undecided" or "wrong"."""
-    above, below = found.low > 0, found.high < 0
+def says(intervals, effect):
+    """The verdict of each interval on the true difference: "right", "undecided", or "wrong"."""
+    above, below = intervals.low > 0, intervals.high < 0
     return xr.where(above & (effect > 0), "right", xr.where(above | below, "wrong", "undecided"))
 
 
 def wrong_with_one(points, effect, *, paired):
-    """Probability that one run of each puts the wrong network ahead; a tie counts half."""
+    """Probability that with one run of each the wrong network looks better; a tie counts half."""
     centered = points - points.mean("seed")
     narrow, wide = centered.sel(arm="narrow").values, effect + centered.sel(arm="wide").values
     gained = wide - narrow if paired else wide[:, None] - narrow

@@ -11,7 +11,7 @@ from course_utils import labs
 from course_utils.labs import base, story
 from tests.helpers.lab_states import closed
 
-STEPS = [(name, step["button"]) for name, steps in story.told().items() for step in steps]
+STEPS = [(name, step["button"]) for name, steps in story.all_stories().items() for step in steps]
 TRAINED = {"augmentation", "batch_norm", "batch_norm_modes", "domain_shift", "dropout", "learning_curve", "playground",
            "seeds"}   # take seconds for each state
 # Of what the lab says in each state: `n("plain")` is the first number after "plain", `n("plain", 1)` the next one.
@@ -113,8 +113,8 @@ TRUE = {
 
 
 def test_every_lab_has_a_story_of_three_to_five_steps():
-    assert sorted(story.told()) == sorted(labs.__all__)
-    for name, steps in story.told().items():
+    assert sorted(story.all_stories()) == sorted(labs.__all__)
+    for name, steps in story.all_stories().items():
         lab = getattr(labs, name)
         assert 3 <= len(steps) <= 5
         assert len({step["button"] for step in steps}) == len(steps)
@@ -134,7 +134,7 @@ def test_every_step_has_a_truth():
     pytest.param(*step, marks=pytest.mark.slow if step[0] in TRAINED else []) for step in STEPS])
 def test_a_state_shows_what_its_sentence_says(name, button):
     lab = getattr(labs, name)
-    (state,) = [step["state"] for step in story.told()[name] if step["button"] == button]
+    (state,) = [step["state"] for step in story.all_stories()[name] if step["button"] == button]
     _, said = closed(lab).render(lab.checked(state))
 
     def n(phrase, later=0):

@@ -72,7 +72,7 @@ def test_a_lecture_has_a_plan(twin):
     lab = re.search(r"`labs\.(\w+)\.story\(\)`", plan)[1]
     assert re.search(rf"^labs\.{lab}\(", twin.read_text(encoding="utf-8"), re.MULTILINE), "another lecture's lab"
     assert lab in labs.__all__
-    assert story.told()[lab]
+    assert story.all_stories()[lab]
     quoted = re.findall(r"“(.+?)”", words(re.search(r"\*\*Do not skip:\*\*(.*?)\n- ", plan, re.DOTALL)[1]))
     code = words("".join(cell.source for cell in build.read(twin).cells if cell.cell_type == "code"))
     for title in quoted:   # a title may be one string or, in the code, two
