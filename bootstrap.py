@@ -1,4 +1,7 @@
-"""Set up the course in .venv: `python3 bootstrap.py`. `make lab` and `make test` call this first.
+"""Set up the course in .venv: `python3 bootstrap.py`, as `make lab` does, for learners;
+`python3 bootstrap.py --dev`, as `make test` does, also for those who change the course.
+
+A folder `wheels` next to this file, as `make bundle` writes it, takes the place of the network.
 
 Only the standard library, and syntax that Python 3.6 can still read: the first thing
 this file has to do is to say, in one sentence, when the Python is not the right one.
@@ -18,8 +21,10 @@ VENV = os.path.join(HOME, ".venv")
 PYTHON = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
 STAMP = os.path.join(VENV, "installed")
 SETTINGS = os.path.join(VENV, "share", "jupyter", "lab", "settings", "overrides.json")
+LOCKS = ["requirements.lock", "requirements-dev.lock"]  # what learners need; what contributors also need
+WHEELS = os.path.isdir(os.path.join(HOME, "wheels"))
 PIP = [PYTHON, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check",
-       "--no-input", "--retries", "2"]
+       "--no-input", "--retries", "2"] + (["--no-index", "--find-links", "wheels"] if WHEELS else [])
 OFFLINE = ("NewConnectionError", "NameResolutionError", "Failed to establish", "Temporary failure",
            "Network is unreachable", "Connection refused", "timed out", "ProxyError", "SSLError")
 FAILED = "Installing failed for the reason above: mend that and run the same command again."
@@ -97,6 +102,9 @@ def problem_with_install(errors):
     if "No space left" in errors or "Errno 28" in errors:
         return (f"The disk filled up while installing: make room ({ROOM / 1e9:.0f} GB, here and where "
                 "TMPDIR points) and run the same command again.")
+    if WHEELS and "No matching distribution" in errors:
+        return (f"The folder wheels lacks a package for Python 3.{sys.version_info[1]} on this system: run "
+                "`make bundle` with such a Python on such a system, or remove the folder and connect to the network.")
     # pip warns of a failed connection and tries again: that counts only if it found nothing at all.
     fatal = errors if "(from versions: none)" in errors else without_warnings(errors)
     signs = [sign for sign in OFFLINE if sign in fatal]
@@ -106,13 +114,15 @@ def problem_with_install(errors):
     return FAILED
 
 
-def fingerprint():
-    """What .venv depends on, in two halves: the Python and the folder; the packages."""
-    made, installed = hashlib.sha256(os.fsencode(sys.version + HOME)), hashlib.sha256()
-    for name in ("requirements.lock", "pyproject.toml"):
-        with open(os.path.join(HOME, name), "rb") as file:
-            installed.update(file.read())
-    return [made.hexdigest(), installed.hexdigest()]
+def fingerprint(locks):
+    """What .venv depends on, in parts: the Python and the folder; then the packages of each lock."""
+    parts = [hashlib.sha256(os.fsencode(sys.version + HOME))]
+    for lock in locks:
+        parts.append(hashlib.sha256())
+        for name in (lock, "pyproject.toml"):
+            with open(os.path.join(HOME, name), "rb") as file:
+                parts[-1].update(file.read())
+    return [part.hexdigest() for part in parts]
 
 
 def stamp():
@@ -138,14 +148,16 @@ def say(text):
 class Progress:
     """Hears what pip prints and says how far it is."""
 
-    def __init__(self):
-        with open(os.path.join(HOME, "requirements.lock")) as file:
-            self.done, self.total = 0, len(file.readlines())
+    def __init__(self, locks):
+        self.done = self.total = 0
+        for name in locks:
+            with open(os.path.join(HOME, name)) as file:
+                self.total += len(file.readlines())
 
     def __call__(self, line):
         if line.startswith("Ignoring "):  # a package for other systems or Pythons
             self.total -= 1
-        elif "(from -r requirements.lock" in line:  # found, or installed already
+        elif "(from -r requirements" in line:  # found, or installed already
             self.done += 1
             say(f"{self.done} of {self.total} packages")
         elif line.startswith("Installing collected packages"):
@@ -153,17 +165,20 @@ class Progress:
             say("installing ...")
 
 
-def install(anew):
-    """Install the lock and the course, `anew` into a new .venv; one sentence if that failed."""
+def install(locks, anew):
+    """Install the locks and the course, `anew` into a new .venv; one sentence if that failed."""
     print("Setting up the course in .venv: 2 GB, a few minutes, once." if anew else
+          "Adding to .venv what contributors need." if stamp() == fingerprint(locks)[:-1] else
           "The packages of the course have changed: bringing .venv up to date.", flush=True)
-    commands = [[*PIP, "-r", "requirements.lock"],
+    commands = [[*PIP, *(word for name in locks for word in ("-r", name))],
                 [*PIP, "--no-deps", "--no-build-isolation", "-e", "."]]
     if anew:
+        if os.path.islink(VENV):
+            os.unlink(VENV)  # or --clear would empty the folder of somebody else that it points to
         unstamp()
         commands.insert(0, [sys.executable, "-m", "venv", "--clear", VENV])
     for command in commands:
-        done, errors = run(command, Progress())
+        done, errors = run(command, Progress(locks))
         say("")
         if not done:
             problem = problem_with_install(errors)
@@ -175,26 +190,26 @@ def install(anew):
     with open(SETTINGS, "w") as file:
         file.write('{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}')
     with open(STAMP, "w") as file:
-        file.write("\n".join(fingerprint()))
+        file.write("\n".join(fingerprint(locks)))
     print("The course is set up.")
     return None
 
 
-def set_up():
+def set_up(locks):
     """Do what is left to do; one sentence if that failed, else None."""
-    problem = problem_with_python(sys.version_info)
-    if problem or stamp() == fingerprint():
+    problem, wanted, there = problem_with_python(sys.version_info), fingerprint(locks), stamp()
+    if problem or there[:len(wanted)] == wanted:  # a .venv for contributors is one for learners, too
         return problem
-    if stamp()[:1] == fingerprint()[:1] and run([PYTHON, "-c", "import pip"])[0]:
-        return install(anew=False)
+    if there[:1] == wanted[:1] and run([PYTHON, "-c", "import pip"])[0]:
+        return install(locks, anew=False)
     return (problem_with_venv() or problem_with_disk(shutil.disk_usage(HOME).free)
-            or install(anew=True))
+            or install(locks, anew=True))
 
 
-def main():
-    """Set up; one sentence if that failed or was stopped, else None."""
+def main(dev):
+    """Set up for learners or, with `dev`, also for contributors; one sentence if that failed or was stopped."""
     try:
-        return set_up()
+        return set_up(LOCKS if dev else LOCKS[:1])
     except KeyboardInterrupt:
         sys.stderr.write("\n")  # behind the terminal's ^C
         return "Stopped before the course was set up: run the same command again to finish."
@@ -203,4 +218,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("--dev" in sys.argv[1:]))

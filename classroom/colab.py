@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HOME = pathlib.Path(__file__).resolve().parents[1]
-RENEWED = {"keras"}   # pure Python, and the one package to which the course is tied closely
-LEFT_OUT = {"jupyterlab", "ipylab"}   # Colab has a front end of its own
+RENEWED = {"keras"}  # pure Python, and the one package to which the course is tied closely
+LEFT_OUT = {"jupyterlab", "ipylab"}  # Colab has a front end of its own
 
 
 def plan(requirements, installed):
@@ -57,22 +57,33 @@ def kept(installed):
 
 def main(run=subprocess.run):
     """Install what is missing and make `course_utils` importable; prints what the learner should know."""
-    installed = {canonicalize_name(one.metadata["Name"]): one.version for one in importlib.metadata.distributions()
-                 if one.metadata["Name"]}
+    installed = {
+        canonicalize_name(one.metadata["Name"]): one.version
+        for one in importlib.metadata.distributions()
+        if one.metadata["Name"]
+    }
     project = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted, told = plan(project["dependencies"], installed)
     if wanted:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
             constraints.write("\n".join(kept(installed)))
             constraints.flush()
-            done = run([sys.executable, "-m", "pip", "install", "--quiet", "--constraint", constraints.name, *wanted],
-                       stderr=subprocess.PIPE, text=True)
+            done = run(
+                [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", constraints.name, *wanted],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         if done.returncode:
             sys.exit(f"Installing failed: {done.stderr.strip().splitlines()[-1]}")
     if str(HOME) not in sys.path:
         sys.path.insert(0, str(HOME))
-    print(*told, "The course is ready. If something is odd, choose Runtime > Restart session, then run this cell again."
-          if wanted else "The course is ready.", sep="\n")
+    print(
+        *told,
+        "The course is ready. If something is odd, choose Runtime > Restart session, then run this cell again."
+        if wanted
+        else "The course is ready.",
+        sep="\n",
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ ENVIRONMENT = yaml.safe_load(read("environment.yml"))
 CITATION = yaml.safe_load(read("CITATION.cff"))
 LOCK = read("requirements.lock").splitlines()
 EXTRAS = {extra: read(f"requirements-{extra}.lock").splitlines()   # what each needs beside the course
-          for extra in PROJECT["project"]["optional-dependencies"] if extra != "dev"}
+          for extra in PROJECT["project"]["optional-dependencies"]}
 PYTHONS = SpecifierSet(PROJECT["project"]["requires-python"])
 SYSTEMS = [("linux", "x86_64", "posix"), ("linux", "aarch64", "posix"),
            ("darwin", "arm64", "posix"), ("win32", "AMD64", "nt")]
@@ -80,24 +80,62 @@ def test_the_locks_satisfy_pyproject(system, minor):
     assert {"tensorflow", "tensorflow-cpu"} & set(versions)
 
 
+def names(lines):
+    return {line.split("==")[0] for line in lines}
+
+
+def test_make_lab_needs_only_the_lock_of_the_learners():
+    """Which holds no tool of those who change the course; theirs is added by `make test` and its like."""
+    tools = {Requirement(line).name for line in PROJECT["project"]["optional-dependencies"]["dev"]}
+    assert {"hypothesis", "import-linter", "playwright", "ruff", "uv"} <= tools
+    assert not (tools - {"coverage"}) & names(LOCK)   # nbval, which judges the exercises, needs coverage
+    assert tools - {"coverage"} <= names(EXTRAS["dev"])
+    rules = dict(re.findall(r"^([a-z-]+): ([a-z- ]+?) *(?:#.*)?$", read("Makefile"), re.MULTILINE))
+    assert rules["lab"] == rules["hub-packages"] == rules["present-packages"] == rules["bundle"] == "setup"
+    assert {name: rules[name].split()[0] for name in ("test", "quick", "lint", "lock", "test-oldest")} == dict.fromkeys(
+        ("test", "quick", "lint", "lock", "test-oldest"), "setup-dev")
+    assert json.loads(read(".devcontainer/devcontainer.json"))["postCreateCommand"] == "python3 bootstrap.py"
+
+
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="there is no make")
+@pytest.mark.parametrize(("target", "option"), [("lab", ""), ("voila", ""), ("test", " --dev"), ("quick", " --dev")])
+def test_make_sets_up_what_its_target_needs(target, option):
+    done = subprocess.run(["make", "--dry-run", target, "PYTHON=python-here"], cwd=ROOT, capture_output=True, text=True)
+    assert f"\npython-here bootstrap.py{option}\n" in re.sub(" *\n", "\n", done.stdout)
+
+
+def test_no_lock_holds_what_makes_every_process_slow():
+    """jsonschema 4.25 and later build a grammar with lark when they are imported."""
+    locked = names(LOCK) | names(itertools.chain(*EXTRAS.values()))
+    assert "rfc3986-validator" in locked
+    assert not {"rfc3987-syntax", "lark"} & locked
+
+
 def test_only_make_bench_installs_what_only_the_benchmarks_need():
     peers = {Requirement(line).name for line in PROJECT["dependency-groups"]["bench"]}
     assert peers
-    assert not peers & {line.split("==")[0] for line in LOCK}
+    assert not peers & names(LOCK)
     assert "pip install --quiet --python $(PY) --group bench --constraint requirements.lock\n" in read("Makefile")
 
 
 def test_ci_installs_every_extra():
     assert EXTRAS
-    assert set(read(".ci/run").splitlines()[-1 - len(EXTRAS):]) == {
-        "make test", "make ray", *(f"make {extra}-packages" for extra in EXTRAS if extra != "ray")}
+    assert set(read(".ci/run").splitlines()[-len(EXTRAS):]) == {
+        "make test", "make ray", *(f"make {extra}-packages" for extra in EXTRAS if extra not in ("dev", "ray"))}
 
 
 def test_only_make_ray_installs_ray():
     assert {Requirement(line).name for line in PROJECT["project"]["optional-dependencies"]["ray"]} == {"ray"}
-    assert not {"ray", "pyarrow"} & {line.split("==")[0] for line in LOCK}
-    assert {"ray", "pyarrow"} <= {line.split("==")[0] for line in EXTRAS["ray"]}   # Ray Tune needs pyarrow
-    assert "--python $(PY) --requirement requirements-ray.lock --constraint requirements.lock\n" in read("Makefile")
+    assert not {"ray", "pyarrow"} & (names(LOCK) | names(EXTRAS["dev"]))
+    assert {"ray", "pyarrow"} <= names(EXTRAS["ray"])   # Ray Tune needs pyarrow
+
+
+def test_each_extra_is_added_to_what_is_there():
+    makefile = read("Makefile")
+    assert re.search(r"^ADD := \$\(PY\) -m pip install .* --constraint requirements.lock --requirement$", makefile,
+                     re.MULTILINE)
+    assert {f"@$(ADD) requirements-{extra}.lock" for extra in EXTRAS if extra != "dev"} == set(
+        re.findall(r"@\$\(ADD\) .*", makefile))
 
 
 def test_environment_yml_installs_the_lock_and_the_course():
@@ -267,8 +305,10 @@ PRINTS = {
              "Installing collected packages: absl-py"],
     "course": ["Obtaining file", "Installing collected packages: course"],
 }
+PRINTS["locks"] = PRINTS["lock"]
 STOPPED, DENIED = KeyboardInterrupt(), PermissionError(13, "Permission denied")
 ANEW, ON_TOP = ["venv", "lock", "course"], ["import", "lock", "course"]
+DEV_ANEW, DEV_ON_TOP = ["venv", "locks", "course"], ["import", "locks", "course"]   # for those who change the course
 
 
 class Machine:
@@ -276,23 +316,24 @@ class Machine:
 
     def __init__(self, folder):
         folder.mkdir()
-        for name in ("bootstrap.py", "requirements.lock", "pyproject.toml"):
+        for name in ("bootstrap.py", "requirements.lock", "requirements-dev.lock", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
         self.folder = folder
         self.healthy = True  # whether the Python in .venv runs
         self.trouble = {}    # (step, first word of a line): what is raised there, or said by pip
 
-    def set_up(self):
+    def set_up(self, dev=False):
         """Run bootstrap.py as a new process would; (the steps it took, its sentence)."""
         self.bootstrap, self.steps = load(self.folder), []
         self.bootstrap.run, self.bootstrap.ROOM = self.run, 0
-        sentence = self.bootstrap.main()
+        sentence = self.bootstrap.main(dev)
         return self.steps, sentence
 
     def run(self, command, hear=None):
-        step = ("venv" if "venv" in command else "lock" if "requirements.lock" in command else
-                "course" if "." in command else "import")
+        step = ("venv" if "venv" in command else "locks" if "requirements-dev.lock" in command else
+                "lock" if "requirements.lock" in command else "course" if "." in command else "import")
         self.steps.append(step)
+        self.commands = [*getattr(self, "commands", []), command]
         python = Path(self.bootstrap.PYTHON)
         for line in PRINTS[step]:
             hear(line)
@@ -308,8 +349,8 @@ class Machine:
             self.healthy = True
         return self.healthy and python.exists(), ""
 
-    def change_the_lock(self):
-        with (self.folder / "requirements.lock").open("a") as file:
+    def change_the_lock(self, name="requirements.lock"):
+        with (self.folder / name).open("a") as file:
             file.write("one-more==1.0\n")
 
 
@@ -338,6 +379,73 @@ def test_changed_packages_are_installed_into_the_same_venv(machine, name):
     (machine.folder / name).write_text("one-more==1.0\n")
     assert machine.set_up() == (ON_TOP, None)
     assert machine.set_up() == ([], None)
+
+
+def test_contributors_get_both_locks(machine, capsys):
+    assert machine.set_up(dev=True) == (DEV_ANEW, None)
+    assert machine.set_up(dev=True) == ([], None)
+    assert machine.set_up() == ([], None)   # `make lab` after `make test`
+    assert machine.set_up(dev=True) == ([], None)
+
+
+def test_a_learner_who_becomes_a_contributor_keeps_the_venv(machine, capsys):
+    machine.set_up()
+    assert machine.set_up(dev=True) == (DEV_ON_TOP, None)
+    assert "Adding to .venv what contributors need.\n" in capsys.readouterr().out
+    assert machine.set_up() == machine.set_up(dev=True) == ([], None)
+
+
+def test_a_change_for_contributors_is_none_for_learners(machine):
+    machine.set_up(dev=True)
+    machine.change_the_lock("requirements-dev.lock")
+    assert machine.set_up() == ([], None)
+    assert machine.set_up(dev=True) == (DEV_ON_TOP, None)
+    machine.change_the_lock()
+    assert machine.set_up() == (ON_TOP, None)
+    assert machine.set_up(dev=True) == (DEV_ON_TOP, None)   # whose packages may have to follow
+    assert machine.set_up() == machine.set_up(dev=True) == ([], None)
+
+
+def test_a_venv_half_made_for_contributors_is_not_trusted_by_learners(machine):
+    machine.set_up()
+    machine.trouble = {("locks", "Installing"): STOPPED}
+    assert is_one_sentence(machine.set_up(dev=True)[1])
+    machine.trouble = {}
+    assert machine.set_up() == (ANEW, None)
+
+
+def test_a_folder_of_wheels_takes_the_place_of_the_network(machine):
+    (machine.folder / "wheels").mkdir()
+    machine.set_up()
+    pip = [command for command in machine.commands if "install" in command]
+    assert len(pip) == 2
+    assert all(command[command.index("--no-index"):][:3] == ["--no-index", "--find-links", "wheels"] for command in pip)
+
+
+def test_wheels_for_another_python_are_named(machine):
+    (machine.folder / "wheels").mkdir()
+    machine.trouble = {("lock", "Collecting"): NOT_FOUND + "(from versions: none)\nERROR: No matching distribution"}
+    sentence = machine.set_up()[1]
+    assert is_one_sentence(sentence)
+    assert f"lacks a package for Python 3.{sys.version_info[1]}" in sentence
+
+
+def test_the_bundle_holds_wheels_of_all_that_learners_need():
+    recipe = read("Makefile").split("\nbundle:")[1].split("\n\n")[0]
+    assert "git archive HEAD | tar -x -C build/bundle" in recipe
+    assert "-m pip wheel " in recipe
+    assert "--wheel-dir build/bundle/wheels --requirement requirements.lock" in recipe
+    assert {"setuptools", "tensorflow-cpu"} <= names(LOCK)   # setuptools, since bootstrap.py builds without isolation
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need privileges there")
+def test_a_venv_that_is_a_link_is_replaced_and_what_it_points_to_is_left_alone(machine, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "installed").write_text("by somebody else")
+    (machine.folder / ".venv").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert machine.set_up() == (ANEW, None)
+    assert not (machine.folder / ".venv").is_symlink()
+    assert (tmp_path / "elsewhere" / "installed").read_text() == "by somebody else"
 
 
 def test_another_python_gets_a_new_venv(machine, monkeypatch):

@@ -62,7 +62,9 @@ def keras_penalties(l1, l2):
     """Keras's two penalties with these strengths."""
     from keras import regularizers
 
-    return regularizers.L1(l1), regularizers.L2(l2)
+    lasso, ridge = regularizers.L1(l1), regularizers.L2(l2)
+    lasso.l1 = l1   # Keras before 3.14 keeps it in float32, which it cannot multiply by float64
+    return lasso, ridge
 
 
 @check("4.2", "the decay acts on the kernel alone, and the velocity knows nothing of it")

@@ -47,7 +47,7 @@ def get(optimizer):
 def name(optimizer):
     """What an optimizer is called in a grid: its name, without the number that Keras may have added."""
     kind = type(optimizer).__name__.lower()
-    return kind if re.fullmatch(rf"{kind}(_\d+)?", optimizer.name) else optimizer.name
+    return kind if re.fullmatch(rf"{kind}(_\d+)?", optimizer.name, re.IGNORECASE) else optimizer.name
 
 
 def key(optimizer):
