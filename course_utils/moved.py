@@ -7,16 +7,16 @@ code is translated first (`translate`).
 
 import re
 import sys
+import types
 
 MODULES = {
     "engine": "training", "engine.draws": "training.batches", "engine.starts": "training.initial_weights",
     "engine.transformations": "training.augmentation", "fine_tune": "training.fine_tune",
-    "halving": "search.pruning", "stacked": "experiments.numpy_nets", "patients": "experiments.patients",
-    "covariate_shift": "experiments.covariate_shift", "tabular": "experiments.tabular",
-    "descent": "experiments.descent", "claims.tuning": "experiments.tuning", "exercise": "checks.exercise",
-    "checks.record": "checks.progress", "answers": "tools.judging", "nbval_plugin": "tools.nbval_plugin",
-    "grading": "tools.grading", "sandbox": "tools.sandbox", "build": "tools.build", "measured": "tools.measured",
-    "present": "tools.present", "cli": "tools.cli"}
+    "halving": "search.pruning", "stacked": "experiments.numpy_nets", "claims.tuning": "experiments.tuning",
+    "exercise": "checks.exercise", "checks.record": "checks.progress", "answers": "tools.judging",
+    **{name: f"experiments.{name}" for name in ("patients", "covariate_shift", "tabular", "descent")},
+    **{name: f"tools.{name}" for name in (
+        "nbval_plugin", "grading", "sandbox", "build", "measured", "present", "cli")}}
 NAMES = {   # of functions, by the module they are in now
     "": {"augmented": "augment"},
     "plots": {"against": "lines", "say": "value_label", "name": "axis_label"},
@@ -43,36 +43,25 @@ def place_of(dotted):
 
 
 def refuse(name):
-    """Raise one sentence if this is the old name of something, such as ``course_utils.exercise``.
-
-    Raises
-    ------
-    ImportError
-    """
-    old = name.removeprefix("course_utils.")
-    if new := place_of(old):
+    """Raise an ImportError of one sentence if this is the old name of something, such as ``course_utils.exercise``."""
+    if new := name.startswith("course_utils.") and place_of(name.removeprefix("course_utils.")):
         package, _, leaf = f"course_utils.{new}".rpartition(".")
-        raise ImportError(f"course_utils.{old} is now called course_utils.{new}: write `from {package} import {leaf}` "
+        raise ImportError(f"{name} is now called course_utils.{new}: write `from {package} import {leaf}` "
                           "and use it under this name.")
 
 
-class _OldModules:
-    """The first finder that Python asks for a module: an old folder with nothing but caches in it must not be found."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        if name.startswith("course_utils."):
-            refuse(name)
+# The first finder that Python asks for a module: an old folder with nothing but caches in it must not be found.
+_old_modules = types.SimpleNamespace(find_spec=lambda name, path=None, target=None: refuse(name))
 
 
 def watch():
     """From now on, importing a module by its old name raises one sentence."""
-    if _OldModules not in sys.meta_path:
-        sys.meta_path.insert(0, _OldModules)
+    if _old_modules not in sys.meta_path:
+        sys.meta_path.insert(0, _old_modules)
 
 
 def old_names(module):
-    """The ``__getattr__`` of a module some of whose functions have other names now."""
+    """The ``__getattr__`` of a module in which some functions have new names."""
     def __getattr__(name):
         if new := NAMES[module.removeprefix("course_utils.")].get(name):
             raise AttributeError(f"{module}.{name} is now called {new}: write that instead.")
@@ -85,27 +74,22 @@ def translate(source):
 
     What is imported keeps its old name, so that the rest of the code stays as it is.
     """
-    def line(found):
-        indentation, module, names = found.groups()
-        lines = []
-        for item in re.sub(r"[()\n]", " ", names).split(","):
-            name, _, alias = item.strip().partition(" as ")
+    def translated(statement):
+        indentation, module, names = statement.groups()
+        lines, places = [], []
+        for item in filter(str.strip, re.sub(r"[()\n]", " ", names).split(",")):
+            name, _, alias = map(str.strip, item.strip().partition(" as "))
             old = f"{module}.{name}".removeprefix("course_utils.")
-            package, _, leaf = f"course_utils.{place_of(old) or old}".rpartition(".")
-            alias = alias.strip() or (name if name != leaf else "")
-            if name:
-                lines.append(f"{indentation}from {package} import {leaf}" + (f" as {alias}" if alias else ""))
-        return "\n".join(lines)
+            places.append(place_of(old))
+            package, _, leaf = f"course_utils.{places[-1] or old}".rpartition(".")
+            alias = alias or (name if name != leaf else "")
+            lines.append(f"{indentation}from {package} import {leaf}" + (f" as {alias}" if alias else ""))
+        return "\n".join(lines) if any(places) else statement[0]
 
-    def is_old(found):
-        module = found[2].removeprefix("course_utils").lstrip(".")
-        names = [item.strip().partition(" as ")[0] for item in re.sub(r"[()\n]", " ", found[3]).split(",")]
-        return any(place_of(f"{module}.{name}".lstrip(".")) for name in names)
-
-    source = IMPORT.sub(lambda found: line(found) if is_old(found) else found[0], source)
+    source = IMPORT.sub(translated, source)
     for module, names in NAMES.items():
+        leaf = module.rpartition(".")[2]
         for old, new in names.items():
             if module and "." not in new:
-                source = re.sub(rf"(?<![\w.]){module.rpartition('.')[2]}\.{old}\b",
-                                f"{module.rpartition('.')[2]}.{new}", source)
+                source = re.sub(rf"(?<![\w.]){leaf}\.{old}\b", f"{leaf}.{new}", source)
     return source

@@ -5,8 +5,8 @@
     >>> from course_utils import search
     >>> def objective(params):
     ...     return -(params["x"] - 2) ** 2
-    >>> found = search.run(objective, {"x": search.uniform(0, 5)}, n_trials=30)
-    >>> found.best_params, found.trials
+    >>> result = search.run(objective, {"x": search.uniform(0, 5)}, n_trials=30)
+    >>> result.best_params, result.trials
 """
 
 from course_utils import moved

@@ -22,40 +22,40 @@ def run(objective, space, *, n_trials, direction="maximize", sampler="tpe", prun
         workers=None, ray=None, storage=None, retries=2, progress=True):
     """Search a space for the hyperparameters with the best score.
 
-    A trial that raises, or returns no number, is recorded as failed, and the search goes on. A
-    trial whose worker dies is tried again, as the next attempt of the same trial.
+    A trial that raises an exception or returns no number is recorded as failed, and the search goes on. A trial whose
+    worker dies is tried again, as the next attempt of the same trial.
 
     Parameters
     ----------
     objective : callable
-        Gets a dict of hyperparameters and returns the score. If it has an argument named
-        ``report``, it may call ``report(value, step)`` with intermediate scores, and a pruner may
-        end the trial there. Other processes and nodes get a copy of it, with all it refers to.
-    space : dict name → `log`, `uniform`, `integer` or `choice`
+        Gets a dict of hyperparameters and returns the score. If it has an argument named ``report``, it may call
+        ``report(value, step)`` with intermediate scores, and a pruner may end the trial there. Other processes and
+        nodes get a copy of it, with everything it refers to.
+    space : dict name → `log_uniform`, `uniform`, `integer` or `choice`
     n_trials : int
-        Trials in all, with those that the storage holds already.
+        Trials in total, including those that the storage already holds.
     direction : {"maximize", "minimize"}
     sampler : {"tpe", "random", "qmc", "grid"} or optuna.samplers.BaseSampler
-        ``"qmc"`` is a scrambled Sobol sequence. ``"grid"`` is a regular grid of at most
-        `n_trials` points: all values of each choice, of each range about equally many.
+        ``"qmc"`` is a scrambled Sobol sequence. ``"grid"`` is a regular grid of at most `n_trials` points: all values
+        of each choice, and about equally many of each range.
     pruner : {"median", "successive_halving", "hyperband"} or optuna.pruners.BasePruner, optional
     seed : int
-        With one trial at a time, the same seed gives the same search. With several, grid, random
-        and qmc still try the same configurations; tpe learns from whichever trials ended first.
+        With one trial at a time, the same seed gives the same search. With several, grid, random, and qmc still try the
+        same configurations; tpe learns from whichever trials ended first.
     batch : int, optional
-        So many trials at once in one call: the objective gets a list of dicts and returns a
-        list of scores, for instance by one call of `fit_many`.
+        This many trials in one call: the objective gets a list of dicts and returns a list of scores, for instance from
+        one call of `fit_many`.
     workers : int, optional
-        Evaluate in so many processes of this machine; on Ray, at most so many trials at once. In
-        a script, call `run` under ``if __name__ == "__main__":``.
+        Evaluate in this many processes of this machine; on Ray, at most this many trials at once. In a script, call
+        `run` under ``if __name__ == "__main__":``.
     ray : str, optional
-        Evaluate on a Ray cluster: ``"auto"``, ``"local"``, or an address such as
-        ``"10.0.0.1:6379"``. The course has to be installed on all of its nodes.
+        Evaluate on a Ray cluster: ``"auto"``, ``"local"``, or an address such as ``"10.0.0.1:6379"``. The course has to
+        be installed on all of its nodes.
     storage : str or path, optional
-        A file, or a database URL such as ``"sqlite:///search.db"``. The same call with the same
-        storage goes on where an earlier one stopped. One search at a time may use a storage.
+        A file, or a database URL such as ``"sqlite:///search.db"``. The same call with the same storage goes on where
+        an earlier one stopped. Only one search at a time may use a storage.
     retries : int
-        How often a trial is tried again whose worker was lost.
+        How often a trial is tried again after its worker was lost.
     progress : bool
 
     Returns
@@ -65,14 +65,14 @@ def run(objective, space, *, n_trials, direction="maximize", sampler="tpe", prun
     Raises
     ------
     TypeError, ValueError
-        Something about the arguments or the storage, in one sentence.
+        One sentence about an argument or the storage.
     ImportError, ConnectionError
         Ray is not installed, or does not answer.
     concurrent.futures.BrokenExecutor
         One worker after another was lost before any trial ended.
 
-    Source: Akiba, Sano, Yanase, Ohta & Koyama (2019), Optuna: A Next-generation Hyperparameter
-    Optimization Framework, KDD; its ask-and-tell interface.
+    Source: Akiba, Sano, Yanase, Ohta & Koyama (2019), Optuna: A Next-generation Hyperparameter Optimization Framework,
+    KDD; its ask-and-tell interface.
     """
     spaces.check(space)
     for name, value, least in [("n_trials", n_trials, 1), ("batch", batch, 1), ("workers", workers, 1),
@@ -130,7 +130,7 @@ class _Driver:
         known = study.get_trials(deepcopy=False)
         self.asked = len(known)
         self.waiting = collections.deque(_Job([self._take_up(trial)]) for trial in known
-                                         if trial.state == TrialState.RUNNING)   # a driver died over them
+                                         if trial.state == TrialState.RUNNING)   # their driver died
         self.pending = {}   # future → job
         self.answered = self.given_up = 0   # jobs
 
@@ -141,26 +141,25 @@ class _Driver:
     def run(self, executor, *, workers, batch, retries, bar):
         bar.update(self.asked - len(self.waiting))
         while not self.done:
-            workers = executor.workers()   # nodes come and go, while trials run too
-            workers = max(1, min(workers, workers or workers))
-            while len(self.pending) < workers and (self.waiting or self.asked < self.n_trials):
+            capacity = executor.workers()   # nodes come and go, even while trials run
+            capacity = max(1, min(capacity, workers or capacity))
+            while len(self.pending) < capacity and (self.waiting or self.asked < self.n_trials):
                 job = self.waiting.popleft() if self.waiting else self._ask(batch)
                 self.pending[self._submit(executor, job)] = job
             for future in wait(self.pending, timeout=1, return_when=FIRST_COMPLETED).done:
-                bar.update(self._collect(self.pending.pop(future), future, retries, workers))
+                bar.update(self._collect(self.pending.pop(future), future, retries, capacity))
 
     def _ask(self, batch):
-        """A job of so many new trials."""
-        numbers = range(self.asked, min(self.asked + batch, self.n_trials))
+        """A job of `batch` new trials, or of as many as are left."""
         members = []
-        for number in numbers:
+        for number in range(self.asked, min(self.asked + batch, self.n_trials)):
             self.study.sampler = self.samplers(number)
             members.append(self.study.ask(self.space))
         self.asked += len(members)
         return _Job(members)
 
     def _take_up(self, trial):
-        """A trial that an earlier driver left running, with the rest of its configuration if any is missing."""
+        """A trial that an earlier driver left running, with any missing part of its configuration."""
         self.study.sampler = self.samplers(trial.number)
         trial = optuna.trial.Trial(self.study, trial._trial_id)
         for name, distribution in self.space.items():
@@ -172,8 +171,8 @@ class _Driver:
             trial.set_user_attr("attempt", trial.user_attrs.get("attempt", 0) + 1)
         return self.call(executor, job.members)
 
-    def _collect(self, job, future, retries, workers):
-        """Tell what became of a job, or put it back; the number of trials that ended with it."""
+    def _collect(self, job, future, retries, capacity):
+        """Tell Optuna the outcome of a job, or put the job back; return the number of trials that ended with it."""
         try:
             outcomes, node, seconds = future.result()
             self.answered += 1
@@ -184,7 +183,7 @@ class _Driver:
                 self.waiting.appendleft(job)
                 return 0
             self.given_up += 1
-            if self.given_up > workers and not self.answered:
+            if self.given_up > capacity and not self.answered:
                 raise BrokenExecutor("Every worker died before its first trial ended: a script has to call search.run "
                                      'under `if __name__ == "__main__":`, and a trial needs enough memory '
                                      f"({why}).") from error
@@ -199,17 +198,17 @@ class _Driver:
         return len(outcomes)
 
 
-# What the arguments mean
+# Arguments
 
 
 def _check_count(name, value, least):
     if value is None and name in ("batch", "workers"):
         return
     try:
-        right = not isinstance(value, bool) and operator.index(value) >= least
+        valid = not isinstance(value, bool) and operator.index(value) >= least
     except TypeError:
-        right = False
-    if not right:
+        valid = False
+    if not valid:
         raise ValueError(f"{name} is {value!r}; expected a whole number, {least} or more.")
 
 
@@ -242,7 +241,7 @@ def _check_portable(objective):
 
 @contextlib.contextmanager
 def _executor(workers, ray):
-    """The executor that the arguments ask for; whatever still runs when something goes wrong is ended."""
+    """The executor that the arguments ask for; if something goes wrong, whatever it still runs is ended."""
     if ray is not None:
         executor = executors.Ray(ray)
     else:
@@ -256,7 +255,7 @@ def _executor(workers, ray):
 
 
 def _bar(total, progress):
-    """A bar that leaves nothing behind, like that of `fit_many`."""
+    """A progress bar that disappears at the end, like that of `fit_many`."""
     from tqdm.auto import tqdm
 
     return tqdm(total=total, desc="search", unit="trial", delay=1, leave=False,

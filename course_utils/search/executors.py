@@ -1,8 +1,8 @@
 """Where trials run: here, on several processes, on a Ray cluster, all as `concurrent.futures.Executor`.
 
-A future that a lost worker can no longer fulfill raises `concurrent.futures.BrokenExecutor`; the
-executor itself goes on. Beside the standard interface each one has `workers()`, how many calls it
-runs at once, and `where`, a function that names the place it is called at.
+If a worker is lost, its future raises `concurrent.futures.BrokenExecutor`, and the executor itself goes on. In addition
+to the standard interface, each executor has `workers()`, how many calls it runs at once, and `where`, a function that
+names the place where it is called.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Here(Executor):
 
 
 class Processes(Executor):
-    """Several processes of this machine, each a pool of its own: one that dies costs only its own call.
+    """Several processes of this machine, each a pool of its own, so that a process that dies loses only its own call.
 
     They are spawned, not forked, because TensorFlow does not survive a fork.
     """
@@ -85,8 +85,8 @@ class Ray(Executor):
     Parameters
     ----------
     address : str
-        ``"auto"`` (the cluster that runs here), ``"local"`` (start one on this machine), or
-        ``"host:port"``. A cluster to which this process is connected already stays connected.
+        ``"auto"`` (the cluster that runs here), ``"local"`` (start one on this machine), or ``"host:port"``. If this
+        process is already connected to a cluster, that one is used and stays connected.
     """
 
     def __init__(self, address):
@@ -97,7 +97,7 @@ class Ray(Executor):
         self.ray, self.ours, self.running = ray, not ray.is_initialized(), {}
         if self.ours:
             _connect(ray, address)
-        # Ray does not try again by itself: the driver does, and counts the attempts.
+        # Without Ray's own retries: the driver tries again, and it counts the attempts.
         self.remote = functools.cache(ray.remote(num_cpus=1, max_retries=0))
 
     @staticmethod
@@ -118,7 +118,7 @@ class Ray(Executor):
         return future
 
     def _pass_on(self, future, ended):
-        """Give a call's result, or what became of it, to the future that stands for it."""
+        """Pass a call's result or error on to its future."""
         self.running.pop(future, None)
         error = ended.exception()
         if error is None:
@@ -140,39 +140,29 @@ class Ray(Executor):
 def local_ray():
     """A Ray cluster of this machine alone, for the calls in a ``with`` block: `run` with ``ray="auto"``, Ray Tune.
 
-    A cluster to which this process is connected already is used instead, and stays connected.
+    If this process is already connected to a cluster, that one is used instead and stays connected.
 
     Raises
     ------
     ImportError, ConnectionError
         Ray is not installed, or did not start.
     """
-    if problem := problem_with_ray():
-        raise ImportError(problem)
-    import ray
-
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(ray, "local")
-    try:
+    with Ray("local"):
         yield
-    finally:
-        if ours:
-            ray.shutdown()
 
 
 def _connect(ray, address):
-    """Join the cluster at an address, or start one here; say in one sentence if that fails."""
+    """Join the cluster at an address, or start one here; if that fails, raise a ConnectionError of one sentence."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     if address == "local":
         try:
             ray.init(address, include_dashboard=False, **quiet)
-        except Exception as error:   # Ray raises bare ones
+        except Exception as error:   # Ray raises bare exceptions
             ray.shutdown()
-            said = str(error).partition(". ")[0]
-            raise ConnectionError(f"Ray did not start on this machine ({type(error).__name__}: {said}): try again when "
-                                  "the machine is less busy.") from error
+            reason = str(error).partition(". ")[0]
+            raise ConnectionError(f"Ray did not start on this machine ({type(error).__name__}: {reason}): try again "
+                                  "when the machine is less busy.") from error
         return
     host, colon, port = address.rpartition(":")
     try:

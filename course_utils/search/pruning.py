@@ -1,7 +1,7 @@
-"""Which trainings to stop early: successive halving, Hyperband and the median rule, on curves that are known.
+"""Which runs to stop early: successive halving, Hyperband, and the median rule, on complete learning curves.
 
-Pure functions of learning curves: they say what a search with pruning would have trained, and
-chosen, had it not known how the curves go on. Every rule looks only at what it has paid for.
+Pure functions of learning curves: they compute what a search with pruning would have trained and chosen without knowing
+how the curves go on. Every rule looks only at epochs that it has paid for.
 
     >>> curves = tabular.table().accuracy.sel(seed=0).stack(configuration=tabular.SPACE)
     >>> pruned = successive_halving(curves.values.T[::60], factor=3, first=1)
@@ -26,7 +26,7 @@ class Pruned:
     epochs : int array (configurations,)
         How long each was trained; those that were trained to the end were never stopped.
     chosen : int
-        The one with the best last score among those trained to the end; the first of equals.
+        The configuration with the best final score among those trained to the end; the first one if there is a tie.
     """
 
     epochs: np.ndarray
@@ -34,21 +34,21 @@ class Pruned:
 
     @property
     def spent(self):
-        """Epochs of all trainings together."""
+        """Epochs of all runs together."""
         return int(self.epochs.sum())
 
 
 def successive_halving(curves, *, factor=3, first=1):
-    """After `first` epochs the best 1/`factor` go on, and again whenever they have `factor` times as many epochs.
+    """After `first` epochs, the best 1/`factor` go on, and again whenever they have `factor` times as many epochs.
 
     Parameters
     ----------
     curves : array (configurations, epochs)
-        Score after each epoch; higher is better. What is not finite ranks last.
+        Score after each epoch; higher is better. A score that is not finite ranks last.
     factor : int of at least 2
-        At each rung ``len // factor`` go on, and at least one.
+        At each rung, ``len // factor`` go on, and at least one.
     first : int of at least 1
-        Epochs before the first rung. With as many as there are, nothing is ever stopped.
+        Epochs before the first rung. If these are all epochs, nothing is ever stopped.
 
     Returns
     -------
@@ -59,14 +59,14 @@ def successive_halving(curves, *, factor=3, first=1):
     ValueError
         No curves, or a `factor` or `first` that is too small.
 
-    Source: Karnin, Koren & Somekh (2013), ICML; for hyperparameters Jamieson & Talwalkar (2016),
-    AISTATS. Trainings go on where they stopped; who is left at the last rung is trained to the end.
+    Source: Karnin, Koren & Somekh (2013), ICML; for hyperparameters, Jamieson & Talwalkar (2016), AISTATS. Runs go on
+    where they stopped; those that are left at the last rung are trained to the end.
     """
     scores = _ranked(curves, factor, first)
     epochs = np.full(len(scores), scores.shape[1])
     alive = np.arange(len(scores))
     for rung in rungs(scores.shape[1], factor=factor, first=first):
-        order = alive[np.argsort(-scores[alive, rung - 1], kind="stable")]   # the first of equals goes on
+        order = alive[np.argsort(-scores[alive, rung - 1], kind="stable")]   # in a tie, the first one goes on
         alive, stopped = np.split(order, [max(1, len(alive) // factor)])
         alive.sort()
         epochs[stopped] = rung
@@ -79,9 +79,9 @@ def hyperband(curves, *, factor=3, first=1):
     Parameters
     ----------
     curves, factor, first
-        As in `successive_halving`; `first` is that of the first bracket. The brackets take their
-        configurations one after the other: of n brackets that with k rungs takes a share in
-        proportion to ``n * factor**k / (k + 1)``, so that all spend about as many epochs.
+        As in `successive_halving`; `first` is that of the first bracket. The brackets take their configurations one
+        after the other: of n brackets, the one with k rungs takes a share in proportion to
+        ``n * factor**k / (k + 1)``, so that all of them spend about the same number of epochs.
 
     Returns
     -------
@@ -92,9 +92,9 @@ def hyperband(curves, *, factor=3, first=1):
     ValueError
         As in `successive_halving`.
 
-    Source: Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar (2018), Journal of Machine Learning
-    Research 18 (185), with a given number of configurations. The same brackets where the number of
-    epochs is `first` times a power of `factor`.
+    Source: Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar (2018), Journal of Machine Learning Research 18 (185), with
+    a given number of configurations. The brackets are the same if the number of epochs is `first` times a power of
+    `factor`.
     """
     scores = _ranked(curves, factor, first)
     starts = [*rungs(scores.shape[1], factor=factor, first=first), scores.shape[1]]
@@ -107,17 +107,17 @@ def hyperband(curves, *, factor=3, first=1):
 
 
 def median_rule(curves, *, first=1, startup=5):
-    """One after the other; stopped if its best score so far is below the median of the others at that epoch.
+    """One run after the other; it is stopped if its best score so far is below the others' median at that epoch.
 
     Parameters
     ----------
     curves : array (configurations, epochs)
         As in `successive_halving`, in the order in which they are trained.
     first : int of at least 1
-        Epochs before the first decision; from there on one follows after each epoch but the last.
+        Epochs before the first decision; after that, there is one after each epoch except the last.
     startup : int of at least 1
-        So many have to be trained to the end before any is stopped. The median is that of all
-        that were trained to the end so far.
+        This many have to be trained to the end before any is stopped. The median is that of all that were trained to
+        the end so far.
 
     Returns
     -------
@@ -128,38 +128,28 @@ def median_rule(curves, *, first=1, startup=5):
     ValueError
         As in `successive_halving`, or a `startup` that is too small.
 
-    Source: Golovin et al. (2017), Google Vizier, KDD; as in `optuna.pruners.MedianPruner`, whose
-    ``n_warmup_steps`` is ``first - 1`` where steps count from 0.
+    Source: Golovin et al. (2017), Google Vizier, KDD; as in `optuna.pruners.MedianPruner`, whose ``n_warmup_steps`` is
+    ``first - 1`` if steps count from 0.
     """
     if startup < 1:
         raise ValueError(f"startup is {startup}; expected at least 1 training to compare with.")
     scores = _ranked(curves, 2, first)
     epochs = np.full(len(scores), scores.shape[1])
     ended, median = [], None
-    for one, best in enumerate(np.maximum.accumulate(scores, 1)):
+    for run, best in enumerate(np.maximum.accumulate(scores, 1)):
         if len(ended) >= startup:
             below = best < median
             below[:first - 1] = False
-            below[-1] = True   # here it ends anyway
-            epochs[one] = 1 + np.argmax(below)
-        if epochs[one] == scores.shape[1]:
-            ended.append(one)
+            below[-1] = True   # it ends here anyway
+            epochs[run] = 1 + np.argmax(below)
+        if epochs[run] == scores.shape[1]:
+            ended.append(run)
             median = np.median(scores[ended], 0)
     return _chosen(scores, epochs)
 
 
 def no_pruning(curves):
-    """Plain search: nothing is stopped.
-
-    Parameters
-    ----------
-    curves : array (configurations, epochs)
-        As in `successive_halving`.
-
-    Returns
-    -------
-    Pruned
-    """
+    """Plain search: nothing is stopped. `curves` and the result are those of `successive_halving`."""
     return successive_halving(curves, first=np.shape(curves)[-1])
 
 
@@ -173,15 +163,15 @@ def rungs(epochs, *, factor, first):
     -------
     list of int, all below `epochs`
     """
-    found = []
+    decisions = []
     while first < epochs:
-        found.append(first)
+        decisions.append(first)
         first *= factor
-    return found
+    return decisions
 
 
 def _ranked(curves, factor, first):
-    """The curves as numbers that can be compared."""
+    """The curves as numbers that can be compared, after checking the arguments."""
     curves = np.asarray(curves, float)
     if curves.ndim != 2 or not curves.size:
         raise ValueError(f"curves has shape {curves.shape}; expected (configurations, epochs), at least one of each.")

@@ -1,4 +1,4 @@
-"""What a search hands back."""
+"""What a search returns."""
 
 import pandas as pd
 
@@ -6,19 +6,19 @@ from course_utils.search import space as spaces
 
 
 class Result:
-    """What a search found.
+    """The trials of a search, and the best of them.
 
     Attributes
     ----------
     trials : pandas.DataFrame
-        One row per trial: its hyperparameters, ``value``, ``state`` (COMPLETE, PRUNED, FAIL),
-        ``node`` where it ran, ``attempt`` (above 1 after a lost worker), ``seconds``, ``error``.
-        The value of a pruned trial is the last one it reported.
+        One row per trial: its hyperparameters, ``value``, ``state`` (COMPLETE, PRUNED, FAIL), ``node`` where it ran,
+        ``attempt`` (above 1 after a lost worker), ``seconds``, ``error``. The value of a pruned trial is the last one
+        it reported.
     best_params : dict
     best_value : float
-        Of the complete trials.
+        The best of the complete trials.
     study : optuna.Study
-        For everything of Optuna's, such as `optuna.visualization.matplotlib`.
+        For Optuna's own functions, such as those of `optuna.visualization.matplotlib`.
     """
 
     def __init__(self, study, space):

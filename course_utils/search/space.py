@@ -1,4 +1,4 @@
-"""What is searched: plain words for Optuna's distributions, and the grid over them."""
+"""Search spaces: plain names for Optuna's distributions, and the grid over them."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-COLUMNS = ("value", "state", "node", "attempt", "seconds", "error")   # of the table of trials, beside the parameters
+COLUMNS = ("value", "state", "node", "attempt", "seconds", "error")   # other columns of the table of trials
 
 
 def uniform(low, high):
@@ -36,8 +36,8 @@ def integer(low, high, *, log=False):
 def choice(*values):
     """One of the values, all equally likely: strings, numbers, booleans or None."""
     values = [value.item() if isinstance(value, np.generic) else value for value in values]
-    if strange := [value for value in values if not isinstance(value, str | int | float | None)]:
-        raise TypeError(f"choice takes strings, numbers, booleans and None, one by one, not {strange[0]!r}: write "
+    if invalid := [value for value in values if not isinstance(value, str | int | float | None)]:
+        raise TypeError(f"choice takes strings, numbers, booleans and None, one by one, not {invalid[0]!r}: write "
                         "choice(32, 64), and give anything else a name.")
     if not values or len(set(map(repr, values))) < len(values):
         raise ValueError("choice() has nothing to choose from: write choice(32, 64)." if not values else
@@ -46,7 +46,7 @@ def choice(*values):
 
 
 def _bounds(name, low, high, positive=False):
-    """Both bounds as numbers of Python."""
+    """Both bounds as Python floats, checked."""
     try:
         low, high = float(low), float(high)
     except (TypeError, ValueError):
@@ -72,7 +72,7 @@ def check(space):
 
 
 def describe(space):
-    """The space as text, the same for the same space."""
+    """The space as text, which is the same for equal spaces."""
     return json.dumps({name: distribution_to_json(space[name]) for name in sorted(space)})
 
 
@@ -82,22 +82,22 @@ def grid(space, n_trials):
     Returns
     -------
     dict name → list of values
-        All values of every `choice`; of each range equally many, or one more for the ranges
-        named first, equally far apart on its scale, both ends included (of one value alone, the
-        middle). A range of whole numbers gets no more points than it has numbers.
+        All values of every `choice`. Of each range, equally many or, for the ranges named first, one more; they are
+        equally far apart on its scale and include both ends (a single value is the middle). A range of integers gets
+        no more points than it has integers.
     """
     counts = dict.fromkeys(space, 1)
     points = {name: _points(distribution, 1) for name, distribution in space.items()}
     if (smallest := _size(points)) > n_trials:
         raise ValueError(f"n_trials is {n_trials}; a grid over this space has at least {smallest} points.")
-    growing = list(space)   # in turn each of them gets a point more, until one more is one too many
+    growing = list(space)   # each of them in turn gets one more point, until that is one too many
     while growing:
         name = growing.pop(0)
         counts[name] += 1
         finer = {**points, name: _points(space[name], counts[name])}
         if _size(finer) > n_trials:
             break
-        if len(finer[name]) > len(points[name]):   # else it has all its values already
+        if len(finer[name]) > len(points[name]):   # otherwise it already has all its values
             points = finer
             growing.append(name)
     return points

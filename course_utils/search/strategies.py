@@ -15,11 +15,11 @@ SAMPLERS = ("grid", "random", "qmc", "tpe")
 
 class _Grid(optuna.samplers.GridSampler):
     def after_trial(self, study, trial, state, values):
-        """Optuna would stop its own loop here; the driver counts by itself."""
+        """Do nothing: Optuna would stop its own loop here, but the driver counts the trials itself."""
 
 
 class _QMC(optuna.samplers.QMCSampler):
-    """Knows its space, where Optuna's learns it from a first trial drawn at random."""
+    """A sampler that knows its space from the start; Optuna's learns it from a first trial that is drawn at random."""
 
     def __init__(self, space, seed):
         with warnings.catch_warnings():
@@ -32,31 +32,31 @@ class _QMC(optuna.samplers.QMCSampler):
 
 
 def sampler(name, space, seed, grid):
-    """How the configuration of each trial is found; "grid" walks through `grid`, as `space.grid` gives it.
+    """How the configuration of each trial is chosen; "grid" goes through `grid`, which comes from `space.grid`.
 
     Returns
     -------
     callable number → optuna.samplers.BaseSampler
-        The sampler that draws the configuration of the trial of that number. What is random
-        depends on the seed and the number alone, so that a resumed search goes on as if it had
-        never stopped; one sampler for all trials would draw its first ones again.
+        The sampler that draws the configuration of the trial of that number. All randomness depends only on the seed
+        and the number, so that a resumed search goes on as if it had never stopped; one random sampler for all trials
+        would draw its first ones again.
     """
     if isinstance(name, optuna.samplers.BaseSampler):
-        return lambda number: name
-    if name == "grid":
-        one = _Grid(grid, seed=seed)
+        shared = name
+    elif name == "grid":
+        shared = _Grid(grid, seed=seed)
     elif name == "qmc":
-        one = _QMC(space, seed)
+        shared = _QMC(space, seed)
     elif name in SAMPLERS:
         kind = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}[name]
         return lambda number: kind(seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
     else:
         raise ValueError(f"There is no sampler {name!r}; there are {', '.join(SAMPLERS)}, and Optuna's own objects.")
-    return lambda number: one
+    return lambda number: shared
 
 
 def pruner(name):
-    """The pruner of that name, Optuna's own object, or for None one that never prunes."""
+    """The pruner of that name, Optuna's own object, or, for None, a pruner that never prunes."""
     if name is None:
         return optuna.pruners.NopPruner()
     if isinstance(name, optuna.pruners.BasePruner):

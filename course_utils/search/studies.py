@@ -8,7 +8,7 @@ import optuna
 from course_utils.search import space as spaces
 from course_utils.search import trials
 
-NAME = "search"   # of the study in its storage
+NAME = "search"   # the name of the study in its storage
 optuna.logging.set_verbosity(optuna.logging.WARNING)   # the bar and the table of trials say the rest
 
 
@@ -26,44 +26,40 @@ def create(storage, direction, pruner, space, grid):
         study = optuna.create_study(study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True,
                                     storage=storage if storage is None else _open(address(storage)))
     except Exception as error:
-        said = str(error).partition("\n")[0]
-        raise ValueError(f"The storage {storage} cannot be opened ({type(error).__name__}: {said}): expected a path in "
-                         "a folder that exists, to a file that only searches write, or a database URL.") from error
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"The storage {storage} cannot be opened ({type(error).__name__}: {reason}): expected a path "
+                         "in a folder that exists, to a file that only searches write, or a database URL.") from error
     if study.direction.name.lower() != direction:
         raise ValueError(f"The storage {storage} holds a search that {study.direction.name.lower()}s: use "
                          "that direction, or another storage.")
     wanted = {"space": spaces.describe(space), "grid": json.dumps(grid)}
-    held = study.user_attrs
-    if not held:
+    stored = study.user_attrs
+    if not stored:
         for name, value in wanted.items():
             study.set_user_attr(name, value)
-    elif held.get("space") != wanted["space"]:
-        raise ValueError(f"The storage {storage} holds a search of another space ({_names(held.get('space'))}): use "
-                         "another storage.")
-    elif held.get("grid") != wanted["grid"]:
+    elif stored.get("space") != wanted["space"]:
+        names = ", ".join(json.loads(stored.get("space") or "{}")) or "not from search.run"
+        raise ValueError(f"The storage {storage} holds a search of another space ({names}): use another storage.")
+    elif stored.get("grid") != wanted["grid"]:
         raise ValueError(f"The storage {storage} holds a search over another grid, or without one; a grid depends "
                          "on n_trials: use the same n_trials and sampler, or another storage.")
     return study
 
 
-def _names(description):
-    return ", ".join(json.loads(description or "{}")) or "not from search.run"
-
-
 def in_memory(study):
-    """A copy of a study whose storage is about to go."""
+    """A copy of a study whose storage is about to be deleted."""
     memory = optuna.storages.InMemoryStorage()
     optuna.copy_study(from_study_name=NAME, from_storage=study._storage, to_storage=memory)
     return optuna.load_study(study_name=NAME, storage=memory, sampler=study.sampler, pruner=study.pruner)
 
 
 def _open(storage):
-    """Optuna's storage behind a database URL, or for the path of a file that is written line by line."""
+    """Optuna's storage for a database URL, or for the path of a file that is written line by line."""
     if "://" in storage:
         return optuna.storages.RDBStorage(storage)
     from optuna.storages import journal
 
-    if os.path.exists(storage):   # Optuna would write on, whatever the file holds
+    if os.path.exists(storage):   # Optuna would append to it, whatever the file holds
         with open(storage, "rb") as file:
             if (first := file.readline()) and not first.startswith(b'{"op_code"'):
                 raise ValueError("the file holds something else")
@@ -72,10 +68,10 @@ def _open(storage):
 
 
 def shared_report(storage, pruner, number):
-    """The report of a trial in a process that shares nothing with the driver but the storage."""
+    """The report of a trial in a process that shares only the storage with the driver."""
     if "://" not in storage and not os.path.exists(storage):
         raise FileNotFoundError(f"This node does not see the storage {storage}: intermediate scores need a path that "
                                 "all nodes share, or a database URL.")
     study = optuna.load_study(study_name=NAME, storage=_open(storage), pruner=pruner,
-                              sampler=optuna.samplers.RandomSampler())   # asked for nothing here
+                              sampler=optuna.samplers.RandomSampler())   # not used here
     return trials.Report(optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id))

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 
 class Outcome(NamedTuple):
-    """What became of one trial."""
+    """How one trial ended."""
 
     state: TrialState
     value: float | None = None
@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
 
 
 class Objective:
-    """A function that travels to other processes with everything it needs, also from a notebook."""
+    """A function that can be sent to other processes with everything it needs, even from a notebook."""
 
     def __init__(self, function):
         self.function = function
@@ -35,7 +35,7 @@ class Objective:
 
 @functools.lru_cache(maxsize=1)
 def _unpack(packed):
-    """Unpack once for all trials of a process: what the function keeps in its globals stays warm."""
+    """Unpack once for all trials of a process, so that the function's globals keep what they hold."""
     return Objective(cloudpickle.loads(packed))
 
 
@@ -47,7 +47,7 @@ class Report:
         self.known = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
     def __call__(self, value, step):
-        if step in self.known:   # told by an attempt that was lost
+        if step in self.known:   # reported by an attempt that was lost
             return
         self.trial.report(value, step)
         if self.trial.should_prune():
@@ -55,13 +55,13 @@ class Report:
 
 
 def evaluate(objective, configurations, *, where, report=None, batch=False):
-    """Evaluate configurations in one go; whatever goes wrong in it is theirs, and recorded.
+    """Evaluate configurations in one call; whatever goes wrong in it is recorded as their outcome.
 
     Parameters
     ----------
     objective : Objective
     configurations : list of dict
-        With `batch` the objective gets the list; otherwise the list holds one.
+        With `batch`, the objective gets the list; otherwise, the list has one element.
     report : callable → Report, optional
         Makes what the objective gets as ``report``.
     where : callable → str
@@ -70,7 +70,7 @@ def evaluate(objective, configurations, *, where, report=None, batch=False):
     Returns
     -------
     (list of Outcome, str, float)
-        One outcome per configuration, the place, and the seconds of all.
+        One outcome per configuration, the place, and the seconds for all of them.
     """
     start = time.perf_counter()
     try:
@@ -83,8 +83,8 @@ def evaluate(objective, configurations, *, where, report=None, batch=False):
     except optuna.TrialPruned:
         outcomes = [Outcome(TrialState.PRUNED)] * len(configurations)
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        outcomes = [Outcome(TrialState.FAIL, error=said)] * len(configurations)
+        message = f"{type(error).__name__}: {error}".removesuffix(": ")
+        outcomes = [Outcome(TrialState.FAIL, error=message)] * len(configurations)
     return outcomes, where(), time.perf_counter() - start
 
 

@@ -1,15 +1,12 @@
 """From text twins to notebooks with outputs, and from solutions to exercises: ``course build``.
 
-A notebook is edited as text (jupytext py:percent) and executed in a fresh kernel. Nothing that
-changes from build to build is stored: no times, no widget state, no machine. Building twice on
-one machine gives the same bytes.
+A notebook is edited as text (jupytext py:percent) and executed in a fresh kernel. Nothing that changes from build to
+build is stored: no times, no widget state, no machine. Building twice on one machine gives the same bytes.
 
-A solution also gives an exercise, without its answers, and the answer key: the check cells with
-what they print for the right answers. Learners work in the exercise itself, so it is written only
-while nobody has changed it.
+A solution also gives an exercise, without its answers, and the answer key: the check cells with what they print for
+the right answers. Learners work in the exercise itself, so it is written only while nobody has changed it.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -23,11 +20,12 @@ from course_utils import accessible
 
 HOME = pathlib.Path(__file__).parents[2]
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+METADATA = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1", "PYTHONHASHSEED": "0"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 600   # seconds for one cell: a hang is an error, a slow machine is not
 CHECKED = "nbval-check-output"   # the tag of cells whose output nbval compares
-NOTE = "instructor"   # the tag of markdown cells that learners do not see
+NOTE = "instructor"   # the tag of Markdown cells that learners do not see
 ANSWER = re.compile(r"^( *)# BEGIN SOLUTION(?:: (.+))?\n(?:.*\n)*?\1# END SOLUTION$", re.MULTILINE)
 
 
@@ -50,22 +48,18 @@ def named(paths, name):
 
 
 def notebook_of(twin):
-    """Where the notebook of a text twin stands."""
+    """Where the notebook of a text twin is."""
     return twin.parents[1] / f"{twin.stem}.ipynb"
 
 
 def lecture(twin):
-    """What the head of a text twin declares of a lecture, for all that is made of it.
-
-    Parameters
-    ----------
-    twin : pathlib.Path
+    """What the head of a text twin declares.
 
     Returns
     -------
     dict
-        ``minutes``, how long it takes a learner; ``exercise``, number of the exercise that goes with it, and ``lab``,
-        name of the lab that it opens, where there are any; ``title``, its first heading.
+        ``minutes``, how long the lecture takes a learner; ``exercise``, the number of its exercise, and ``lab``, the
+        name of the lab that it opens, if there are any; ``title``, its first heading.
     """
     notebook = jupytext.read(twin, fmt="py:percent")
     title = notebook.cells[0].source.partition("\n")[0].removeprefix("# ")
@@ -75,30 +69,18 @@ def lecture(twin):
 def read(twin):
     """A text twin as a notebook without outputs and without the instructor's notes, each cell with a stable id.
 
-    In its text, ``{{minutes}}`` and ``{{exercise}}`` stand for what `lecture` declares.
-
-    Parameters
-    ----------
-    twin : pathlib.Path
-
-    Returns
-    -------
-    nbformat.NotebookNode
-
-    Raises
-    ------
-    ValueError
-        The text speaks of something that the head does not declare.
+    In its text, ``{{minutes}}`` and ``{{exercise}}`` stand for what `lecture` declares; a ValueError names anything
+    else that is in such braces.
     """
     notebook = jupytext.read(twin, fmt="py:percent")
     notebook.cells = [cell for cell in notebook.cells if NOTE not in cell.metadata.get("tags", [])]
     declared = notebook.metadata.get("course", {})
-    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook.metadata = dict(METADATA)
     prefix = re.sub(r"[^a-z0-9-]", "-", twin.stem.lower().removeprefix("ex"))[:50]
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\{\{(\w+)\}\}", lambda found: _declared(found[1], declared, twin), cell.source)
-        cell.metadata.pop("lines_to_next_cell", None)    # of the text's layout
+            cell.source = re.sub(r"\{\{(\w+)\}\}", lambda match: _declared(match[1], declared, twin), cell.source)
+        cell.metadata.pop("lines_to_next_cell", None)    # the layout of the text
         question = cell.metadata.pop("question", None)   # its id must not change when cells are added
         kind = "check" if CHECKED in cell.metadata.get("tags", []) else "answer"
         cell.id = f"{prefix[:2]}-{kind}-{question.replace('.', '-')}" if question else f"{prefix}-{number:02d}"
@@ -113,11 +95,7 @@ def _declared(name, declared, twin):
 
 
 def notes(twin):
-    """The instructor's notes of a text twin: its markdown cells tagged ``instructor``.
-
-    Parameters
-    ----------
-    twin : pathlib.Path
+    """The instructor's notes of a text twin: its Markdown cells tagged ``instructor``.
 
     Returns
     -------
@@ -128,7 +106,7 @@ def notes(twin):
     ValueError
         A note that is code, or that follows no cell.
     """
-    found, number = {}, -1
+    notes_of_cell, number = {}, -1
     for cell in jupytext.read(twin, fmt="py:percent").cells:
         if NOTE not in cell.metadata.get("tags", []):
             number += 1
@@ -136,8 +114,8 @@ def notes(twin):
             raise ValueError(f"{twin.name}: an instructor's note is a markdown cell that follows the cell it belongs "
                              f"to; this one does not: {cell.source[:60]!r}.")
         else:
-            found.setdefault(number, []).append(cell.source)
-    return found
+            notes_of_cell.setdefault(number, []).append(cell.source)
+    return notes_of_cell
 
 
 def execute(notebook, folder):
@@ -157,55 +135,33 @@ def execute(notebook, folder):
     """
     from nbclient import NotebookClient
 
-    with _environment(QUIET):
-        NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False,
-                       coalesce_streams=True, resources={"metadata": {"path": str(folder)}}).execute()
+    client = NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False,
+                            coalesce_streams=True)
+    client.execute(env=os.environ | QUIET, cwd=str(folder))
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code" and "live-only" in cell.metadata.get("tags", []):
-            cell.outputs = []
         if cell.cell_type == "code":
-            # A widget without its kernel shows an error; a lab stores a picture beside it. The script that makes
-            # widgets and figures accessible comes with the first of them that is run.
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})
+            # A widget without its kernel shows an error; a lab also stores a picture. The script that makes widgets and
+            # figures accessible comes with the first of them that is run.
+            cell.outputs = [output for output in cell.outputs if "live-only" not in cell.metadata.get("tags", [])
+                            and WIDGET not in output.get("data", {})
                             and output.get("data", {}).get("text/html") != accessible.HTML]
-    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook.metadata = dict(METADATA)
 
 
-def build(twin, target=None):
-    """Build one notebook from its text twin and write it.
-
-    Parameters
-    ----------
-    twin : pathlib.Path
-    target : pathlib.Path, optional
-        Beside the twin's folder otherwise.
-
-    Returns
-    -------
-    pathlib.Path, what was written
-    """
-    target = target or notebook_of(twin)
+def build(twin):
+    """Build one notebook from its text twin and write it; return its path."""
     notebook = read(twin)
     execute(notebook, twin.parents[1])
-    _write(notebook, target)
-    return target
+    _write(notebook, notebook_of(twin))
+    return notebook_of(twin)
 
 
 def exercise(twin):
-    """The exercise of a solution: ``...`` for each answer, no outputs, and the mark of being pristine.
+    """The exercise of a solution, from its text twin: ``...`` for each answer, no outputs, and its `fingerprint`.
 
-    An answer stands between ``# BEGIN SOLUTION`` and ``# END SOLUTION``; after ``# BEGIN
-    SOLUTION: a, b`` it leaves ``a = ...`` and ``b = ...``.
-
-    Parameters
-    ----------
-    twin : pathlib.Path
-        Text twin of the solution.
-
-    Returns
-    -------
-    nbformat.NotebookNode
+    An answer is what is between ``# BEGIN SOLUTION`` and ``# END SOLUTION``; after ``# BEGIN SOLUTION: a, b``, it is
+    replaced by ``a = ...`` and ``b = ...``.
     """
     notebook = read(twin)
     for cell in notebook.cells:
@@ -220,7 +176,7 @@ def _blank(answer):
 
 
 def fingerprint(notebook):
-    """A hash of what stands in the cells, whatever they printed."""
+    """A hash of what is in the cells, whatever they printed."""
     return hashlib.sha256(json.dumps([(cell.cell_type, cell.source) for cell in notebook.cells]).encode()).hexdigest()
 
 
@@ -229,7 +185,7 @@ def is_pristine(path):
     try:
         notebook = nbformat.read(path, 4)
         return notebook.metadata["course"]["pristine"] == fingerprint(notebook)
-    except Exception:   # unreadable or of unknown origin: somebody's work, whatever it is
+    except Exception:   # unreadable or of unknown origin: treat it as somebody's work
         return False
 
 
@@ -255,9 +211,9 @@ def build_solution(twin, home=HOME):
     solved = nbformat.read(build(twin), 4)
     checks = [cell for cell in solved.cells if CHECKED in cell.metadata.get("tags", [])]
     for cell in checks:
-        said = "".join(output.get("text", "") for output in cell.outputs)
-        if not said.startswith("✓"):
-            raise ValueError(f"{twin.name} does not pass its own check {cell.id}: {said.strip() or 'no output'}.")
+        printed = "".join(output.get("text", "") for output in cell.outputs)
+        if not printed.startswith("✓"):
+            raise ValueError(f"{twin.name} does not pass its own check {cell.id}: {printed.strip() or 'no output'}.")
     key = nbformat.v4.new_notebook(cells=checks, metadata={"kernelspec": KERNEL})
     _write(key, home / "course_utils" / "checks" / "keys" / f"{twin.stem}.ipynb")
     _write(exercise(twin), home / "course_utils" / "checks" / "pristine" / f"{twin.stem}.ipynb")
@@ -281,29 +237,15 @@ def differences(twin, notebook_path, wanted=None):
     ----------
     twin, notebook_path : pathlib.Path
     wanted : nbformat.NotebookNode, optional
-        What is made of the twin: all of it, unless it is e.g. its `exercise`.
+        What the notebook should be: the whole twin by default, or e.g. its `exercise`.
     """
-    mend = f"run `course build {twin.stem.removeprefix('ex')[:2]}`"
+    fix = f"run `course build {twin.stem.removeprefix('ex')[:2]}`"
     if not notebook_path.exists():
-        return [f"{notebook_path.name} is missing; {mend}."]
-    wanted, found = (wanted or read(twin)).cells, nbformat.read(notebook_path, 4).cells
-    if len(wanted) != len(found):
-        return [f"{notebook_path.name} has {len(found)} cells and its text twin {len(wanted)}; {mend}."]
-    return [f"Cell {number} of {notebook_path.name} differs from its text twin; {mend}."
-            for number, (ours, theirs) in enumerate(zip(wanted, found, strict=True))
+        return [f"{notebook_path.name} is missing; {fix}."]
+    wanted, written = (wanted or read(twin)).cells, nbformat.read(notebook_path, 4).cells
+    if len(wanted) != len(written):
+        return [f"{notebook_path.name} has {len(written)} cells and its text twin {len(wanted)}; {fix}."]
+    return [f"Cell {number} of {notebook_path.name} differs from its text twin; {fix}."
+            for number, (ours, theirs) in enumerate(zip(wanted, written, strict=True))
             if (ours.cell_type, ours.source, ours.id, dict(ours.metadata)) !=
             (theirs.cell_type, theirs.source, theirs.id, dict(theirs.metadata))]
-
-
-@contextlib.contextmanager
-def _environment(values):
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

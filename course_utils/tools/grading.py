@@ -1,15 +1,17 @@
 """Grading a class: ``course grade submissions/ --out grades.csv``.
 
-Each submission is judged as `course check` judges one, but inside a fence (`sandbox`) and with
-limits; what is known of it is noted at once, so that an interrupted run goes on where it stopped.
+Each submission is judged as `course check` judges one, but inside a fence (`sandbox`) and with limits. Its grade is
+stored immediately, so that an interrupted run goes on where it stopped.
 """
 
 import collections
 import concurrent.futures
 import csv
 import dataclasses
+import functools
 import hashlib
 import html
+import io
 import json
 import os
 import pathlib
@@ -22,25 +24,25 @@ import nbformat
 import tqdm
 
 from course_utils import checks
+from course_utils.files import write_atomically
 from course_utils.tools import judging, sandbox
 from course_utils.tools.sandbox import Limits
 
 LARGEST = 200 << 20   # bytes of a notebook that is read at all
-OTHERS = 20   # failed cells that a report tells of
+OTHERS = 20   # failed cells in a report
 LONGEST = 500   # characters of a line
-NAME = 300   # of a submission's name in it, so that the rest of a sentence has room
-# What answers have no use for, but cheating has; a hint for the instructor, no proof.
+NAME = 300   # characters of a submission's name in a line, so that the rest of the sentence fits
+# What is useful for cheating but not for an answer; a hint for the instructor, not a proof.
 TAMPERING = re.compile(r"sys\.modules|\bbuiltins\b|__builtins__|\.events\.register|_transformers"
                        r"|course_utils[./]checks")
 
 
 @dataclasses.dataclass(frozen=True)
 class Grade:
-    """What is known of one submission.
+    """The result of one submission.
 
-    `checks` are triples (question, passed, line), `cells` pairs (line, source) of the learner's cells
-    that failed, and `problem` the sentence that says why there are neither. `report` is the file name
-    of its page.
+    `checks` are triples (question, passed, line), `cells` are pairs (line, source) of the learner's cells that failed,
+    and `problem` is the sentence that says why there are neither. `report` is the file name of its page.
     """
 
     submission: str
@@ -60,10 +62,10 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
     submissions : pathlib.Path
         A folder with notebooks, in subfolders too, or one notebook. Nothing is written there.
     out : pathlib.Path
-        The table to write, e.g. ``grades.csv``: one row a submission and check. Beside it
-        ``grades_totals.csv``, one row a submission, and the folder ``grades_reports``.
+        The table to write, e.g. ``grades.csv``: one row per submission and check. Next to it are written
+        ``grades_totals.csv``, one row per submission, and the folder ``grades_reports``.
     jobs : int, optional
-        Submissions that run at the same time; as many as there are cores otherwise.
+        Submissions that run at the same time; by default, as many as there are cores.
     limits : Limits
 
     Returns
@@ -84,63 +86,62 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
     hidden = [root, reports]
     rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
                     *sorted(checks.PRISTINE.glob("*.ipynb")))
-    users = queue.SimpleQueue()   # two that run at once must not share their limit of processes
+    users = queue.SimpleQueue()   # submissions that run at once must not share their limit of processes
     for number in range(jobs or os.cpu_count() or 1):
         users.put(sandbox.FIRST_USER + number)
     interrupted = threading.Event()
 
     def judged(path, readable, state):   # None if it was interrupted
         key = _digest(path, words=[rules, str(limits)])
-        found = _recall(state, key)
-        if not found:
-            user = users.get()
-            try:
-                found = _grade(path, readable, lambda *given: sandbox.run(
-                    *given, limits=limits, user=user, hidden=hidden, is_over=interrupted.is_set), limits)
-            finally:
-                users.put(user)
-            if interrupted.is_set():
-                return None
-            _write(state, json.dumps({"key": key} | dataclasses.asdict(found), ensure_ascii=False, indent=1))
-        return found
+        if stored := _recall(state, key):
+            return stored
+        user = users.get()
+        try:
+            run = functools.partial(sandbox.run, limits=limits, user=user, hidden=hidden, is_over=interrupted.is_set)
+            grade = _grade(path, readable, run, limits)
+        finally:
+            users.put(user)
+        if interrupted.is_set():
+            return None
+        write_atomically(state, json.dumps({"key": key} | dataclasses.asdict(grade), ensure_ascii=False, indent=1))
+        return grade
 
     def grade_one(path):
         name = os.fsencode(path.relative_to(root).as_posix())
         readable, page = _line(name.decode("utf-8", "replace"), NAME), reports / _page(name)
         try:
             problem = _refusal(path, readable)
-            found = Grade(readable, problem=problem) if problem else judged(path, readable, page.with_suffix(".json"))
-            if found:
-                found = dataclasses.replace(found, report=page.name)
-                _write(page, report(found))
+            grade = Grade(readable, problem=problem) if problem else judged(path, readable, page.with_suffix(".json"))
+            if grade:
+                grade = dataclasses.replace(grade, report=page.name)
+                write_atomically(page, report(grade))
+            return grade
         except Exception as error:   # whatever happens to one submission, the others are graded
-            found = Grade(readable, problem=_failure(readable, error))
-        return found
+            return Grade(readable, problem=_failure(readable, error))
 
     with concurrent.futures.ThreadPoolExecutor(users.qsize()) as pool:
         try:
-            waiting = [pool.submit(grade_one, path) for path in paths]
-            for _ in tqdm.tqdm(concurrent.futures.as_completed(waiting), total=len(paths), unit="notebook"):
+            futures = [pool.submit(grade_one, path) for path in paths]
+            for _ in tqdm.tqdm(concurrent.futures.as_completed(futures), total=len(paths), unit="notebook"):
                 pass
         except KeyboardInterrupt:
             interrupted.set()
             pool.shutdown(cancel_futures=True)
             raise
-    grades = [one.result() for one in waiting]
+    grades = [future.result() for future in futures]
     _write_tables(grades, out)
     return grades
 
 
 def _notebooks(submissions):
-    """Paths of all that was handed in, in order, and the folder that their names are told from.
+    """Paths of everything that was handed in, in order, and the folder that their names are relative to.
 
-    Links are not followed. Linked folders and folders that cannot be read are among the paths, so
-    that each gets a row.
+    Links are not followed. Linked folders and unreadable folders are among the paths, so that each gets a row.
     """
     if submissions.is_file():
         return [submissions], submissions.parent
-    found, folders = set(), [submissions]
-    while folders:   # a recursion would end in folders that are nested too deep
+    paths, folders = set(), [submissions]
+    while folders:   # recursion would fail in folders that are nested too deep
         folder = folders.pop()
         try:
             for entry in list(os.scandir(folder)):
@@ -150,19 +151,19 @@ def _notebooks(submissions):
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(path)
                 if entry.name.lower().endswith(".ipynb") or (entry.is_symlink() and os.path.isdir(path)):
-                    found.add(path)
+                    paths.add(path)
         except OSError:
-            found.add(folder)
-    if found <= {submissions}:
+            paths.add(folder)
+    if paths <= {submissions}:
         raise ValueError(f"There is no notebook in {submissions}; name the folder with the files that end in .ipynb.")
-    return sorted(found), submissions
+    return sorted(paths), submissions
 
 
 def _refusal(path, name):
-    """Why a submission is not even opened, in one sentence; nothing for an ordinary file."""
+    """Why a submission is not even opened, in one sentence; empty for an ordinary file."""
     try:
         status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):   # it may lead to the work of somebody else
+        if stat.S_ISLNK(status.st_mode):   # it may lead to somebody else's work
             return _line(f"{name} is a link, which is not followed; hand in the notebook itself.")
         if stat.S_ISDIR(status.st_mode):
             os.scandir(path).close()   # if it cannot be read, this says why
@@ -177,21 +178,16 @@ def _refusal(path, name):
 
 def _grade(path, name, run, limits):
     """Judge one submission, whatever it is."""
-    problem = exercise = ""
+    exercise = ""
     try:
-        try:
-            exercise, notebook, key = judging.read(path)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(path), name)) from None
+        exercise, notebook, key = judging.read(path)
         verdicts = judging.judge(notebook, key, timeout=limits.cell_seconds, run=run)
     except ValueError as error:
-        problem = _line(error)
+        return Grade(name, exercise, problem=_line(str(error).replace(str(path), name)))
     except OSError as error:
-        problem = _line(f"{name} cannot be read: {error.strerror}.")
+        return Grade(name, exercise, problem=_line(f"{name} cannot be read: {error.strerror}."))
     except Exception as error:
-        problem = _failure(name, error)
-    if problem:
-        return Grade(name, exercise, problem=problem)
+        return Grade(name, exercise, problem=_failure(name, error))
     judged = [(cell.id.split("check-")[1].replace("-", "."), verdict.passed, _line(verdict.line)) for cell, verdict in
               zip(key.cells, (verdict for verdict in verdicts if verdict.is_check), strict=True)]
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
@@ -209,8 +205,8 @@ def _notes(exercise, notebook, key):
     notes = []
     for number, (cell, name) in enumerate(zip(code, judging.recognize(code, key), strict=True), 1):
         own = "\n".join(line for line in judging.lines(cell.source) if line not in given)
-        if not name and (found := TAMPERING.search(own)):   # the code of a check cell does not run
-            notes.append(f"cell {number} speaks of {found[0].strip()}, which no answer needs")
+        if not name and (match := TAMPERING.search(own)):   # the code of a check cell does not run
+            notes.append(f"cell {number} speaks of {match[0].strip()}, which no answer needs")
     return notes
 
 
@@ -236,57 +232,48 @@ def _page(name):
 
 
 def _digest(*paths, words=()):
-    """What a grade depends on, as a hash."""
-    found = hashlib.sha256("\0".join(words).encode())
+    """A hash of everything that a grade depends on."""
+    digest = hashlib.sha256("\0".join(words).encode())
     for path in paths:
         try:
             with open(path, "rb") as file:
-                found.update(hashlib.file_digest(file, "sha256").digest())
+                digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
-            found.update(str(error).encode("utf-8", "replace"))   # names may be no text
-    return found.hexdigest()
+            digest.update(str(error).encode("utf-8", "replace"))   # a name may not be valid text
+    return digest.hexdigest()
 
 
 def _recall(state, key):
-    """The grade that was noted for exactly this submission under exactly these rules; None if none was."""
+    """The grade that was stored for exactly this submission under exactly these rules, or None."""
     try:
-        noted = json.loads(state.read_text(encoding="utf-8"))
-        return Grade(**noted) if noted.pop("key") == key and "could not be graded" not in noted["problem"] else None
+        stored = json.loads(state.read_text(encoding="utf-8"))
+        return Grade(**stored) if stored.pop("key") == key and "could not be graded" not in stored["problem"] else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _write(path, text):
-    """Write a file, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
-
-
 def _write_tables(grades, out):
-    """One row a submission and check, and one row a submission."""
-    rows = [(one.submission, one.exercise, question, passed, line) for one in grades
-            for question, passed, line in one.checks or [("", False, one.problem)]]
+    """One row per submission and check, and one row per submission."""
+    rows = [(grade.submission, grade.exercise, question, passed, line) for grade in grades
+            for question, passed, line in grade.checks or [("", False, grade.problem)]]
     _write_table(out, ["submission", "exercise", "check", "passed", "line"], rows)
-    totals = [(one.submission, one.exercise, sum(passed for _, passed, _ in one.checks), len(one.checks),
-               one.problem, "; ".join(one.notes), one.report) for one in grades]
+    totals = [(grade.submission, grade.exercise, sum(passed for _, passed, _ in grade.checks), len(grade.checks),
+               grade.problem, "; ".join(grade.notes), grade.report) for grade in grades]
     _write_table(out.with_name(f"{out.stem}_totals.csv"),
                  ["submission", "exercise", "passed", "checks", "problem", "notes", "report"], totals)
 
 
 def _write_table(path, columns, rows):
-    new = path.with_name(f".{path.name}.new")
-    with open(new, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(
-            # A name like "=1+1.ipynb" is text, for a spreadsheet too.
-            ["'" + cell if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell for cell in row]
-            for row in [columns, *rows])
-    os.replace(new, path)
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(
+        # A name like "=1+1.ipynb" has to stay text in a spreadsheet.
+        ["'" + cell if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell for cell in row]
+        for row in [columns, *rows])
+    write_atomically(path, table.getvalue())
 
 
 def report(grade):
-    """A page about one submission, for its author: a whole HTML file."""
+    """The HTML page about one submission, for its author."""
     passed = sum(passed for _, passed, _ in grade.checks)
     parts = [f"<p class='problem'>{html.escape(grade.problem)}</p>"] if grade.problem else [
         f"<p><strong>{passed} of {len(grade.checks)} checks passed.</strong></p>", "<ul>",
@@ -297,7 +284,7 @@ def report(grade):
         parts += [f"<p class='failed'>{html.escape(line)}</p><pre>{html.escape(source)}</pre>"
                   for line, source in grade.cells]
     title = html.escape(f"{grade.submission} ({grade.exercise})" if grade.exercise else grade.submission)
-    return re.sub("TITLE|BODY", lambda found: title if found[0] == "TITLE" else "\n".join(parts), PAGE)
+    return re.sub("TITLE|BODY", lambda match: title if match[0] == "TITLE" else "\n".join(parts), PAGE)
 
 
 PAGE = """\
@@ -328,8 +315,8 @@ BODY
 
 def summary(grades):
     """What was graded, in one or more sentences."""
-    problems = [one for one in grades if one.problem]
-    per = collections.Counter(one.exercise for one in grades if not one.problem)
-    lines = [f"{len(grades) - len(problems)} of {len(grades)} submissions graded"
-             + (": " + ", ".join(f"{number} of {name}" for name, number in sorted(per.items())) if per else "") + "."]
-    return "\n".join([*lines, *(one.problem for one in problems)])
+    problems = [grade.problem for grade in grades if grade.problem]
+    counts = collections.Counter(grade.exercise for grade in grades if not grade.problem)
+    by_exercise = ", ".join(f"{number} of {name}" for name, number in sorted(counts.items()))
+    return "\n".join([f"{len(grades) - len(problems)} of {len(grades)} submissions graded"
+                      + (f": {by_exercise}." if counts else "."), *problems])

@@ -1,9 +1,8 @@
 """A learner's answers, judged: ``course check``.
 
-What the checks print stands in the notebook that the learner saves, so nbval on that file would
-compare a failure with itself. Instead the learner's cells are put between the check cells of the
-answer key, and nbval runs this notebook in a fresh kernel, in a temporary folder. The learner's
-file is only read.
+A saved notebook holds what its checks printed, so nbval on that file would compare a failure with itself. Instead, the
+learner's cells are put between the check cells of the answer key, and nbval runs the resulting notebook in a fresh
+kernel, in a temporary folder. The learner's file is only read.
 """
 
 import contextlib
@@ -26,13 +25,13 @@ from course_utils.tools import build, nbval_plugin
 TIMEOUT = 120   # seconds for one cell
 NBVAL = ["-m", "pytest", "-p", "nbval.plugin", "-p", "course_utils.tools.nbval_plugin", "-p", "no:cacheprovider",
          "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull, "--rootdir", ".", "notebook.ipynb"]
-# It is matched with one line at a time: across lines, a megabyte of "#" would take minutes.
+# Matched against one line at a time: across lines, a megabyte of "#" would take minutes.
 MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """One line of the table: what a check says, or where a cell of the learner failed."""
+    """One line of the table: what a check says, or where one of the learner's cells failed."""
 
     line: str
     passed: bool
@@ -40,23 +39,14 @@ class Verdict:
 
 
 def exercises(home=build.HOME):
-    """Paths of all exercises, in order of their names.
-
-    An untouched one is left out where the learner has begun it under its earlier name, without ``ex``.
-    """
+    """Paths of all exercises; untouched ones only if they weren't begun under their earlier name, without ``ex``."""
     paths = sorted((home / "exercises").glob("*.ipynb"))
     earlier = {f"ex{path.stem}" for path in paths}
     return [path for path in paths if path.stem not in earlier or not build.is_pristine(path)]
 
 
 def find(name, home=build.HOME):
-    """The notebook that is meant by ``2``, ``02``, the beginning of a name, or a path.
-
-    Raises
-    ------
-    ValueError
-        There is none, or none that can be told.
-    """
+    """The notebook that is meant by ``2``, ``02``, the beginning of a name, or a path; a ValueError if unclear."""
     if name.endswith(".ipynb") or os.sep in name:
         path = pathlib.Path(name)
         if not path.is_file():
@@ -66,19 +56,12 @@ def find(name, home=build.HOME):
 
 
 def meant(name, paths):
-    """The one path that is meant by ``2``, ``02`` or the beginning of its name.
-
-    Raises
-    ------
-    ValueError
-        There is none, or none that can be told.
-    """
-    found = build.named(paths, name)
-    if len(found) != 1:
-        there = ", ".join(path.stem for path in paths) or "none"
-        raise ValueError(f"{'No exercise begins' if not found else 'Several exercises begin'} with {name}; "
-                         f"there are {there}.")
-    return found[0]
+    """The one path that is meant by ``2``, ``02``, or the beginning of its name; a ValueError if unclear."""
+    matches = build.named(paths, name)
+    if len(matches) != 1:
+        raise ValueError(f"{'Several exercises begin' if matches else 'No exercise begins'} with {name}; "
+                         f"there are {', '.join(path.stem for path in paths) or 'none'}.")
+    return matches[0]
 
 
 def check(path, *, timeout=TIMEOUT, progress=None):
@@ -91,7 +74,7 @@ def check(path, *, timeout=TIMEOUT, progress=None):
     timeout : float
         Seconds that one cell may take.
     progress : callable, optional
-        Told the share of the cells that have run, several times.
+        Called several times with the share of the cells that have run.
 
     Returns
     -------
@@ -100,28 +83,14 @@ def check(path, *, timeout=TIMEOUT, progress=None):
     Raises
     ------
     ValueError
-        The file is no notebook, or of no exercise.
+        The file is not a notebook, or it belongs to no exercise.
     """
     _, notebook, key = read(path)
     return judge(notebook, key, timeout=timeout, progress=progress)
 
 
 def judge(notebook, key, *, timeout=TIMEOUT, progress=None, run=None):
-    """Judge the answers in a notebook that was read.
-
-    Parameters
-    ----------
-    notebook, key : nbformat.NotebookNode
-        As `read` returns them.
-    timeout, progress
-        As in `check`.
-    run : callable, optional
-        Runs nbval in another place than `run_here`, with the same arguments.
-
-    Returns
-    -------
-    list of Verdict, in the order of the notebook: each check, and each cell that failed
-    """
+    """`check` for a notebook and a key as `read` returns them; `run` replaces `run_here` and has its arguments."""
     merged = merge(notebook, key)
     records, stopped = _run(merged, timeout, progress, run or run_here)
     judged = (_judge(cell, records.get(cell.id), timeout, stopped) for cell in merged.cells)
@@ -131,8 +100,7 @@ def judge(notebook, key, *, timeout=TIMEOUT, progress=None, run=None):
 def merge(notebook, key):
     """The learner's cells between the key's check cells.
 
-    Where a check cell is missing, twice there or out of order, all of the learner's cells come
-    first and then all checks.
+    If a check cell is missing, duplicated, or out of order, all of the learner's cells come first and then all checks.
 
     Parameters
     ----------
@@ -141,13 +109,12 @@ def merge(notebook, key):
 
     Returns
     -------
-    nbformat.NotebookNode with code cells only; the ids of the learner's are ``cell-N``, counted
-    as in their notebook from 1
+    nbformat.NotebookNode with code cells only; the ids of the learner's are ``cell-N``, counted from 1
     """
     judges = {cell.id: cell for cell in key.cells}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     names = recognize(code, key)
-    # Without outputs and tags, so that nothing of the learner's is compared.
+    # Without outputs and tags, so that none of the learner's outputs are compared.
     own = {id(cell): nbformat.v4.new_code_cell(_plain(cell.source), id=f"cell-{number}")
            for number, cell in enumerate(code, 1)}
     if [name for name in names if name] == list(judges):
@@ -158,22 +125,13 @@ def merge(notebook, key):
 
 
 def recognize(code, key):
-    """Which of a learner's code cells are check cells.
+    """Which of a learner's code cells are check cells: a list with a check's id or None for each cell.
 
-    A check cell is known by its id. Some services drop or replace ids, so a check whose id is not
-    there is the first cell that holds its code.
-
-    Parameters
-    ----------
-    code : list of nbformat.NotebookNode
-    key : nbformat.NotebookNode
-
-    Returns
-    -------
-    list of str, the id of the check that each cell is, or None
+    A check cell is known by its id. Some services drop or replace ids, so a check whose id is missing is the first
+    cell that holds its code.
     """
-    ids, held = {cell.id for cell in key.cells}, {cell.get("id") for cell in code}
-    lost = {"\n".join(lines(cell.source)): cell.id for cell in key.cells if cell.id not in held}
+    ids, present = {cell.id for cell in key.cells}, {cell.get("id") for cell in code}
+    lost = {"\n".join(lines(cell.source)): cell.id for cell in key.cells if cell.id not in present}
     return [cell.id if cell.get("id") in ids else lost.pop("\n".join(lines(cell.source)), None) for cell in code]
 
 
@@ -190,20 +148,12 @@ def _plain(source):
 
 
 def read(path):
-    """A learner's notebook, and what it is judged by.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    tuple of the exercise's name, the notebook, and the answer key
+    """The name of the exercise that a file holds, the notebook, and the answer key.
 
     Raises
     ------
     ValueError
-        The file is no notebook, or of no exercise.
+        The file is not a notebook, or it belongs to no exercise.
     """
     try:
         content = path.read_bytes()
@@ -211,7 +161,7 @@ def read(path):
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = content.decode("latin-1")
-        with warnings.catch_warnings(action="ignore"):   # ids missing or twice there: `merge` copes
+        with warnings.catch_warnings(action="ignore"):   # missing and duplicate ids: `merge` can handle them
             notebook = nbformat.reads(text, 4)
         for cell in notebook.cells:
             cell.cell_type, cell.source.splitlines   # noqa: B018  (nbformat only logs what it finds wrong)
@@ -224,21 +174,18 @@ def read(path):
 
 
 def exercise_of(notebook, path):
-    """Name of the exercise that a notebook holds; None if it is none.
-
-    The notebook says it, or the file's name does, or its check cells are those of an exercise.
-    """
+    """Name of the exercise that a notebook holds, by its metadata, its file's name, or its check cells; or None."""
     keys = _keys()
-    said = notebook.metadata.get("course")
-    said = said.get("exercise") if isinstance(said, dict) else None
+    course = notebook.metadata.get("course")
+    declared = str(course.get("exercise") if isinstance(course, dict) else None).removeprefix("ex")
     bare = {name: name.removeprefix("ex") for name in keys}   # in earlier versions exercises had the names of lectures
-    for held in (lambda name: bare[name] == str(said).removeprefix("ex"),
-                 lambda name: bare[name] == path.stem.removeprefix("ex"), lambda name: bare[name] in path.stem):
-        if named := [name for name in keys if held(name)]:
-            return named[0]
-    found = {name: sum(map(bool, recognize(notebook.cells, key))) for name, key in keys.items()}
-    best = max(found, key=found.get, default=None)
-    return best if best and found[best] else None
+    for fits in (lambda name: name == declared, lambda name: name == path.stem.removeprefix("ex"),
+                 lambda name: name in path.stem):
+        if names := [name for name in keys if fits(bare[name])]:
+            return names[0]
+    counts = {name: sum(map(bool, recognize(notebook.cells, key))) for name, key in keys.items()}
+    best = max(counts, key=counts.get, default=None)
+    return best if best and counts[best] else None
 
 
 def _keys():
@@ -247,7 +194,7 @@ def _keys():
 
 
 def _run(notebook, timeout, progress, run):
-    """Run nbval; what the plugin noted of each cell, by the cell's id, and why it was stopped, if it was."""
+    """Run nbval; return the plugin's record of each cell, by the cell's id, and why the run was stopped, if it was."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "record.jsonl"
@@ -256,16 +203,17 @@ def _run(notebook, timeout, progress, run):
             shared = [file.fileno()] if os.name == "posix" else []
             environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                                           nbval_plugin.RECORD: str(*shared or [path])}
-            said, stopped = run(
+            printed, stopped = run(
                 [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout)], nbformat.writes(notebook),
                 environment, shared,
                 lambda: progress and progress(path.read_bytes().count(b"\n") / (len(notebook.cells) + 1)))
         records = {}
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError):   # the last line, if it was stopped while writing
-                records |= {one["id"]: one for one in [json.loads(line)]}
+                record = json.loads(line)
+                records[record["id"]] = record
     if not records and not stopped:
-        raise RuntimeError(f"The notebook could not be run:\n{said[-2000:]}")
+        raise RuntimeError(f"The notebook could not be run:\n{printed[-2000:]}")
     return records, stopped
 
 
@@ -286,7 +234,7 @@ def run_here(words, notebook, environment, shared, tick):
 
     Returns
     -------
-    tuple of what the command said, and why it was stopped, or None
+    tuple of what the command printed, and why it was stopped, or None
     """
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         pathlib.Path(folder, "notebook.ipynb").write_text(notebook, encoding="utf-8")
@@ -300,13 +248,14 @@ def run_here(words, notebook, environment, shared, tick):
 
 
 def _judge(cell, record, timeout, stopped=None):
-    """The line for one cell; None for a cell of the learner that ran."""
+    """The line for one cell; None for one of the learner's cells that ran."""
     is_check = build.CHECKED in cell.metadata.get("tags", [])
     if record and record["passed"] and not is_check:
         return None
-    said = "".join(output.get("text", "") for output in record["outputs"]).strip() if record else ""
-    if record and is_check and not record["error"] and re.match("✓ .*$" if record["passed"] else "[✗·] .*$", said):
-        return Verdict(said, record["passed"])
+    printed = "".join(output.get("text", "") for output in record["outputs"]).strip() if record else ""
+    expected = "✓ .*$" if record and record["passed"] else "[✗·] .*$"
+    if record and is_check and not record["error"] and re.match(expected, printed):
+        return Verdict(printed, record["passed"])
     where = cell.id.split("check-")[1].replace("-", ".") if is_check else cell.id.replace("-", " ")
     return Verdict(f"✗ {where} {_sentence(record, is_check, timeout, stopped)}", False, is_check)
 

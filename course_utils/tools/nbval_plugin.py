@@ -1,7 +1,7 @@
-"""What `answers` adds to nbval, as a plugin of pytest.
+"""What `judging` adds to nbval, as a plugin of pytest.
 
-nbval's own report speaks of "Cell 4". So it is noted what each cell printed and how it ended; and
-a kernel that died, or a cell that prints without end, is noticed at once.
+nbval's own report only says "Cell 4". This plugin records what each cell printed and how it ended, and it notices at
+once if the kernel died or a cell prints without end.
 """
 
 import collections
@@ -27,7 +27,7 @@ for name in [name for name in sys.modules if name.startswith("course_utils.check
     del sys.modules[name]
 """
 
-_channel = None   # where it writes, while it is one
+_channel = None   # where records are written, if anywhere
 
 
 class _Died(Exception):
@@ -35,13 +35,13 @@ class _Died(Exception):
 
 
 def pytest_configure(config):
-    """Begin to note, in a process that the learner's code cannot look into."""
+    """Start recording, in a process that the learner's code cannot look into."""
     global _channel
     if RECORD not in os.environ:
         return
     import nbval.kernel
 
-    channel = os.environ.pop(RECORD)   # so that the kernel does not learn of it
+    channel = os.environ.pop(RECORD)   # so that the kernel does not inherit it
     _channel = int(channel) if channel.isdigit() else channel
     if isinstance(_channel, int):
         os.set_inheritable(_channel, False)
@@ -51,8 +51,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    """Note that the notebook was read, and let each check be imported afresh."""
-    _note({"id": None})
+    """Record that the notebook was read, and make each cell import its check anew."""
+    _record({"id": None})
     for item in session.items:
         if build.CHECKED in item.cell.metadata.get("tags", []):
             item.cell.source = FRESH + item.cell.source
@@ -60,39 +60,39 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item, call):
-    """Note whether a cell ended as it should, what it printed, and its error."""
+    """Record whether a cell ended as it should, what it printed, and its error."""
     if call.when != "call":
         return
     outputs = item.test_outputs or []
     error = next((output for output in outputs if output.output_type == "error"), None)
     reason = call.excinfo and call.excinfo.value
     flooded = getattr(item.parent.kernel, "printed", 0) > PRINTED
-    _note({"id": item.cell.id, "passed": not (reason or flooded), "failure": str(reason or "")[:1000],
-           "died": str(reason) if isinstance(reason, _Died) else None, "flooded": flooded,
-           "outputs": [{"text": output.get("text", "")[:2000]} for output in outputs],
-           "error": error and {"ename": error.ename[:1000], "evalue": error.evalue[:1000],
-                               "traceback": [frame[-20_000:] for frame in error.traceback[-50:]]}})
+    _record({"id": item.cell.id, "passed": not (reason or flooded), "failure": str(reason or "")[:1000],
+             "died": str(reason) if isinstance(reason, _Died) else None, "flooded": flooded,
+             "outputs": [{"text": output.get("text", "")[:2000]} for output in outputs],
+             "error": error and {"ename": error.ename[:1000], "evalue": error.evalue[:1000],
+                                 "traceback": [frame[-20_000:] for frame in error.traceback[-50:]]}})
 
 
-def _note(one):
+def _record(record):
     if _channel is not None:
         with open(_channel, "a", encoding="utf-8", closefd=not isinstance(_channel, int)) as file:
-            file.write(json.dumps(one) + "\n")
+            file.write(json.dumps(record) + "\n")
 
 
 def _get_message(kernel, stream, timeout=None):
-    """What nbval waits for, with an eye on a kernel that died or prints without end."""
-    heard = kernel.__dict__.setdefault("heard", collections.deque())
+    """The message that nbval waits for, while watching for a kernel that died or prints without end."""
+    received = kernel.__dict__.setdefault("received", collections.deque())
     if stream == "iopub":
-        return heard.popleft() if heard else _bounded(kernel, kernel.kc.get_iopub_msg(timeout=timeout))
+        return received.popleft() if received else _bounded(kernel, kernel.kc.get_iopub_msg(timeout=timeout))
     end = time.monotonic() + timeout
     while True:
         with contextlib.suppress(queue.Empty):
-            for _ in range(100):   # then look at the clock, however much there is to hear
-                heard.append(_bounded(kernel, kernel.kc.get_iopub_msg(timeout=0), kernel.interrupt))
+            for _ in range(100):   # then look at the clock, however many messages there are
+                received.append(_bounded(kernel, kernel.kc.get_iopub_msg(timeout=0), kernel.interrupt))
         try:
             reply = kernel.kc.get_shell_msg(timeout=0.2)
-            if any(one.get("source") == "ask_exit" for one in reply["content"].get("payload", [])):
+            if any(payload.get("source") == "ask_exit" for payload in reply["content"].get("payload", [])):
                 _wait_for_the_end(kernel)
             return reply
         except queue.Empty:
@@ -103,14 +103,14 @@ def _get_message(kernel, stream, timeout=None):
 
 
 def _wait_for_the_end(kernel, seconds=5):
-    """After ``exit()`` a kernel ends a moment later: it must not depend on chance whether one more cell runs."""
+    """Wait for a kernel to end after ``exit()``, so that chance does not decide whether one more cell runs."""
     end = time.monotonic() + seconds
     while kernel.is_alive() and time.monotonic() < end:
         time.sleep(0.05)
 
 
 def _bounded(kernel, message, interrupt=lambda: None):
-    """A message of the kernel; without its content where the cell has printed too much already."""
+    """A message from the kernel, without its content if the cell has already printed too much."""
     content, cell = message["content"], message["parent_header"].get("msg_id")
     if cell != getattr(kernel, "cell", None):
         kernel.cell, kernel.printed = cell, 0

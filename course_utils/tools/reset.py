@@ -8,13 +8,7 @@ from course_utils.tools import build, judging
 
 
 def pristine(name):
-    """Path of the pristine exercise that is meant by ``2``, ``02`` or the beginning of its name.
-
-    Raises
-    ------
-    ValueError
-        There is none, or none that can be told.
-    """
+    """Path of the pristine exercise meant by ``2``, ``02``, or the beginning of its name; a ValueError if unclear."""
     return judging.meant(name, sorted(checks.PRISTINE.glob("*.ipynb")))
 
 
@@ -24,18 +18,13 @@ def reset(name, home=build.HOME):
     Parameters
     ----------
     name : str
-        ``2``, ``02`` or the beginning of its name.
+        As in `pristine`, which raises a ValueError if it is unclear.
     home : pathlib.Path
         Where ``exercises/`` is.
 
     Returns
     -------
     pathlib.Path of the backup, or None if there was no copy
-
-    Raises
-    ------
-    ValueError
-        There is no such exercise, or none that can be told.
     """
     source = pristine(name)
     target = home / "exercises" / source.name

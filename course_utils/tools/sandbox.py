@@ -1,12 +1,11 @@
 """A fence around one submission: the code of strangers, run by ``course grade``.
 
-Where Linux allows it, a submission runs as an unprivileged user in process, network and mount
-namespaces of its own: it sees only its own processes and no network, writes only to folders in
-memory, and cannot read the home folder, the solutions or other submissions. When the first
-process of a PID namespace ends, the kernel ends all others, so nothing is left behind. Elsewhere
-only the limits of the operating system remain, and `lacks` says what is missing.
+Where Linux allows it, a submission runs as an unprivileged user in process, network, and mount namespaces of its own:
+it sees only its own processes and no network, writes only to folders in memory, and cannot read the home folder, the
+solutions, or other submissions. When the first process of a PID namespace ends, the kernel ends all others, so nothing
+is left behind. Elsewhere only the limits of the operating system remain, and `Fence.lacks` says what is missing.
 
-`INSTRUCTORS.md` says what this protects against and what not.
+INSTRUCTORS.md says what this protects against and what it doesn't.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ import time
 import uuid
 
 MARK = "COURSE_GRADE_RUN"   # the environment variable by which processes of a submission are known
-FIRST_USER = 60706   # systemd keeps 60706 to 61183 free: nobody's on any system
+FIRST_USER = 60706   # systemd keeps 60706 to 61183 free: they belong to nobody on any system
 KEPT = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "SYSTEMROOT", "PATHEXT", "COMSPEC"}
 
 
@@ -50,15 +49,15 @@ def run(words, notebook, environment, shared, tick, *, limits=Limits(), user=FIR
     ----------
     limits : Limits
     user : int
-        Id of the user it runs as where the grader is root; another one for each that run at once.
+        Id of the user that runs it if the grader is root; submissions that run at once need different ones.
     hidden : sequence of folders
-        What it must not read, beside the home folder and the course's own folder.
+        What it must not read, in addition to the home folder and the course's own folder.
     is_over : callable
-        Whether somebody wants it to end now.
+        Whether it should end now.
 
     Returns
     -------
-    tuple of what the command said, and why it was stopped, or None
+    tuple of what the command printed, and why it was stopped, or None
     """
     how, mark = fence(), uuid.uuid4().hex
     environment = {name: environment[name] for name in environment
@@ -131,38 +130,37 @@ def fence():
 
 
 def _fails(words):
-    """Why a command fails, in one line; nothing if it works."""
+    """Why a command fails, in one line; empty if it works."""
     done = subprocess.run(words, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return (done.stderr.strip().splitlines() or ["it fails"])[-1] if done.returncode else ""
 
 
 def _unprivileged(user):
-    """The words that give up root, if there is a user to become, and every way back to it."""
+    """The words that give up every way to more rights, and root itself if there is a user to become."""
     ids = ["--reuid", str(user), "--regid", str(user), "--clear-groups"] if user else []
     return ["setpriv", *ids, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
 
 
 def _script(user, limits, hidden):
-    """A shell script that turns fresh namespaces into an empty room and runs its arguments in it.
+    """A shell script that hides everything else from fresh namespaces and runs its arguments in them.
 
     The notebook comes through the standard input, since the folders it could be read from are hidden.
     """
     import pwd  # not on Windows
 
     package = pathlib.Path(__file__).parents[1]
-    # /run is hidden for the sockets in it, e.g. that of Docker.
-    # The home folder is hidden under either name that it has: HOME may say another than the system does.
+    # /run is hidden because of its sockets, e.g. Docker's. HOME may name another home folder than the system does.
     homes = [os.path.expanduser("~"), pwd.getpwuid(os.geteuid()).pw_dir]
     hidden = _outermost(["/tmp", "/run", *homes, package.parent, *hidden])
-    needed = {pathlib.Path(path) for one in (sys.base_prefix, sys.prefix, package)
-              for path in (os.path.abspath(one), os.path.realpath(one))}
-    needed = [path for path in _outermost(needed) if any(path.is_relative_to(one) for one in hidden)]
+    needed = {pathlib.Path(path) for folder in (sys.base_prefix, sys.prefix, package)
+              for path in (os.path.abspath(folder), os.path.realpath(folder))}
+    needed = [path for path in _outermost(needed) if any(path.is_relative_to(folder) for folder in hidden)]
     quoted = [shlex.quote(str(path)) for path in needed]
     tmpfs = "mount -t tmpfs -o nosuid,nodev,size"
     lines = [
         "set -e",
         "ip link set lo up",
-        # Nothing of the system can be changed; kinds of mounts that refuse are not ones to write to.
+        # Nothing of the system can be changed; mounts that refuse to be remounted cannot be written to anyway.
         'while read -r _ _ _ _ where options _; do mount -o "remount,bind,$options,ro" "$(printf %b "$where")" '
         "2>/dev/null || true; done < /proc/self/mountinfo",
         f"{tmpfs}=1m,mode=755 tmpfs /run",
@@ -182,7 +180,7 @@ def _script(user, limits, hidden):
 
 
 def _outermost(paths):
-    """Existing folders without those inside others of them; never the root of all."""
+    """Existing folders that are not inside one of the others; never the root folder."""
     paths = sorted({pathlib.Path(path) for path in paths if os.path.isdir(path)} - {pathlib.Path("/")})
     return [path for path in paths if not any(path != other and path.is_relative_to(other) for other in paths)]
 
@@ -190,13 +188,13 @@ def _outermost(paths):
 def _rlimits(limits, how):
     """The limits of the operating system, by their names in `resource`."""
     cpu = int(limits.cpu_seconds)
-    found = {"CPU": [cpu, cpu + 5], "DATA": [limits.memory] * 2, "FSIZE": [limits.file] * 2, "CORE": [0, 0]}
+    rlimits = {"CPU": [cpu, cpu + 5], "DATA": [limits.memory] * 2, "FSIZE": [limits.file] * 2, "CORE": [0, 0]}
     # Without a user or a namespace of its own, the processes of the grader's own desktop would count.
-    return found | ({"NPROC": [limits.processes] * 2} if how.namespaces or how.is_root else {})
+    return rlimits | ({"NPROC": [limits.processes] * 2} if how.namespaces or how.is_root else {})
 
 
 def _end(process, how, mark, user):
-    """End a submission and all that it started."""
+    """End a submission and everything that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -208,12 +206,12 @@ def _end(process, how, mark, user):
     import psutil
 
     for _ in range(20):   # some may be starting others right now
-        found = [one for one in psutil.process_iter() if _belongs(one, mark, user if how.is_root else None)]
-        for one in found:
-            with contextlib.suppress(psutil.Error):
-                one.kill()
-        if not found:
+        alive = [other for other in psutil.process_iter() if _belongs(other, mark, user if how.is_root else None)]
+        if not alive:
             break
+        for other in alive:
+            with contextlib.suppress(psutil.Error):
+                other.kill()
         time.sleep(0.05)
 
 
@@ -221,7 +219,7 @@ def _belongs(process, mark, user):
     """Whether a submission started a process: as a user of its own, or with the mark in its environment."""
     try:
         return process.uids().real == user if user else process.environ().get(MARK) == mark
-    except Exception:   # ended, or another user's
+    except Exception:   # it has ended, or it belongs to another user
         return False
 
 
@@ -231,7 +229,7 @@ def _limit_and_run(limits, *words):
         import resource
 
         for name, pair in json.loads(limits).items():
-            with contextlib.suppress(AttributeError, ValueError, OSError):   # a system that knows no such limit
+            with contextlib.suppress(AttributeError, ValueError, OSError):   # a system without this limit
                 resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), tuple(pair))
     os.execvp(words[0], words)
 

@@ -1,8 +1,7 @@
 """Images changed anew at every training step, as strongly as the numbers of each run say.
 
 The changes are a formula that can be mapped over runs. Like a dropout mask, a change is a pure function of run, step,
-and place: a run sees the same images alone and in a crowd. Where the strength is 0, images stay what they are, to the
-last bit.
+and place: a run sees the same images alone and in a crowd. If the strength is 0, images do not change by a single bit.
 """
 
 import math
@@ -20,14 +19,14 @@ QUANTILES = 1024   # of MixUp's shares
 
 
 def augment(x, *, seed=0, step=0, **knobs):
-    """What `fit_many` makes of these images in one step of a run.
+    """These images as `fit_many` changes them in one step of a run.
 
     Parameters
     ----------
     x : float array (samples, ...)
         Images (height, width) or (height, width, channels), or square ones as vectors.
     seed, step : int
-        Another seed makes other changes, and so does another step.
+        Different seeds make different changes, and so do different steps.
     **knobs
         Such as ``shift=1`` or ``rotation=15``, as in the grid of `fit_many`.
 
@@ -38,7 +37,7 @@ def augment(x, *, seed=0, step=0, **knobs):
     Raises
     ------
     ValueError
-        An unknown knob, a strength out of range, or samples that are no images.
+        An unknown knob, a strength out of range, or samples that are not images.
     """
     for knob, value in knobs.items():
         if knob not in AUGMENTATION:
@@ -54,8 +53,8 @@ def augment(x, *, seed=0, step=0, **knobs):
 def strengths_of(runs, used):
     """The strengths of some runs as the program takes them: dict knob → array (runs, ...).
 
-    For MixUp these are quantiles of the distribution of its shares, Beta(alpha, alpha); in a
-    program nothing else could draw from it.
+    For MixUp, these are quantiles of the distribution of its shares, Beta(alpha, alpha): a program cannot draw from it
+    in any other way.
     """
     table = {knob: np.array([AUGMENTATION[knob] if run.get(knob) is None else run[knob] for run in runs])
              for knob in AUGMENTATION if knob in used}
@@ -68,7 +67,7 @@ def strengths_of(runs, used):
 
 
 def specs(runs, used, dtype):
-    """What `strengths_of` gives, as TensorFlow's specs."""
+    """The result of `strengths_of` as TensorFlow specs."""
     return {knob: tf.TensorSpec((runs, QUANTILES + 1) if knob == "mixup" else (runs,), dtype)
             for knob in used}
 
@@ -76,8 +75,8 @@ def specs(runs, used, dtype):
 def stream(key, step):
     """The draws of one run in one step: knob → its `noise.Stream`.
 
-    Each knob draws apart from all others and from the random layers, so that it does the same whatever
-    else is in the grid.
+    Each knob has draws of its own, separate from those of all others and of the random layers, so that it does the same
+    whatever else is in the grid.
     """
     return lambda knob: noise.Stream(
         tf.bitwise.bitwise_xor(key, tf.constant(zlib.crc32(knob.encode()), tf.uint32)), step, None)
@@ -122,7 +121,7 @@ def augment_batch(x, y, strengths, draws, *, classes):
 
 
 def _turned(images, draws, strengths):
-    """Images turned and magnified about their center, by bilinear interpolation; 0 comes in."""
+    """Images turned and magnified about their center, by bilinear interpolation; outside is 0."""
     samples, height, width, _ = images.shape
 
     def drawn(knob):
@@ -136,7 +135,7 @@ def _turned(images, draws, strengths):
     top, left = tf.floor(row), tf.floor(column)
     below, beside = row - top, column - left   # shares of the next row and the next column
     weights = tf.stack([(1 - below) * (1 - beside), (1 - below) * beside, below * (1 - beside), below * beside], -1)
-    # The four pixels around each place lie side by side in an image of corners: one access instead of four.
+    # The four pixels around each place are next to each other in an image of corners: one access instead of four.
     bordered = tf.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     corners = tf.stack([bordered[:, :-1, :-1], bordered[:, :-1, 1:], bordered[:, 1:, :-1], bordered[:, 1:, 1:]], 3)
     corners = tf.reshape(corners, (samples, height + 1, width + 1, -1))
@@ -145,10 +144,10 @@ def _turned(images, draws, strengths):
 
 
 def _moved(images, draws, strengths):
-    """Images moved by whole pixels; 0 comes in. What is shifted may be cut off by an edge, what is placed is not."""
+    """Images moved by whole pixels; outside is 0. Shifted content may be cut off by an edge; placed content is not."""
     moves = tf.zeros((2, images.shape[0]), images.dtype)
     if "placement" in strengths:
-        before, after = _room(images, strengths["placement"])
+        before, after = _margins(images, strengths["placement"])
         moves += _whole(-before, after, draws("placement"))
     if "shift" in strengths:
         most = strengths["shift"] * tf.ones_like(moves)
@@ -158,19 +157,19 @@ def _moved(images, draws, strengths):
     return _read(images, rows - down, columns - right)
 
 
-def _room(images, share):
+def _margins(images, share):
     """How far the content of each image may move, back and forth: two tensors (2, samples), rows and columns."""
     before, after = [], []
     for axis, size in ((1, images.shape[1]), (2, images.shape[2])):
-        holds = tf.reduce_any(images != 0, (3 - axis, 3))   # (samples, size)
+        has_content = tf.reduce_any(images != 0, (3 - axis, 3))   # (samples, size)
         places = np.arange(size)
-        before.append(tf.reduce_min(tf.where(holds, places, size), 1) % size)   # an empty image stays where it is
-        after.append((size - 1 - tf.reduce_max(tf.where(holds, places, -1), 1)) % size)
-    return [tf.round(share * tf.cast(tf.stack(room), images.dtype)) for room in (before, after)]
+        before.append(tf.reduce_min(tf.where(has_content, places, size), 1) % size)   # an empty image does not move
+        after.append((size - 1 - tf.reduce_max(tf.where(has_content, places, -1), 1)) % size)
+    return [tf.round(share * tf.cast(tf.stack(margins), images.dtype)) for margins in (before, after)]
 
 
 def _whole(low, high, draws):
-    """Whole numbers from low to high, both included, each as likely."""
+    """Integers from low to high, both included, all equally likely."""
     return low + tf.floor(draws.uniform(low.shape, low.dtype) * (high - low + 1))
 
 
@@ -184,7 +183,7 @@ def _read(images, rows, columns):
 
 
 def _cut_out(images, draws, side):
-    """Images with a square of zeros, its center anywhere (DeVries & Taylor 2017, section 3)."""
+    """Images with a square of zeros whose center is anywhere (DeVries & Taylor 2017, section 3)."""
     def within(size):
         center = tf.floor(draws.uniform((images.shape[0], 1), images.dtype) * size)
         first = center - tf.floor(side / 2)
@@ -195,18 +194,18 @@ def _cut_out(images, draws, side):
 
 
 def _mixed(images, y, draws, quantiles, changed, classes):
-    """Each image mixed with another of its batch, and their labels alike (Zhang et al. 2018, equation 1).
+    """Each image mixed with another of its batch, and their labels in the same way (Zhang et al. 2018, equation 1).
 
-    The partner is so many places further in the batch, which is in random order already.
+    Partners are the same random number of places apart in the batch, which is already in random order.
     """
     samples = images.shape[0]
     place = draws.uniform((samples,), images.dtype) * QUANTILES
     below = tf.minimum(tf.floor(place), QUANTILES - 1)
-    low, high = (tf.gather(quantiles, tf.cast(below, tf.int32) + one) for one in (0, 1))
+    low, high = (tf.gather(quantiles, tf.cast(below, tf.int32) + step) for step in (0, 1))
     share = tf.where(changed, low + (place - below) * (high - low), 1)
     further = 1 + tf.cast(draws.uniform((), images.dtype) * max(samples - 1, 1), tf.int32)
     partner = (np.arange(samples) + further) % samples
-    # As one matrix: XLA would otherwise compute every image again where it is somebody's partner.
+    # As one matrix: otherwise, XLA would compute every image again for its partner.
     mixing = tf.linalg.diag(share) + (1 - share)[:, None] * tf.one_hot(partner, samples, dtype=images.dtype)
     return (tf.reshape(mixing @ tf.reshape(images, (samples, -1)), images.shape),
             mixing @ tf.one_hot(y, classes, dtype=images.dtype))

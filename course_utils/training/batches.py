@@ -14,9 +14,8 @@ _SUBSET, _ORDER, _LABELS = range(3)
 def indices(samples, seed, *, batch_size, train_size=None, shuffle=True):
     """Yield index arrays (batch_size,), pass after pass, without end.
 
-    Each pass goes once through the subset in a new order (in the stored one with
-    ``shuffle=False``) and drops its last, partial batch. A smaller subset is contained in
-    every larger one of the same seed.
+    Each pass goes once through the subset in a new order (with ``shuffle=False``, in the stored order) and drops its
+    last, partial batch. A smaller subset is contained in every larger one of the same seed.
 
     Parameters
     ----------

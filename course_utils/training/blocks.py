@@ -85,7 +85,7 @@ class Structure:
         self.defaults = {"learning_rate": optimizers.learning_rate(optimizer),
                          "weight_decay": optimizer.weight_decay or 0.0}
         self.slots = optimizers.RULES[type(optimizer)](optimizer)[0]
-        # What a step of one run reads and writes: every activation, its gradient, and one more in passing.
+        # What a step of one run reads and writes: every activation, its gradient, and one temporary value.
         in_a_step = 3 * batch_size * self._activations() * np.dtype(dtype).itemsize
         most = ON_GPU if _has_gpu() else np.clip(CACHE // in_a_step, -(-ON_CPU // 2), ON_CPU)
         self.size = int(np.clip(memory / cores() / self.bytes_per_run(), 1, min(most, len(runs))))

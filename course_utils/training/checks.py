@@ -1,4 +1,4 @@
-"""What cannot be trained is refused before anything is compiled, in one sentence each."""
+"""Checks that refuse what cannot be trained, before anything is compiled, in one sentence each."""
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def sizes(runs, samples, batch_size):
 
 
 def constraints(model):
-    """Refuse what changes the weights behind the optimizer's back."""
+    """Refuse constraints, which change the weights after the optimizer's update."""
     for layer in all_layers(model):
         for variable in layer.trainable_variables:
             if getattr(variable, "constraint", None) is not None:
@@ -71,22 +71,22 @@ def constraints(model):
 
 
 def kernels(model, given):
-    """Refuse penalties and norms in the grid where they would find no kernels, or meet the kernels' own penalties.
+    """Refuse penalties and norms in the grid if there are no kernels, or if the kernels have penalties of their own.
 
     `given` lists those of l1, l2 and max_norm that the grid has.
     """
-    found = [(layer, variable) for layer in all_layers(model)
-             for variable in layer.trainable_variables if variable.name == "kernel"]
-    if not found:
+    kernels = [(layer, variable) for layer in all_layers(model)
+               for variable in layer.trainable_variables if variable.name == "kernel"]
+    if not kernels:
         raise ValueError(f"grid['{given[0]}'] acts on the kernels of a model, but this one has none.")
-    for layer, variable in found:
+    for layer, variable in kernels:
         if getattr(variable, "regularizer", None) is not None and given != ["max_norm"]:
             raise ValueError(f"grid['{given[0]}'] is the penalty of all kernels, but the layer {layer.name!r} has a "
                              "kernel_regularizer of its own; leave out one of them.")
 
 
 def augmentation(used, sample):
-    """Refuse to augment samples that are no images, and a share of images of which nothing is changed."""
+    """Refuse to augment samples that are not images, and a share of changed images without any change."""
     given = [knob for knob in AUGMENTATION if knob in used]
     if given == ["augment_probability"]:
         raise ValueError("grid['augment_probability'] says how many of the images are changed, but nothing changes "

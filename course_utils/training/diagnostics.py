@@ -30,8 +30,8 @@ def observer(model, score):
         gradient_norm, weight_norm : (weights,) — Euclidean norms; the gradients are those of
         the score, without penalties
     """
-    seen = [output for layer, output in zip(model.layers, layers.outputs(model), strict=True) if _looked_at(layer)]
-    inside = keras.Model(model.inputs[0], [*model.outputs, *seen])
+    outputs = [output for layer, output in zip(model.layers, layers.outputs(model), strict=True) if _is_observed(layer)]
+    inside = keras.Model(model.inputs[0], [*model.outputs, *outputs])
 
     def observe(trainable, other, x, y):
         with tf.GradientTape() as tape:
@@ -50,22 +50,22 @@ def observer(model, score):
 def names(model):
     """What `observer` looks at: dict with the names along "layer" and along "weight".
 
-    Names that Keras made up are counted anew within the model, so that they do not depend on
-    what was built before: dense, dense_1, …
+    Keras's automatic names are numbered anew within the model (dense, dense_1, …), so that they do not depend on what
+    was built before.
     """
-    called, counts = {}, {}
+    layer_names, counts = {}, {}
     for layer in all_layers(model):
         kind = to_snake_case(type(layer).__name__)
         name = layer.name
         if re.fullmatch(rf"{kind}(_\d+)?", name):
             count = counts[kind] = counts.get(kind, -1) + 1
             name = f"{kind}_{count}" if count else kind
-        called[id(layer)] = name
-    owners = {id(variable): called[id(layer)] for layer in all_layers(model)
+        layer_names[id(layer)] = name
+    owners = {id(variable): layer_names[id(layer)] for layer in all_layers(model)
               for variable in layer.trainable_variables}   # the innermost layer comes last
-    return {"layer": [called[id(layer)] for layer in model.layers if _looked_at(layer)],
+    return {"layer": [layer_names[id(layer)] for layer in model.layers if _is_observed(layer)],
             "weight": [f"{owners[id(variable)]}/{variable.name}" for variable in model.trainable_variables]}
 
 
-def _looked_at(layer):
+def _is_observed(layer):
     return not isinstance(layer, keras.layers.InputLayer)

@@ -1,8 +1,7 @@
-"""Networks that are trained already, trained on: many at once, each from the weights it has.
+"""Trained networks, trained further: many at once, each from its own weights.
 
-`fit_many` begins with initial weights and keeps none. Here weights go in and come out. *Stacked*
-weights are a list in the order of ``model.get_weights()``, each with one more axis in front, of
-the networks.
+`fit_many` begins with initial weights and returns none. Here, weights are given and returned. *Stacked* weights are a
+list in the order of ``model.get_weights()``, each with one more axis in front, the networks.
 """
 
 import functools
@@ -17,16 +16,7 @@ MOST = 64   # steps between two validations
 
 
 def stack(models):
-    """The weights of some models of one structure, stacked.
-
-    Parameters
-    ----------
-    models : iterable of keras.Model
-
-    Returns
-    -------
-    list of arrays (networks, ...)
-    """
+    """The stacked weights of some models of one structure: list of arrays (networks, ...)."""
     return [np.stack(values) for values in zip(*(model.get_weights() for model in models), strict=True)]
 
 
@@ -49,15 +39,15 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
     weights : list of arrays (networks, ...)
     data : Split
     learning_rate : float or sequence of float
-        Of a sequence, every network is trained with every rate.
+        With a sequence, every network is trained with every rate.
     steps, batch_size : int
-        Without steps the networks are only validated.
+        With 0 steps, the networks are only validated.
     evaluate_every : int, at most 64, that divides `steps`
         Steps between two validations; by default the largest number that is at most one twentieth of all.
     train_size : int, optional
-        Use only so many samples, others for every seed; all otherwise.
+        Use only this many samples, different ones for every seed; all by default.
     seeds : sequence of int, optional
-        Decide the samples and their order, one for each network; 0, 1, … otherwise.
+        One for each network; they decide the samples and their order. By default, 0, 1, ….
 
     Returns
     -------
@@ -85,7 +75,7 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
         raise ValueError(f"A batch of {batch_size} is more than {size} samples; choose a smaller one.")
     rates, networks = np.atleast_1d(learning_rate).astype("float32"), len(weights[0])
     seeds = range(networks) if seeds is None else seeds
-    structure = re.sub(r'"shared_object_id": \d+', '"shared_object_id": 0', model.to_json())   # others in every copy
+    structure = re.sub(r'"shared_object_id": \d+', '"shared_object_id": 0', model.to_json())   # different in every copy
     program, trains = _program(structure)
 
     stacked = [np.concatenate([values] * len(rates)).astype("float32") for values in weights]
@@ -97,19 +87,19 @@ def fine_tune(model, weights, data, *, learning_rate, steps, batch_size=32, eval
         taken = evaluate_every if done else 0
         for step in range(taken):
             order[step] = [next(stream) for stream in streams]
-        moving, still, *found = program(
+        moving, still, *loss_and_accuracy = program(
             moving, still, np.repeat(rates, networks), np.tile(order, (1, len(rates), 1)), np.int32(taken),
             data.x_train, data.y_train, data.x_val, data.y_val)
-        scores.append(found)
-    left = {True: iter(moving), False: iter(still)}
-    after = [next(left[trained]).numpy() for trained in trains]
+        scores.append(loss_and_accuracy)
+    trained_weights = {True: iter(moving), False: iter(still)}
+    after = [next(trained_weights[trained]).numpy() for trained in trains]
     after = [values.reshape(len(rates), networks, *values.shape[1:]) for values in after]
     scores = np.reshape(scores, (-1, 2, len(rates), networks)).transpose(1, 2, 3, 0)
-    found = xr.Dataset({name: (("learning_rate", "seed", "step"), values)
-                        for name, values in zip(("val_loss", "val_accuracy"), scores, strict=True)},
-                       {"learning_rate": np.atleast_1d(learning_rate), "seed": list(seeds),
-                        "step": range(0, steps + 1, evaluate_every)})
-    return (found, after) if np.ndim(learning_rate) else (found.isel(learning_rate=0), [values[0] for values in after])
+    runs = xr.Dataset({name: (("learning_rate", "seed", "step"), values)
+                       for name, values in zip(("val_loss", "val_accuracy"), scores, strict=True)},
+                      {"learning_rate": np.atleast_1d(learning_rate), "seed": list(seeds),
+                       "step": range(0, steps + 1, evaluate_every)})
+    return (runs, after) if np.ndim(learning_rate) else (runs.isel(learning_rate=0), [values[0] for values in after])
 
 
 def _a_twentieth(steps):

@@ -102,7 +102,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     These numeric knobs change each training image anew at every step; 0 comes in from outside.
     Samples are images (height, width) or (height, width, channels), or square ones as vectors.
     Training scores are those on the changed images; validation and `predict` see none of it.
-    `augmented` shows what comes of some images.
+    `augment` shows how some images change.
 
     - ``horizontal_flip``, ``vertical_flip``: probability of being mirrored, left to right or top to
       bottom
@@ -155,8 +155,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     if callback is None:
         _train_freely(structures, chunks, record, _progress_bar(results.loss.size))
         return results
-    for chunk, everyone in _train_in_step(structures, chunks, record, max_memory):
-        partial = results.isel({time: slice(chunk + 1)}) if everyone else results
+    for chunk, complete in _train_in_step(structures, chunks, record, max_memory):
+        partial = results.isel({time: slice(chunk + 1)}) if complete else results
         if callback(partial):
             return partial
     return results
@@ -189,28 +189,28 @@ def _train_freely(structures, chunks, record, bar):
 
 
 def _train_in_step(structures, chunks, record, memory):
-    """Train all blocks chunk by chunk, or as many at a time as the memory holds.
+    """Train all blocks chunk by chunk, or as many at a time as fit into the memory.
 
-    Yields ``(chunk, everyone)`` after each chunk; `everyone`: whether all runs got there.
+    Yields ``(chunk, complete)`` after each chunk; `complete`: whether all runs have got this far.
     """
-    parties, room = [], 0
+    parts, free = [], 0
     for positions, structure in structures:
         structure.compile()
         for members, scores in structure.blocks():
             needed = structure.size * structure.bytes_per_run()
-            if needed > room:
-                parties.append([])
-                room = memory
-            parties[-1].append((structure, positions[members], scores))
-            room -= needed
+            if needed > free:
+                parts.append([])
+                free = memory
+            parts[-1].append((structure, positions[members], scores))
+            free -= needed
     with ThreadPoolExecutor(cores()) as threads:
-        for party in parties:
+        for part in parts:
             for chunk in range(chunks):
                 for (structure, positions, _), scores in zip(
-                        party, threads.map(next, [scores for _, _, scores in party]), strict=True):
+                        part, threads.map(next, [scores for _, _, scores in part]), strict=True):
                     record(structure, positions, chunk, scores)
-                yield chunk, len(parties) == 1
-            party.clear()
+                yield chunk, len(parts) == 1
+            part.clear()
 
 
 def _recorder(results, chunks):
@@ -271,7 +271,7 @@ def _empty(scores, axes, fixed, time, inside):
 
 
 def _coordinate(values):
-    """Values of a knob as a coordinate; tuples stay what they are."""
+    """Values of a knob as a coordinate; tuples stay tuples."""
     if not any(isinstance(value, tuple | list) for value in values):
         return values
     coordinate = np.empty(len(values), object)
@@ -286,7 +286,7 @@ def _names_inside(structures):
 
 
 def _progress_bar(total):
-    """A bar that appears after a second and leaves nothing behind; a unit is one chunk of one run."""
+    """A bar that appears after a second and disappears at the end; a unit is one chunk of one run."""
     from tqdm.auto import tqdm
 
     return tqdm(total=total, desc="training", delay=1, leave=False, bar_format="{desc} {percentage:3.0f}% |{bar}|",

@@ -46,9 +46,9 @@ def parse(grid, build_model, batch_size, optimizer):
     known = _arguments(build_model)
     axes, fixed, chosen = {}, NUMERIC | {"batch_size": batch_size, "optimizer": optimizer}, {}
     coupled = _columns(grid)
-    asked = {knob: values for knob, values in grid.items() if knob != COUPLED}
-    given = {knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in asked | coupled}
-    for knob, values in [*(given | asked).items(), *coupled.items()]:
+    separate = {knob: values for knob, values in grid.items() if knob != COUPLED}
+    defaults = {knob: fixed[knob] for knob in ("batch_size", "optimizer") if knob not in separate | coupled}
+    for knob, values in [*(defaults | separate).items(), *coupled.items()]:
         if known is not None and knob not in fixed and knob not in known:
             raise ValueError(f"{knob!r} is not a knob: {_name(build_model)} takes {_listed(known)}, and "
                              f"fit_many itself knows {_listed([*NUMERIC, 'batch_size', 'optimizer'])}.")
@@ -76,7 +76,7 @@ def parse(grid, build_model, batch_size, optimizer):
         rows = [dict(zip(coupled, row, strict=True)) for row in zip(*coupled.values(), strict=True)]
         axes = {knob: rows if knob == COUPLED else axes[knob] for knob in grid if knob in {*axes, COUPLED}}
     for optimizer in chosen.values():
-        optimizers.check_grid(optimizer, asked | coupled)
+        optimizers.check_grid(optimizer, separate | coupled)
     return axes, fixed, chosen
 
 
@@ -96,9 +96,9 @@ def structures(axes, fixed):
         run |= run.pop(COUPLED, {})
         numeric = {knob: run.pop(knob) for knob in NUMERIC}
         key = tuple(sorted((knob, repr(value)) for knob, value in run.items()))
-        _, positions, numbers_ = groups.setdefault(key, (run, [], []))
+        _, positions, numbers = groups.setdefault(key, (run, [], []))
         positions.append(position)
-        numbers_.append(numeric)
+        numbers.append(numeric)
     return list(groups.values())
 
 

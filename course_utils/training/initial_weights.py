@@ -15,7 +15,7 @@ import numpy as np
 
 from course_utils.models import all_layers
 
-_one_build_at_a_time = threading.RLock()   # Python's `random` and Keras's settings are everyone's
+_one_build_at_a_time = threading.RLock()   # all threads share Python's `random` and Keras's settings
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def weights(build_model, structure, seed, dtype):
 
 @functools.lru_cache(maxsize=64)
 def _replay(build_model, structure, dtype):
-    """A function seed → weights that calls the initializers again, or None if that misses one."""
+    """A function seed → weights that calls the initializers again, or None if that does not reach all weights."""
     import keras
 
     model = template(build_model, structure, dtype)
@@ -97,7 +97,7 @@ def _replay(build_model, structure, dtype):
         return tuple([value(variable, seeds) for variable in variables]
                      for variables in (model.trainable_variables, model.non_trainable_variables))
 
-    # Under another seed than that of the template, whatever depends on the seed was drawn here or differs.
+    # Seed 1 is not the template's: if a weight depends on the seed and was not drawn here, it differs.
     pairs = zip(itertools.chain(*draw(1)), itertools.chain(*_values(build(build_model, structure, 1, dtype))),
                 strict=True)
     return draw if all(np.array_equal(ours, theirs) for ours, theirs in pairs) else None

@@ -8,17 +8,17 @@ import numpy as np
 AUGMENTATION = {"horizontal_flip": 0.0, "vertical_flip": 0.0, "rotation": 0.0, "zoom": 0.0, "placement": 0.0,
                 "shift": 0, "cutout": 0, "pixel_noise": 0.0, "mixup": 0.0, "augment_probability": 1.0}
 
-# Knobs that are mere numbers to the compiled program, with their values when not in the grid.
-# None stands for what the optimizer, the whole training set or the model's layers say.
+# Knobs that are only numbers to the compiled program, with their values if they are not in the grid. None stands for
+# the value of the optimizer, of the whole training set, or of the model's layers.
 NUMERIC = {"learning_rate": None, "seed": 0, "train_size": None, "label_noise": 0.0,
            "initial_scale": 1.0, "shuffle": True, "weight_decay": None, "dropout": None, "gaussian_noise": None,
            "l1": None, "l2": None, "max_norm": None, "label_smoothing": None, **dict.fromkeys(AUGMENTATION)}
 
 
-def check(knob, value, said=None):
+def check(knob, value, subject=None):
     """Refuse a number that no training could use, before anything is compiled.
 
-    `said` begins the sentence, such as "shift is"; without it the number comes from the grid.
+    `subject` begins the sentence, such as "shift is"; without it, the number comes from the grid.
     """
     rules = {
         "learning_rate": (lambda v: _is(numbers.Real, v) and np.isfinite(v) and v >= 0, "a number from 0 up"),
@@ -42,7 +42,7 @@ def check(knob, value, said=None):
         "batch_size": (lambda v: _is(numbers.Integral, v) and v > 0, "a whole number from 1 up"),
     }
     if knob in rules and not rules[knob][0](value):
-        raise ValueError(f"{said or f'grid[{knob!r}] holds'} {value!r}; expected {rules[knob][1]}.")
+        raise ValueError(f"{subject or f'grid[{knob!r}] holds'} {value!r}; expected {rules[knob][1]}.")
 
 
 def _is(kind, value):

@@ -70,7 +70,7 @@ REPLACEMENTS = CONVOLUTIONS | RANDOM
 
 
 def mappable(model):
-    """A model of the same variables, from layers that can be mapped over runs where there are such.
+    """A model with the same variables, from layers that can be mapped over runs if there are replacements.
 
     A subclass of `keras.Model` inside a model cannot be taken apart; it is returned as it is.
     """
@@ -89,7 +89,7 @@ def random(model):
 
 
 def reached(model):
-    """The random layers that `mappable` replaces, in models inside the model too."""
+    """The random layers that `mappable` replaces, including those in models inside the model."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     return ([layer for layer in model.layers if type(layer) in RANDOM]
             + [layer for nested in inner for layer in reached(nested)])
@@ -101,7 +101,7 @@ def knob(layer):
 
 
 def level(layer):
-    """How strong a random layer was made: its rate, or its standard deviation."""
+    """The strength that a random layer was built with: its rate, or its standard deviation."""
     return layer.stddev if isinstance(layer, keras.layers.GaussianNoise) else layer.rate
 
 

@@ -1,8 +1,8 @@
 """Random numbers inside the compiled program, each a pure function of run, step and place.
 
-TensorFlow's random operations cannot be mapped over runs, and a mask drawn for a whole block
-would depend on who else is in it. So each number is hashed from where it is needed: a run
-draws the same mask alone and in a crowd, and nothing is stored.
+TensorFlow's random operations cannot be mapped over runs, and a mask drawn for a whole block would depend on the other
+runs in it. So each number is a hash of where it is needed: a run draws the same mask alone and in a crowd, and nothing
+is stored.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class Stream:
         self.draws = 0
 
     def bits(self, shape):
-        """Uniform 32-bit integers of a static shape, other ones at every call."""
+        """Uniform 32-bit integers of a static shape, different ones at every call."""
         places = np.random.default_rng(self.draws).integers(2**32, size=shape, dtype=np.uint32)
         self.draws += 1
         return mix(tf.bitwise.bitwise_xor(tf.constant(places), self.key))

@@ -1,7 +1,7 @@
-"""What holds kernels back, with a strength that is a number of the run: penalties and norms.
+"""Penalties and bounds on norms, which restrain kernels with a strength that is a number of the run.
 
-Both reach the kernels only, as ``kernel_regularizer`` and ``kernel_constraint`` of all layers of
-a Keras model would; biases, γ and β are left alone.
+Both affect only the kernels, as ``kernel_regularizer`` and ``kernel_constraint`` of all layers of a Keras model would;
+biases, γ, and β stay as they are.
 """
 
 import keras

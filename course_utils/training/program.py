@@ -26,7 +26,7 @@ from course_utils.training import diagnostics as inside
 from course_utils.training import initial_weights, layers, noise, optimizers, penalties
 
 _compiler = ThreadPoolExecutor(2, "compiler")
-# What a program takes one of for each run; where the runs have none, nothing is computed for it.
+# A program takes each of these once per run; what no run has is not computed.
 NUMBERS = ["learning_rate", "weight_decay", "l1", "l2", "max_norm", "label_smoothing"]
 
 
@@ -39,7 +39,7 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
     model : keras.Model
         Its own weights are never used.
     optimizer : keras.optimizers.Optimizer
-        Its learning rate and weight decay are not used either, but for a schedule.
+        Its learning rate and weight decay are not used either, except for a schedule.
     runs, samples, validation, batch_size : int
         Sizes: of the block, the training set, the validation set, a batch.
     data_sets : int
@@ -57,7 +57,7 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
     diagnostics : bool
         Also look inside the network at the last step.
     points : int
-        How many samples to predict besides.
+        How many samples to predict in addition.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
 
 
 def give_back_memory():
-    """Return to the system what the compiler has freed, some 100 MB; glibc would keep it for this process."""
+    """Return to the system what the compiler has freed, about 100 MB; glibc would keep it for this process."""
     with contextlib.suppress(OSError, AttributeError):   # another system, another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
@@ -258,11 +258,11 @@ def for_all_runs(function, runs):
     except NotMappable:   # TensorFlow adds a page to the message
         raise NotMappable("a loop") from None
     except ValueError as error:
-        refused = re.search(r"No pfor vectorization defined for (\w+)|op '(\w+)' expected to be loop invariant",
-                            str(error))
-        if not refused:
+        operation = re.search(r"No pfor vectorization defined for (\w+)|op '(\w+)' expected to be loop invariant",
+                              str(error))
+        if not operation:
             raise
-        raise NotMappable(refused[1] or refused[2]) from None
+        raise NotMappable(operation[1] or operation[2]) from None
     finally:
         logger.disabled = silent
 

@@ -4,11 +4,10 @@ import xarray as xr
 
 
 def early_stopping(runs, *, patience, monitor="val_loss", min_delta=0.0):
-    """What `keras.callbacks.EarlyStopping` would have kept of each run, the best weights restored.
+    """The scores of each run if `keras.callbacks.EarlyStopping` had stopped it and restored the best weights.
 
-    All runs of `fit_many` train to the end, in step. What one of them would have come to, stopped
-    early, stands in its curves: the scores of the best epoch before patience ran out. So one
-    training answers for every patience and for every monitored score.
+    All runs of `fit_many` train to the end. The result of stopping one of them early is in its curves: the scores of
+    the best epoch before patience ran out. So the same runs answer for every patience and for every monitored score.
 
     Parameters
     ----------
@@ -19,14 +18,13 @@ def early_stopping(runs, *, patience, monitor="val_loss", min_delta=0.0):
     monitor : str
         A variable of `runs`; the higher the better for an accuracy, the lower for everything else.
     min_delta : float, at least 0
-        An improvement by less, or by just as much, is none.
+        A difference of this size or less is not an improvement.
 
     Returns
     -------
     xarray.Dataset without the dimension epoch
-        The scores of the best epoch, and as coordinates ``epoch`` (the best) and
-        ``stopped_epoch`` (the last that was trained); with steps in place of epochs where the
-        runs have those.
+        The scores of the best epoch, and as coordinates ``epoch`` (the best) and ``stopped_epoch`` (the last that was
+        trained); with steps instead of epochs if the runs have steps.
 
     Raises
     ------

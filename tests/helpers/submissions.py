@@ -22,7 +22,8 @@ def judge(double, rng):
 
 judge(double)""",
     "9.2": """\
-from course_utils.checks import check, objections
+from course_utils.checks import check
+from course_utils.checks.shared import objections
 
 @check("9.2", "you found the flaw")
 def judge(flaws, rng):
@@ -239,8 +240,9 @@ SUBMISSIONS = {
     "rebound check functions": (raw(notebook(
         **UNANSWERED, first=f"class check:\n    pass\njudge = print({RIGHT[0]!r})")), OPEN),
     "patched checks": (raw(notebook(**UNANSWERED, first="import course_utils.checks as c\n"
+                                    "import course_utils.checks.shared as s\n"
                                     "c._line = lambda number, title, *_: f'✓ {number} {title}'\n"
-                                    "c.objections = c.expect = lambda *_: None")), OPEN),
+                                    "s.objections = c.expect = lambda *_: None")), OPEN),
     "patched modules": (raw(notebook(**UNANSWERED, first="import sys, types\nfake = types.ModuleType('fake')\n"
                                      "fake.check = lambda number, title: lambda judge: lambda *_: "
                                      "print('✓', number, title)\n"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 
 import numpy as np
 import optuna
@@ -304,6 +304,30 @@ def test_a_second_attempt_does_not_report_twice(tmp_path):
     found = run(deadly, n_trials=1, workers=1, storage=tmp_path / "study.log")
     assert found.study.trials[0].intermediate_values == {0: 0, 1: 2}
     assert found.trials.attempt.tolist() == [2]
+
+
+def test_workers_limits_the_calls_on_a_large_cluster(monkeypatch):
+    class Cluster(ThreadPoolExecutor):
+        where = staticmethod(lambda: "here")
+
+        def workers(self):
+            return 8
+
+    running, most = [], []
+
+    def counted(params):
+        running.append(params)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        return 0
+
+    monkeypatch.setattr(executors, "Ray", lambda address: Cluster(8))
+    for workers in (1, 3, None):
+        most.clear()
+        run(counted, n_trials=16, sampler="random", ray="auto", workers=workers)
+        assert max(most) <= (workers or 8)
+    assert max(most) > 3
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send a signal to a thread")

@@ -213,7 +213,7 @@ def test_the_fence_closes_the_network_and_hides_folders(tmp_path):
     import pwd  # not on Windows
 
     (tmp_path / "secret").write_text("other")
-    home, root = pwd.getpwuid(os.geteuid()).pw_dir, os.path.dirname(os.path.dirname(sandbox.__file__))
+    home, root = pwd.getpwuid(os.geteuid()).pw_dir, str(build.HOME)
     seen = inside(f"""
 import os, socket
 print(os.listdir("."), os.path.isdir({str(tmp_path)!r}), os.listdir({root!r}))
@@ -305,7 +305,7 @@ def test_without_namespaces_root_ends_all_processes_of_the_submissions_user():
 
 def command(*words, **options):
     """The command in a process of its own, with the key of the tiny exercise."""
-    code = ("import pathlib, sys; from course_utils import checks, cli; "
+    code = ("import pathlib, sys; from course_utils import checks; from course_utils.tools import cli; "
             "checks.KEYS = pathlib.Path(sys.argv.pop(1)); sys.exit(cli.main(sys.argv[1:]))")
     return subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env=os.environ | {"TQDM_DISABLE": "1"}, **options)
@@ -410,14 +410,14 @@ def test_a_report_and_a_submission_never_have_the_same_name(keys, tmp_path, monk
             assert page.read_text(encoding="utf-8") == grading.report(one)
 
 
-@pytest.mark.parametrize("step", ["_refusal", "_digest", "_recall", "_grade", "_write", "report"])
+@pytest.mark.parametrize("step", ["_refusal", "_digest", "_recall", "_grade", "write_atomically", "report"])
 def test_whatever_goes_wrong_with_one_submission_costs_its_own_row_only(step, keys, tmp_path, monkeypatch):
     fake(monkeypatch)
     handed_in = hand_in(tmp_path / "all", ["right", "unanswered"])
     works = getattr(grading, step)
 
     def fails(*given, **options):
-        if "unanswered" in str(given):
+        if "unanswered" in str(given[0]):   # the tables, too, contain this name, but not in their path
             raise MemoryError("no room")
         return works(*given, **options)
 
@@ -532,7 +532,7 @@ def test_what_the_course_wrote_is_not_noted(change, tmp_path, monkeypatch):
 def test_what_a_learner_wrote_into_given_code_is_noted(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "KEYS", checks.PRISTINE.with_name("keys"))
     fake(monkeypatch)
-    name = "05_data_augmentation.ipynb"
+    name = "ex05_data_augmentation.ipynb"
     notebook = nbformat.read(checks.PRISTINE / name, 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     number, given = next((number, cell) for number, cell in enumerate(code, 1) if "import manuscript" in cell.source)

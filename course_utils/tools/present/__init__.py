@@ -1,8 +1,8 @@
 """A lecture in front of a class: ``course present 07``.
 
-A copy of the notebook with its stored outputs is opened in JupyterLab inside a page of ours, which
-shows it step by step in large type. What the notebook stores is there at once; its lab is started
-with the page. A second page shows the instructor's notes and follows. ``stage/`` holds both pages.
+A copy of the notebook with its stored outputs is opened in JupyterLab inside a page of ours, which shows it step by
+step in large type. The stored outputs appear at once; the lab is started with the page. A second page shows the
+instructor's notes and follows along. ``stage/`` holds both pages.
 """
 
 import ast
@@ -21,11 +21,11 @@ from course_utils.tools import build
 
 STAGE = pathlib.Path(__file__).parent / "stage"
 LAB = re.compile(r"^(labs\.\w+)\(.*\)$", re.MULTILINE)
-# Who calls these trains or measures: that code is the point, whatever picture it ends with.
+# A cell that calls one of these trains or measures: its code is the point, whatever picture it ends with.
 POINT = {"compile", "evaluate", "fit", "fit_many", "predict", "trial"}
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-    # All cells are in the page, so that a step can be scrolled to and its lab draws before it is reached.
+    # The page contains all cells, so that it can scroll to a step, and a lab draws before it is reached.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
@@ -49,48 +49,42 @@ def is_lab(cell):
 
 
 def steps(notebook, notes):
-    """What the pages have to know of each cell; each cell is a step.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-    notes : dict of number of a cell → list of str
-        As `build.notes` gives them.
+    """What the pages have to know about each cell of a notebook, with the notes from `build.notes`; a cell is a step.
 
     Returns
     -------
     list of dict
-        ``section``, number of the cell with the heading it stands under; ``title``, that heading; ``begins``, its
-        first words; ``notes``, HTML; ``lab``, whether it opens one.
+        ``section``, the number of the cell with its heading; ``title``, that heading; ``begins``, its first words;
+        ``notes``, HTML; ``lab``, whether it opens one.
     """
     import mistune
 
-    found, section, title = [], 0, ""
+    steps, section, title = [], 0, ""
     for number, cell in enumerate(notebook.cells):
         lines = cell.source.strip().splitlines() or [""]
         if cell.cell_type == "markdown" and lines[0].startswith("#"):
             section, title = number, lines[0].lstrip("# ")
-        found.append({"section": section, "title": title, "begins": lines[0].lstrip("# "),
+        steps.append({"section": section, "title": title, "begins": lines[0].lstrip("# "),
                       "notes": "".join(mistune.html(note) for note in notes.get(number, [])),
                       "lab": is_lab(cell)})
-    return found
+    return steps
 
 
 def prepare(twins, folder):
-    """Write all that a presentation needs.
+    """Write everything that a presentation needs.
 
     Parameters
     ----------
     twins : list of pathlib.Path
         Text twins of the lectures.
     folder : pathlib.Path
-        Empty. Gets ``root`` (copies of the notebooks), ``static`` (the pages and the lectures' steps)
-        and folders of JupyterLab's own.
+        An empty folder for ``root`` (copies of the notebooks), ``static`` (the pages and the lectures' steps), and
+        JupyterLab's own folders.
 
     Raises
     ------
     ValueError
-        A notebook that differs from its text twin.
+        A notebook differs from its text twin.
     """
     from nbformat.sign import NotebookNotary
 
@@ -99,12 +93,12 @@ def prepare(twins, folder):
         new.mkdir(parents=True)
     shutil.copytree(STAGE, stage)
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
-    notary, titles = NotebookNotary(data_dir=str(folder / "data")), {}   # unsigned, its HTML would be cleaned
+    notary, titles = NotebookNotary(data_dir=str(folder / "data")), {}   # JupyterLab cleans unsigned notebooks' HTML
     for twin in twins:
         for problem in build.differences(twin, build.notebook_of(twin)):
             raise ValueError(problem)
         notebook = nbformat.read(build.notebook_of(twin), 4)
-        told = steps(notebook, build.notes(twin))
+        shown = steps(notebook, build.notes(twin))
         for cell in notebook.cells:
             if is_folded(cell):
                 cell.metadata["jupyter"] = {"source_hidden": True}
@@ -112,8 +106,8 @@ def prepare(twins, folder):
                 cell.source = LAB.sub(r"\1.story()", cell.source)
         notary.sign(notebook)
         nbformat.write(notebook, root / f"{twin.stem}.ipynb")
-        titles[twin.stem] = told[0]["title"]
-        (stage / f"{twin.stem}.json").write_text(json.dumps(told), encoding="utf-8")
+        titles[twin.stem] = shown[0]["title"]
+        (stage / f"{twin.stem}.json").write_text(json.dumps(shown), encoding="utf-8")
         shutil.copyfile(stage / "stage.html", stage / f"{twin.stem}.html")
     (stage / "lectures.json").write_text(json.dumps(titles), encoding="utf-8")
 
@@ -121,16 +115,9 @@ def prepare(twins, folder):
 def command(folder, lecture=None, *, port=None, browser=True):
     """The command that serves what `prepare` has written, and its environment.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-    lecture : str, optional
-        Name of the notebook to open; else the list of all.
-    port : int, optional
-    browser : bool
-        Whether to open one.
+    It opens one lecture, or the list of all, and a browser if `browser` is true.
     """
-    page = f"/static/stage/{lecture or 'index'}.html"   # a path and no more: Jupyter appends ?token=
+    page = f"/static/stage/{lecture or 'index'}.html"   # only a path: Jupyter appends ?token=
     options = {"ServerApp.root_dir": folder / "root", "ServerApp.extra_static_paths": [str(folder / "static")],
                "LabApp.default_url": page, "LabApp.expose_app_in_browser": True,
                "LabApp.app_settings_dir": folder / "settings", "LabApp.user_settings_dir": folder / "user",
@@ -142,19 +129,7 @@ def command(folder, lecture=None, *, port=None, browser=True):
 
 
 def present(twins, **options):
-    """Serve a presentation until Ctrl+C; what it was made of is gone then.
-
-    Parameters
-    ----------
-    twins : list of pathlib.Path
-        One lecture to open, or several to choose from.
-    **options
-        Of `command`.
-
-    Returns
-    -------
-    int, the server's exit status
-    """
+    """Serve one lecture, or several to choose from, until Ctrl+C; return the exit status. Options: see `command`."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         prepare(twins, folder)
@@ -169,6 +144,6 @@ def serve(arguments, environment):
     server = subprocess.Popen(arguments, env=environment)
     try:
         return server.wait()
-    except KeyboardInterrupt:   # the server has heard it, too
+    except KeyboardInterrupt:   # the server has received it, too
         server.wait()
         return 0

@@ -1,7 +1,7 @@
 """Labs as pages without code: ``course voila``.
 
-Voila runs a notebook for each visitor and shows its outputs only. Here that is one lab with its
-story. ``share/`` holds Voila's template without what it would fetch from another host.
+Voila runs a notebook for each visitor and shows only its outputs: here, one lab with its story. ``share/`` holds
+Voila's template without what it would fetch from another host.
 """
 
 import importlib.util
@@ -18,19 +18,7 @@ SHARE = pathlib.Path(__file__).parent / "share"
 
 
 def prepare(names, folder):
-    """Write a notebook for each lab.
-
-    Parameters
-    ----------
-    names : list of str
-        As in `labs`.
-    folder : pathlib.Path
-
-    Raises
-    ------
-    ValueError
-        There is no such lab.
-    """
+    """Write a notebook for each of these labs into a folder; a ValueError if there is no lab of such a name."""
     for name in names:
         if name not in labs.__all__:
             raise ValueError(f"There is no lab {name!r}; there are {', '.join(labs.__all__)}.")
@@ -42,31 +30,17 @@ def prepare(names, folder):
 
 
 def installed():
-    """Whether Voila is."""
+    """Whether Voila is installed."""
     return importlib.util.find_spec("voila") is not None
 
 
 def command(names, folder, *, port=None, browser=True):
-    """The command that serves what `prepare` has written, and its environment.
-
-    Parameters
-    ----------
-    names : list of str
-    folder : pathlib.Path
-    port : int, optional
-    browser : bool
-        Whether to open one.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        Voila is not installed.
-    """
+    """The command that serves what `prepare` has written, and its environment; a ModuleNotFoundError without Voila."""
     if not installed():
         raise ModuleNotFoundError("Voila is not installed: run `make present-packages` (or `pip install -r "
                                   "requirements-present.lock`) and try again.")
     path = os.pathsep.join(filter(None, [str(SHARE), os.environ.get("JUPYTER_PATH")]))
-    # Extensions made for JupyterLab do not fit in here, and complain; the one that draws widgets does.
+    # Extensions made for JupyterLab print errors here, except for the one that draws widgets.
     options = ["--classic-tree", "--template=course", *([] if browser else ["--no-browser"]),
                *(f"--VoilaConfiguration.extension_denylist={name}" for name in ("ipylab", "jupyterlab-jupytext")),
                *([f"--port={port}"] if port else [])]
