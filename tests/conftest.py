@@ -16,17 +16,19 @@ hypothesis.settings.register_profile("course", deadline=None,
                                      suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("course")
 
-LONGEST = {"test_answers", "test_notebooks"}   # begun first, so that no process ends with one of them alone
+LONGEST = {"test_judging", "test_notebooks"}   # begun first, so that no process ends with one of them alone
+BOOK = {"tests/book/test_pages.py", "tests/browser/test_book.py"}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Tests of one file share fixtures, and so do test_book.py here and in browser/: they stay in one process."""
+    """Tests of one file share fixtures, and so do those of the book's pages: they stay in one process."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return pathlib.PurePath(nodeid.split("::")[0]).stem
+            path = nodeid.split("::")[0]
+            return "book" if path in BOOK else path
 
     config.option.loadscopereorder = False   # keep the order below
     return ByFile(config, log)

@@ -70,7 +70,8 @@ def test_states_are_computed_again_only_where_something_has_changed(tmp_path, mo
     changed = tmp_path / "course_utils" / "labs" / "changed.py"
     changed.parent.mkdir(parents=True)
     changed.write_text("1")
-    monkeypatch.setattr(states, "opened", lambda name: {})
+    start = states.opened("batch_norm_steps")
+    monkeypatch.setattr(states, "opened", lambda name: start)
     monkeypatch.setattr(states, "ROOT", tmp_path)
     assert states.update("batch_norm_steps", tmp_path, QUICK)
     assert not states.update("batch_norm_steps", tmp_path, QUICK)
