@@ -1,7 +1,6 @@
 """Shared by all tests: quiet TensorFlow, small data, and how `make test` shares them out to processes."""
 
 import os
-import pathlib
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 
