@@ -5,7 +5,8 @@ import datetime
 import json
 import os
 import pathlib
-import tempfile
+
+from course_utils.files import write_atomically
 
 NAME = ".progress.json"
 SESSION = "JPY_SESSION_NAME"   # Jupyter's servers tell a kernel so which notebook it belongs to
@@ -24,10 +25,7 @@ def remember(lines):
     noted = recall() | {number: {"line": line, "day": day} for number, line in lines.items()}
     # Never in the way of an exercise: a folder that cannot be written to only costs the progress.
     with contextlib.suppress(OSError):
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file().parent, prefix=".progress",
-                                         delete=False) as new:
-            json.dump(noted, new, indent=1, ensure_ascii=False)
-        os.replace(new.name, file())   # two kernels may write at the same time
+        write_atomically(file(), json.dumps(noted, indent=1, ensure_ascii=False))   # two kernels may write at once
 
 
 def recall():
