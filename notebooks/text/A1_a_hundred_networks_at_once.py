@@ -319,12 +319,12 @@ rate, seed = [axis.ravel() for axis in
 steps = 3 * (len(x_train) // 32)
 
 
-def batches(seed):
+def batches_of(seed):
     stream = batches.indices(len(x_train), seed, batch_size=32)
     return [next(stream) for _ in range(steps)]
 
 
-order = np.array([batches(s) for s in range(10)])
+order = np.array([batches_of(s) for s in range(10)])
 order = tf.constant(order[seed].swapaxes(0, 1), tf.int32)
 hundred = [[tf.gather(stack, seed) for stack in kind] for kind in stacked]
 trained = train(*hundred, tf.constant(rate), order, tf.constant(steps))
