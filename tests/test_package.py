@@ -56,3 +56,9 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_nobody_is_told_how_tensorflow_was_compiled():
     unset = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     assert said("import course_utils, tensorflow", env=unset).stderr == ""
+
+
+def test_a_lab_alone_draws_in_the_style_of_the_course():
+    code = ("from course_utils import labs; labs.augmentation; import matplotlib; "
+            "print(matplotlib.rcParams['axes.grid'], matplotlib.rcParamsDefault['axes.grid'])")
+    assert said(code).stdout.split() == ["True", "False"]

@@ -15,7 +15,7 @@ import time
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from course_utils import accessible
+from course_utils import accessible, plots  # noqa: F401 (`plots` sets the style of all figures)
 
 _drawing = threading.Lock()   # matplotlib draws one figure at a time
 _REDRAW = 0.4                 # seconds between two partial pictures: more would only cost training
