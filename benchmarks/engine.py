@@ -1,4 +1,4 @@
-"""How fast is fit_many? `make bench` writes ratios into course_utils/measured.json.
+"""How fast is fit_many? `make bench` writes ratios into course_utils/tools/measured.json.
 
 `make bench ARGS="sweep cnn"` measures these rows alone and leaves the others as they are. Both
 sides of a ratio are timed in turn in one process, so that a busy machine slows both; the median

@@ -1,4 +1,4 @@
-"""Seconds per notebook from top to bottom in a fresh kernel: `make bench-notebooks`, into course_utils/costs.json.
+"""Seconds per notebook, top to bottom in a fresh kernel: `make bench-notebooks` writes course_utils/tools/costs.json.
 
 `make bench-notebooks ARGS="07 09"` measures these two alone and leaves the others as they are. On a machine that is
 slower than the one the file speaks of, ARGS="slower" keeps the times beside those, ARGS="slower 07" one of them.

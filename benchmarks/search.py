@@ -1,4 +1,4 @@
-"""How fast is a search? `make bench-search` writes ratios into course_utils/measured.json.
+"""How fast is a search? `make bench-search` writes ratios into course_utils/tools/measured.json.
 
 The same twelve small networks are trained by `model.fit` one after the other, on two processes and
 on the two nodes of a local Ray cluster, and by `fit_many` in one call. Starting the processes and

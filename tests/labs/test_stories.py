@@ -54,7 +54,7 @@ TRUE = {
         "Cold averages": lambda n, said: n("training mode", 1) > n("inference mode", 2),
         "400 steps later": lambda n, said: abs(n("training mode") - n("inference mode")) < 1,
         "A faster average": lambda n, said: n("inference mode") > n("training mode") - 2,
-        # Where the noisy average ends is chance; tests/test_lab_batch_norm_modes.py looks at its way.
+        # Where the noisy average ends is chance; tests/labs/test_batch_norm_modes.py looks at its way.
         "Batches of two": lambda n, said: n("inference mode") < 60,
         "… and patience": lambda n, said: n("inference mode", 1) > n("training mode", 2) and n("inference mode") < 60,
     },
