@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 from scipy import optimize
 
+from course_utils import stats
+
 
 @dataclasses.dataclass(frozen=True)
 class PowerLaw:
@@ -53,7 +55,13 @@ class PowerLaw:
         Returns
         -------
         xarray.Dataset with ``mean``, ``low``, ``high`` along ``train_size``
+
+        Raises
+        ------
+        ValueError
+            `level` is not between 0 and 1.
         """
+        stats.check_share("level", level, 0.95)
         sizes = np.asarray(sizes, float)
         errors = _error(sizes, *self.resampled.T[:, :, None])
         errors = errors + np.random.default_rng(0).normal(0, self.noise, (len(errors), 1))
@@ -68,7 +76,8 @@ def fit(errors, *, over="seed", resamples=200):
     Parameters
     ----------
     errors : xarray.DataArray, dims (train_size, over)
-        One error per run, e.g. ``1 - runs.val_accuracy``, at four sizes or more.
+        One error per run, e.g. ``1 - runs.val_accuracy``, or one loss, at four sizes or more; in any unit, such as
+        percent.
     over : str
         Dimension of the repeats. The errors of a repeat at all sizes are resampled together,
         because nested training sets make them go up and down together.
@@ -82,7 +91,8 @@ def fit(errors, *, over="seed", resamples=200):
     Raises
     ------
     ValueError
-        Fewer than four sizes or two runs, or an error that is not a number.
+        Fewer than four sizes or two runs, a size that is not above 0, an error that is not a finite number of at least
+        0, or errors that no power law fits.
 
     Source: nonlinear least squares, `scipy.optimize.curve_fit`; bootstrap of the runs (Efron
     & Tibshirani 1993, chapter 9).
@@ -94,11 +104,15 @@ def fit(errors, *, over="seed", resamples=200):
     if errors.sizes["train_size"] < 4 or errors.sizes[over] < 2:
         raise ValueError(f"A power law has three numbers to fit, and its interval needs repeats: expected at least 4 "
                          f"sizes and 2 runs, not {errors.sizes['train_size']} and {errors.sizes[over]}.")
-    if not np.isfinite(errors).all():
-        raise ValueError("Some errors are no numbers; drop the runs that were not trained.")
+    if not ((errors >= 0) & (errors < np.inf)).all():
+        raise ValueError("Some errors are NaN, infinite, or below 0; expected an error rate or a loss from every run: "
+                         "drop the runs that were not trained.")
     errors = errors.sortby("train_size")   # the first and the last of them matter below
     runs = errors.transpose(over, "train_size").values
     sizes = errors.train_size.values.astype(float)
+    if not 0 < sizes[0] <= sizes[-1] < np.inf:
+        raise ValueError(f"The sizes go from {sizes[0]:g} to {sizes[-1]:g}; expected numbers of samples, as the "
+                         "coordinate train_size of the errors.")
     deviation = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
     weights = np.maximum(deviation, max(deviation.max() / 100, 1e-6))   # a size without spread must not decide alone
     rng = np.random.default_rng(0)
@@ -113,9 +127,14 @@ def _error(sizes, scale, rate, floor):
 
 
 def _least_squares(sizes, errors, deviation):
-    """scale, rate, and floor that fit mean errors best, the last between 0 and 1."""
+    """scale, rate, and floor that fit mean errors best, the last no higher than the highest of them, or than 1."""
     middle = np.exp(np.log(sizes).mean())   # the scale is fitted there, where it is well determined
     start = (max(errors[0] - errors[-1], 1e-3), 0.7, max(errors[-1], 0) / 2)
-    (scale, rate, floor), _ = optimize.curve_fit(_error, sizes / middle, errors, start, sigma=deviation, maxfev=5000,
-                                                 bounds=([0, 0, 0], [np.inf, 3, 1]))
+    try:
+        (scale, rate, floor), _ = optimize.curve_fit(
+            _error, sizes / middle, errors, start, sigma=deviation, maxfev=5000,
+            bounds=([0, 0, 0], [np.inf, 3, max(errors.max(), 1)]))
+    except RuntimeError as error:   # of SciPy, about function evaluations
+        raise ValueError("No power law fits these errors; expected errors that fall more and more slowly as the size "
+                         "grows: plot them, and leave out the sizes where they do not.") from error
     return scale * middle**rate, rate, floor

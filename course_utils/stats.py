@@ -36,7 +36,8 @@ def interval(scores, *, over="seed", level=0.95):
     TypeError
         `scores` is not a DataArray.
     ValueError
-        No such dimension, fewer than two runs, or a score that is NaN.
+        No such dimension, fewer than two runs, a score that is NaN or infinite, or a `level` that is not between 0
+        and 1.
 
     Source: Student's t, `scipy.stats.t`.
     """
@@ -66,7 +67,7 @@ def paired_difference(scores, arm, *, between, over="seed", level=0.95):
     TypeError
         `scores` is not a DataArray.
     ValueError
-        An arm that does not exist, fewer than two pairs, or a seed that one arm lacks.
+        An arm that does not exist, fewer than two pairs, a seed that one arm lacks, or as in `interval`.
 
     Source: Student's t for paired samples, as `scipy.stats.ttest_rel`.
     """
@@ -129,8 +130,7 @@ def resampled_interval(scores, *, test_share, over="seed", level=0.95):
     Source: Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning
     52, the corrected resampled t-test.
     """
-    if not 0 < test_share < 1:
-        raise ValueError(f"test_share is {test_share}; expected a share between 0 and 1, such as 0.2.")
+    check_share("test_share", test_share, 0.2)
     n = _count(scores, over)
     spread = scores.var(over, ddof=1) * (1 / n + test_share / (1 - test_share))
     return _student(scores.mean(over), np.sqrt(spread), n - 1, level)
@@ -158,12 +158,15 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
     Raises
     ------
     ValueError
-        `effect` or `sd` is not above 0, or it would take over 100 000 seeds.
+        `effect` or `sd` is not above 0 or not finite, `power` or `level` is not between 0 and 1, or it would take over
+        100 000 seeds.
 
     Source: power of Student's t test, `scipy.stats.nct` (Cohen 1988, chapter 2).
     """
-    if effect <= 0 or sd <= 0:
-        raise ValueError(f"effect is {effect} and sd is {sd}; expected both greater than 0.")
+    if not (0 < effect < np.inf and 0 < sd < np.inf):
+        raise ValueError(f"effect is {effect} and sd is {sd}; expected two finite numbers, both greater than 0.")
+    check_share("power", power, 0.8)
+    check_share("level", level, 0.95)
 
     def power_with(n):
         freedom = n - 1 if paired else 2 * (n - 1)
@@ -197,13 +200,14 @@ def sign_error(effect, sd, *, seeds=1):
     Raises
     ------
     ValueError
-        `sd` is not above 0, or `seeds` is below 1.
+        `sd` is not above 0, `seeds` is below 1, or one of the numbers is not finite.
 
     Source: normal differences, `scipy.stats.norm`; the type S error of Gelman & Tuerlinckx
     (2000), here without a test before it.
     """
-    if sd <= 0 or np.min(seeds) < 1:
-        raise ValueError(f"sd is {sd} and seeds is {seeds}; expected an sd greater than 0 and at least one seed.")
+    if not (0 < sd < np.inf and np.max(np.abs(effect)) < np.inf and 1 <= np.min(seeds) <= np.max(seeds) < np.inf):
+        raise ValueError(f"effect is {effect}, sd is {sd}, and seeds is {seeds}; expected finite numbers, with an sd "
+                         "greater than 0 and at least one seed.")
     return stats.norm.sf(abs(effect) / sd * np.sqrt(seeds))
 
 
@@ -224,13 +228,20 @@ def bonferroni_level(comparisons, *, level=0.95):
     Raises
     ------
     ValueError
-        `comparisons` is below 1.
+        `comparisons` is below 1 or not finite, or `level` is not between 0 and 1.
 
     Source: Bonferroni's inequality (Dunn 1961, Journal of the American Statistical Association 56).
     """
-    if comparisons < 1:
+    if not 1 <= comparisons < np.inf:
         raise ValueError(f"comparisons is {comparisons}; expected the number of intervals, at least 1.")
+    check_share("level", level, 0.95)
     return 1 - (1 - level) / comparisons
+
+
+def check_share(name, value, example):
+    """Raise a ValueError of one sentence unless an argument is between 0 and 1; percent are not."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} is {value}; expected a share between 0 and 1, such as {example} for {example:.0%}.")
 
 
 def _check_type(scores):
@@ -255,12 +266,13 @@ def _count(scores, over):
                          "name the dimension of the repeats with over=.")
     if scores.sizes[over] < 2:
         raise ValueError(f"An interval needs at least two runs along {over!r}, not {scores.sizes[over]}.")
-    if scores.isnull().any():
-        raise ValueError("Some scores are NaN; an interval needs one number from every run (give runs that "
-                         "never arrived the largest time, and say so).")
+    if not np.isfinite(scores).all():
+        raise ValueError("Some scores are NaN or infinite; an interval needs one finite number from every run (give "
+                         "runs that never arrived the largest time, and say so).")
     return scores.sizes[over]
 
 
 def _student(mean, error, freedom, level):
+    check_share("level", level, 0.95)
     half = stats.t.ppf((1 + level) / 2, freedom) * error
     return xr.Dataset({"mean": mean, "low": mean - half, "high": mean + half})

@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_utils.batch_norm import statistics
+from course_utils.models import all_layers
 
 
 def insert(model, x=None, *, after=None, momentum=0.99, epsilon=1e-3):
@@ -174,10 +175,21 @@ def _rebuilt(model, stacks):
         for copy in stacks[name][:1]:
             if len(copy.weights) == len(layer.weights):   # `fold` may have added a bias
                 copy.set_weights(layer.get_weights())
+                for one, other in zip([copy, *all_layers(copy)], [layer, *all_layers(layer)], strict=True):
+                    state = {}   # what `adapt` has found becomes part of a layer only in this way
+                    other.save_own_variables(state)
+                    one.load_own_variables(state)
     return new
 
 
 def _copy(layer, **changes):
+    import keras
+
+    if isinstance(layer, keras.layers.Lambda):   # its configuration would hold the code of the function alone
+        return keras.layers.Lambda(layer.function, output_shape=layer._output_shape, mask=layer.mask,
+                                   arguments=layer.arguments, name=layer.name, dtype=layer.dtype_policy)
+    if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+        return keras.models.clone_model(layer, clone_function=_copy)
     return type(layer).from_config(layer.get_config() | changes)
 
 

@@ -58,7 +58,6 @@ def compilations(monkeypatch):
     from course_utils.training import blocks, program
 
     blocks.forget_programs()
-    seen, compile_program = [], program.compile_program
-    monkeypatch.setattr(program, "compile_program", lambda *args, **kwargs: (
-        seen.append(args), compile_program(*args, **kwargs))[1])
+    seen, make = [], program.Program
+    monkeypatch.setattr(program, "Program", lambda *args: (seen.append(args), make(*args))[1])
     return seen

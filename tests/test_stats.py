@@ -1,5 +1,7 @@
 """Intervals that cover, pairs that pair, seeds that suffice."""
 
+import functools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -154,10 +156,44 @@ def test_fewer_seeds_would_not_do():
     (lambda: stats.bonferroni_level(0), "at least 1"),
     (lambda: stats.seeds_needed(0, 1), "both greater than 0"),
     (lambda: stats.seeds_needed(1e-6, 1), "too small to be measured"),
+    (lambda: stats.seeds_needed(np.nan, 1), "two finite numbers"),
+    (lambda: stats.seeds_needed(1, np.nan), "two finite numbers"),
+    (lambda: stats.seeds_needed(np.inf, 1), "two finite numbers"),
+    (lambda: stats.seeds_needed(1, np.inf), "two finite numbers"),
+    (lambda: stats.seeds_needed(1, 1, power=80), "power is 80; expected a share between 0 and 1, such as 0.8 for 80%"),
+    (lambda: stats.sign_error(np.nan, 1), "expected finite numbers"),
+    (lambda: stats.sign_error(-np.inf, 1), "expected finite numbers"),
+    (lambda: stats.sign_error(1, np.nan), "expected finite numbers"),
+    (lambda: stats.sign_error(1, np.inf), "expected finite numbers"),
+    (lambda: stats.sign_error(1, 1, seeds=np.nan), "expected finite numbers"),
+    (lambda: stats.bonferroni_level(np.nan), "at least 1"),
+    (lambda: stats.bonferroni_level(np.inf), "at least 1"),
 ])
 def test_mistakes_are_one_sentence(call, message):
     with refused(ValueError, match=message):
         call()
+
+
+INTERVALS = [
+    stats.interval, functools.partial(stats.resampled_interval, test_share=0.2),
+    functools.partial(stats.paired_difference, arm="arm", between=("plain", "new")),
+    functools.partial(stats.unpaired_difference, arm="arm", between=("plain", "new"))]
+
+
+@pytest.mark.parametrize("level", [95, 1, 0, -0.5, np.inf, np.nan])
+@pytest.mark.parametrize("function", [
+    *(functools.partial(function, scores([1, 2], [3, 5])) for function in INTERVALS),
+    functools.partial(stats.seeds_needed, 1, 1), functools.partial(stats.bonferroni_level, 5)])
+def test_a_level_is_a_share(function, level):
+    with refused(ValueError, match="level is .*; expected a share between 0 and 1, such as 0.95 for 95%"):
+        function(level=level)
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("function", INTERVALS)
+def test_a_score_that_is_not_finite_is_refused(function, score):
+    with refused(ValueError, match="Some scores are NaN or infinite"):
+        function(scores([1, score, 2], [3, 4, 5]))
 
 
 def test_a_seed_that_one_arm_lacks_is_refused():

@@ -24,7 +24,7 @@ def create(storage, direction, pruner, space, grid):
         raise TypeError(f"storage is {storage!r}; expected a path, or a database URL such as sqlite:///search.db.")
     try:
         study = optuna.create_study(study_name=NAME, direction=direction, pruner=pruner, load_if_exists=True,
-                                    storage=storage if storage is None else _open(address(storage)))
+                                    storage=storage if storage is None else _open(address(storage), mend=True))
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"The storage {storage} cannot be opened ({type(error).__name__}: {reason}): expected a path "
@@ -32,9 +32,9 @@ def create(storage, direction, pruner, space, grid):
     if study.direction.name.lower() != direction:
         raise ValueError(f"The storage {storage} holds a search that {study.direction.name.lower()}s: use "
                          "that direction, or another storage.")
-    wanted = {"space": spaces.describe(space), "grid": json.dumps(grid)}
+    wanted = {"grid": json.dumps(grid), "space": spaces.describe(space)}
     stored = study.user_attrs
-    if not stored:
+    if stored.keys() <= {"grid"}:   # a new study, or one whose driver died here
         for name, value in wanted.items():
             study.set_user_attr(name, value)
     elif stored.get("space") != wanted["space"]:
@@ -53,7 +53,7 @@ def in_memory(study):
     return optuna.load_study(study_name=NAME, storage=memory, sampler=study.sampler, pruner=study.pruner)
 
 
-def _open(storage):
+def _open(storage, *, mend=False):
     """Optuna's storage for a database URL, or for the path of a file that is written line by line."""
     if "://" in storage:
         return optuna.storages.RDBStorage(storage)
@@ -61,10 +61,28 @@ def _open(storage):
 
     if os.path.exists(storage):   # Optuna would append to it, whatever the file holds
         with open(storage, "rb") as file:
-            if (first := file.readline()) and not first.startswith(b'{"op_code"'):
+            if not (first := file.readline()).startswith(b'{"op_code"'[:len(first)]):
                 raise ValueError("the file holds something else")
-    lock = journal.JournalFileOpenLock(storage) if os.name == "nt" else None   # links need rights on Windows
-    return journal.JournalStorage(journal.JournalFileBackend(storage, lock))
+    links = os.name != "nt"   # they need rights on Windows
+    lock = journal.JournalFileSymlinkLock(storage) if links else journal.JournalFileOpenLock(storage)
+    backend = journal.JournalFileBackend(storage, lock)
+    if mend:
+        with journal._file.get_lock_file(lock):
+            _drop_cut_off_line(storage, backend)
+    return journal.JournalStorage(backend)
+
+
+def _drop_cut_off_line(path, backend):
+    """Remove the last line of a journal if a full disk or a power failure cut it off; Optuna would append to it."""
+    with open(path, "rb+") as file:
+        number = 1
+        try:
+            for _ in backend.read_logs(0):
+                file.readline()
+                number += 1
+        except ValueError as error:
+            raise ValueError(f"line {number} is damaged; to resume there, delete it and all lines after it") from error
+        file.truncate()
 
 
 def shared_report(storage, pruner, number):

@@ -88,8 +88,9 @@ def _slices(x, axis, size, stride, padding, *, dilation=1, filler=0):
     if padding == "same":
         windows = -(-length // stride)
         missing = max((windows - 1) * stride + reach - length, 0)
-        margins = np.zeros((len(x.shape), 2), int)
-        margins[axis] = missing // 2, missing - missing // 2   # an odd one goes to the end, as in TensorFlow
-        x = tf.pad(x, margins, constant_values=filler)
+        # An odd one goes to the end, as in TensorFlow. Mapped, `tf.pad` would forget the filler.
+        margins = [tf.fill([*x.shape[:axis], size, *x.shape[axis + 1:]], tf.constant(filler, x.dtype))
+                   for size in (missing // 2, missing - missing // 2)]
+        x = tf.concat([margins[0], x, margins[1]], axis)
     before = (slice(None),) * axis
     return [x[*before, first:first + (windows - 1) * stride + 1:stride] for first in range(0, reach, dilation)]

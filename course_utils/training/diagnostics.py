@@ -14,21 +14,21 @@ DIMENSIONS = {"activation_mean": "layer", "activation_variance": "layer",
               "gradient_norm": "weight", "weight_norm": "weight"}
 
 
-def observer(model, score):
+def observer(model, loss_of):
     """A function that looks into one run of a model in training mode.
 
     Parameters
     ----------
     model : keras.Model
         Sequential or functional.
-    score : callable (y, outputs) → (loss, accuracy)
+    loss_of : callable (y, outputs) → loss
 
     Returns
     -------
     callable ``(trainable, other, x, y)`` → dict
         activation_mean, activation_variance : (layers,) — over the batch and the units
         gradient_norm, weight_norm : (weights,) — Euclidean norms; the gradients are those of
-        the score, without penalties
+        this loss, without penalties
     """
     outputs = [output for layer, output in zip(model.layers, layers.outputs(model), strict=True) if _is_observed(layer)]
     inside = keras.Model(model.inputs[0], [*model.outputs, *outputs])
@@ -37,7 +37,7 @@ def observer(model, score):
         with tf.GradientTape() as tape:
             tape.watch(trainable)
             (outputs, *activations), _ = inside.stateless_call(trainable, other, x, training=True)
-            loss, _ = score(y, outputs)
+            loss = loss_of(y, outputs)
         gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return {"activation_mean": tf.stack([tf.reduce_mean(values) for values in activations]),
                 "activation_variance": tf.stack([tf.math.reduce_variance(values) for values in activations]),

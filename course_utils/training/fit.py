@@ -1,5 +1,6 @@
 """From a grid to its results: which structures there are, and the loop over chunks of steps."""
 
+import inspect
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,12 +12,11 @@ from course_utils.training import checks
 from course_utils.training import grid as grids
 from course_utils.training.blocks import Structure, cores
 
-SCORES = ["loss", "accuracy", "val_loss", "val_accuracy"]
 
-
-def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd", evaluate_every=None,
-             batch_statistics=False, diagnostics=False, predict=None, dtype="float32", max_memory=4e9,
-             callback=None):
+def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32, optimizer="sgd",
+             loss="sparse_categorical_crossentropy", metrics=None, class_weight=None, sample_weight=None, callbacks=(),
+             start=None, weights=False, evaluate_every=None, validate_first=False, batch_statistics=False,
+             diagnostics=False, predict=None, dtype="float32", max_memory=4e9, callback=None):
     """Train one Keras model for every combination of a grid, all at once.
 
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
@@ -28,8 +28,8 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     ----------
     build_model : callable → keras.Model
         For instance `models.mlp`. Called with the structural knobs of the grid, and with
-        ``input_shape`` and ``classes`` of the data if it takes them. Its last layer is a
-        softmax. It may depend on nothing but its arguments: what it builds is kept.
+        ``input_shape`` and ``classes`` of the data if it takes them. It may depend on nothing but
+        its arguments: what it builds is kept.
     data : Split, or callable seed → Split
         A callable gives every seed a split of its own, e.g. `datasets.digits`.
     grid : dict knob → value or sequence of different values
@@ -52,14 +52,33 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     epochs : int
         Passes over the full-size training set, as a number of steps; partial batches are
         dropped. A run on a smaller ``train_size`` takes the same number of steps.
+    steps : int
+        In place of `epochs`, so many steps, with a validation at their end or every `evaluate_every`.
     batch_size : int
         If the grid has none.
     optimizer : str or keras.optimizers.Optimizer
-        If the grid has none: SGD, RMSprop, Adam or AdamW, with their arguments, also a
-        learning-rate schedule, but without clipping, averaging of the weights, loss scaling and
-        gradient accumulation. In a grid an optimizer goes by its `name`.
+        If the grid has none; with any of its arguments but loss scaling, also a learning-rate
+        schedule. In a grid an optimizer goes by its `name`.
+    loss : str, keras.losses.Loss, or function of (y_true, y_pred)
+    metrics : list of str, functions of (y_true, y_pred), or keras.metrics.Metric, optional
+        As in ``model.compile``, as far as they are means of such functions. By default, the
+        accuracy if `loss` is a cross-entropy, and none otherwise.
+    class_weight : dict class number → weight, optional
+    sample_weight : array (training samples,), or callable seed → such an array, optional
+        Of the training loss, as in ``model.fit``.
+    callbacks : sequence
+        `keras.callbacks.EarlyStopping`, `ReduceLROnPlateau`, and `LearningRateScheduler`, for
+        each run by itself. After a run has stopped, its scores are NaN. See `early_stopping`
+        for what every patience would have given.
+    start : list of arrays, or one such list for each run, optional
+        The weights to start with, as ``model.get_weights()`` gives them, in place of initial
+        ones. One for each run: in the order of the grid, or ``runs.weights`` of a training.
+    weights : bool
+        Also return the trained weights; `trained_model` makes models of them.
     evaluate_every : int, optional
         Validate after so many steps, instead of after each epoch.
+    validate_first : bool
+        Also validate before the first step: epoch or step 0, without training scores.
     batch_statistics : bool
         Also validate as in a training step, with the statistics of the validation batch
         instead of the running averages: ``batch_val_loss`` and ``batch_val_accuracy``.
@@ -81,11 +100,14 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
         have their knobs as coordinates; then ``epoch`` (1 … epochs), or
         ``step`` with `evaluate_every`. Variables ``loss`` and ``accuracy`` (averages over
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
-        inference mode), and ``diverged``: from here on a loss was not finite. A diverged
+        inference mode), with other metrics named as in Keras's history, and ``diverged``: from
+        here on a loss was not finite. A diverged
         network still has an accuracy, that of its last answers. NaN where a canceled
         training did not get. Like Keras's, both losses contain the penalties of the model and
         of the grid, and ``penalty`` says how much of ``val_loss`` that is, where there are any.
-        With `predict` also ``probability`` along ``point`` and ``class``.
+        With `predict` also ``probability`` along ``point`` and ``class``, or ``prediction``
+        along ``point`` and ``output`` if the loss does not take probabilities. With `weights`
+        also ``weights``: for each run a list of arrays.
         With `diagnostics` also ``activation_mean`` and
         ``activation_variance`` along ``layer``, ``gradient_norm`` and ``weight_norm`` along
         ``weight``; NaN where a network has no such layer.
@@ -95,7 +117,7 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     TypeError, ValueError
         Something about the grid, the data or the model, in one sentence.
     NotImplementedError
-        An optimizer, one of its settings, or a constraint that cannot be trained this way.
+        A setting of the optimizer that cannot be trained this way.
 
     Notes
     -----
@@ -121,45 +143,97 @@ def fit_many(build_model, data, grid, *, epochs, batch_size=32, optimizer="sgd",
     Warns
     -----
     UserWarning
-        A model that TensorFlow cannot vectorize is trained run by run: same results, slower.
+        A model that TensorFlow cannot vectorize, or not rightly, is trained run by run: same
+        results, slower. Whether they are Keras's is checked before each training.
     """
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'.")
+    if class_weight is not None and sample_weight is not None:
+        raise ValueError("Both class_weight and sample_weight are given; expected one of them.")
+    from course_utils.training import callbacks as watching
+
     axes, fixed, optimizers = grids.parse(grid, build_model, batch_size, optimizer)
+    watching.check(callbacks, optimizers.values())
     groups = grids.structures(axes, fixed)
     splits = checks.splits(data, sorted({run["seed"] for _, _, runs in groups for run in runs}))
     samples = len(next(iter(splits.values())).x_train)
-    predict = checks.points(predict, next(iter(splits.values())))
+    starts = checks.starts(start, sum(len(runs) for _, _, runs in groups))
     per_epoch = [samples // knobs["batch_size"] for knobs, _, _ in groups]
-    chunks = _number_of_chunks(per_epoch, epochs, evaluate_every)
+    if steps is not None:
+        evaluate_every = evaluate_every or steps or 1
+    chunks = _number_of_chunks(per_epoch, epochs, steps, evaluate_every)
     evaluate_every = evaluate_every and int(evaluate_every)
-    asked = {"batch_statistics": batch_statistics, "diagnostics": diagnostics}
+    chunks += bool(validate_first)
+    options = {"validate_first": bool(validate_first), "loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
+               "callbacks": callbacks, "batch_statistics": batch_statistics,
+               "diagnostics": diagnostics, "penalty": False,
+               "predict": checks.points(predict, next(iter(splits.values())))}
     structures = [(positions, Structure(
-        build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, chunk=evaluate_every or steps, dtype=dtype,
-        memory=max_memory, asked=asked, predict=predict))
-        for (knobs, positions, runs), steps in zip(groups, per_epoch, strict=True)]
-    asked["penalty"] = any(structure.penalized for _, structure in structures)   # then all report theirs
+        build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, options=options,
+        starts=[starts[position] for position in positions], chunk=evaluate_every or pass_, dtype=dtype,
+        memory=max_memory)) for (knobs, positions, runs), pass_ in zip(groups, per_epoch, strict=True)]
+    options["penalty"] = any(structure.penalized for _, structure in structures)   # then all report theirs
 
+    first = structures[0][1]
     if len(optimizers) == 1:
-        fixed |= {knob: value for knob, value in structures[0][1].defaults.items() if fixed.get(knob, 0) is None}
+        fixed |= {knob: value for knob, value in first.defaults.items() if fixed.get(knob, 0) is None}
     time = "epoch" if evaluate_every is None else "step"
-    scores = SCORES + [f"batch_{name}" for name in SCORES[2:]] * batch_statistics + ["penalty"] * asked["penalty"]
-    results = _empty(scores, axes, fixed, {time: np.arange(1, chunks + 1) * (evaluate_every or 1)},
+    names = first.scores.names
+    scores = [prefix + name for prefix in ("", "val_", *["batch_val_"] * batch_statistics) for name in names]
+    results = _empty(scores + ["penalty"] * options["penalty"], axes, fixed,
+                     {time: (np.arange(chunks) + (not validate_first)) * (evaluate_every or 1)},
                      _names_inside([structure for _, structure in structures]) if diagnostics else {})
     if predict is not None:
-        classes = structures[0][1].model.output_shape[-1]
-        results["probability"] = ([*results.loss.dims, "point", "class"],
-                                  np.full((*results.loss.shape, len(predict), classes), np.nan))
+        outputs = first.model.output_shape[1:]
+        name, places = ("probability", ["class"]) if first.scores.classifying and len(outputs) == 1 else (
+            "prediction", ["output", *(f"output_{axis}" for axis in range(1, len(outputs)))][:len(outputs)])
+        results[name] = ([*results.loss.dims, "point", *places],
+                         np.full((*results.loss.shape, len(options["predict"]), *outputs), np.nan))
     results.attrs[f"{time}s"] = int(results[time][-1])   # what a partial result is a part of
-    record = _recorder(results, chunks)
+    final = [None] * (results.loss.size // chunks)   # functions that return the weights of each run
+    record = _recorder(results, chunks, final)
     if callback is None:
         _train_freely(structures, chunks, record, _progress_bar(results.loss.size))
-        return results
-    for chunk, complete in _train_in_step(structures, chunks, record, max_memory):
-        partial = results.isel({time: slice(chunk + 1)}) if complete else results
-        if callback(partial):
-            return partial
+    else:
+        for chunk, complete in _train_in_step(structures, chunks, record, max_memory):
+            partial = results.isel({time: slice(chunk + 1)}) if complete else results
+            if callback(partial):
+                results = partial
+                break
+    if weights:
+        trained = np.empty(len(final), object)
+        trained[:] = [run and run() for run in final]
+        results["weights"] = results.loss.dims[:-1], trained.reshape(results.loss.shape[:-1])
+        results.attrs |= {"input_shape": first.model.input_shape[1:], "classes": first.model.output_shape[-1]}
     return results
+
+
+def trained_model(build_model, run):
+    """One run of `fit_many` as an ordinary Keras model.
+
+    Parameters
+    ----------
+    build_model : callable → keras.Model
+        The one that was trained.
+    run : xarray.Dataset
+        What `fit_many` returned with ``weights=True``, reduced to one run, e.g. ``runs.sel(seed=0, learning_rate=0.1)``.
+
+    Returns
+    -------
+    keras.Model, not compiled.
+
+    Raises
+    ------
+    ValueError
+        More than one run, or no weights.
+    """
+    if "weights" not in run or run.weights.ndim:
+        raise ValueError("run is not one run with its weights; expected runs.sel(…) of one run, trained with "
+                         "fit_many(…, weights=True).")
+    known = run.attrs | {knob: run[knob].item() for knob in run.coords}
+    model = build_model(**{name: known[name] for name in inspect.signature(build_model).parameters if name in known})
+    model.set_weights(run.weights.item())
+    return model
 
 
 def _train_freely(structures, chunks, record, bar):
@@ -177,8 +251,7 @@ def _train_freely(structures, chunks, record, bar):
     with bar, ThreadPoolExecutor(cores()) as threads:
         try:
             running = []
-            for positions, structure in structures:
-                structure.compile()
+            for positions, structure in _compiled(structures):
                 running += [threads.submit(train, structure, positions[members], scores)
                             for members, scores in structure.blocks()]
             for block in as_completed(running):
@@ -188,14 +261,26 @@ def _train_freely(structures, chunks, record, bar):
             threads.shutdown(cancel_futures=True)
 
 
+def _compiled(structures):
+    """Yield structures that are compiled and verified; the next one is traced while XLA compiles one."""
+    waiting = None
+    for positions, structure in structures:
+        structure.compile()
+        if waiting:
+            waiting[1].verify()
+            yield waiting
+        waiting = positions, structure
+    waiting[1].verify()
+    yield waiting
+
+
 def _train_in_step(structures, chunks, record, memory):
     """Train all blocks chunk by chunk, or as many at a time as fit into the memory.
 
     Yields ``(chunk, complete)`` after each chunk; `complete`: whether all runs have got this far.
     """
     parts, free = [], 0
-    for positions, structure in structures:
-        structure.compile()
+    for positions, structure in _compiled(structures):
         for members, scores in structure.blocks():
             needed = structure.size * structure.bytes_per_run()
             if needed > free:
@@ -213,42 +298,49 @@ def _train_in_step(structures, chunks, record, memory):
             part.clear()
 
 
-def _recorder(results, chunks):
-    """A function that writes the scores of some runs into the results."""
+def _recorder(results, chunks, final):
+    """A function that writes the scores of some runs into the results, and what returns their weights into `final`."""
     runs = results.loss.size // chunks
     flat = {name: results[name].values.reshape(runs, chunks, *results[name].shape[results.loss.ndim:])
             for name in results}
-    inside = {name: results[name].dims[-1] for name in results if results[name].dims[-1] in ("layer", "weight")}
+    outputs = next((name for name in ("probability", "prediction") if name in results), None)
+    times = results[results.loss.dims[-1]].values
+    inside = {name: results[name].dims[-1] for name in flat if results[name].dims[-1] in ("layer", "weight")}
     names = {dimension: results.indexes[dimension] for dimension in inside.values()}
 
     def record(structure, positions, chunk, scores):
+        for position, weights in zip(positions, scores.pop("weights"), strict=True):
+            final[position] = weights
         for name, values in scores.items():
+            name = outputs if name == "prediction" else name
             if name not in inside:
                 flat[name][positions, chunk] = values
             else:
                 dimension = inside[name]
                 columns = names[dimension].get_indexer(structure.inside[dimension])
                 flat[name][np.array(positions)[:, None], chunk, columns] = values
-        finite = np.isfinite(scores["loss"] + scores["val_loss"])
+        finite = np.isfinite(scores["val_loss"] + np.where(times[chunk], scores["loss"], 0))
         flat["diverged"][np.array(positions)[~finite], chunk:] = True
 
     return record
 
 
-def _number_of_chunks(per_epoch, epochs, evaluate_every):
+def _number_of_chunks(per_epoch, epochs, steps, evaluate_every):
     """How often all runs are validated; `per_epoch` holds the steps of each structure."""
-    for name, value in {"epochs": epochs, "evaluate_every": 1 if evaluate_every is None else evaluate_every}.items():
-        if not (isinstance(value, int | np.integer) and value > 0):
-            raise ValueError(f"{name} is {value!r}; expected a whole number from 1 up.")
+    if (epochs is None) == (steps is None):
+        raise ValueError("Either epochs or steps says how long to train; expected one of them.")
+    for name, value, least in (("epochs", epochs, 1), ("steps", steps, 0), ("evaluate_every", evaluate_every, 1)):
+        if value is not None and not (isinstance(value, int | np.integer) and value >= least):
+            raise ValueError(f"{name} is {value!r}; expected a whole number from {least} up.")
     if evaluate_every is None:
         return epochs
-    if len(set(per_epoch)) > 1:
+    if epochs and len(set(per_epoch)) > 1:
         raise ValueError("evaluate_every counts steps, and the batch sizes of this grid differ in steps per "
                          "epoch; call fit_many once for each batch_size.")
-    chunks = epochs * per_epoch[0] // evaluate_every
-    if not chunks:
-        raise ValueError(f"evaluate_every is {evaluate_every}, more than all steps of {epochs} epochs; "
-                         "choose fewer steps or more epochs.")
+    chunks = (steps if epochs is None else epochs * per_epoch[0]) // evaluate_every
+    if not chunks and steps != 0:
+        raise ValueError(f"evaluate_every is {evaluate_every}, more than all steps of the training; "
+                         "choose fewer steps or a longer training.")
     return chunks
 
 

@@ -43,6 +43,9 @@ def parse(grid, build_model, batch_size, optimizer):
     if not isinstance(grid, dict):
         raise TypeError(f"grid is a {type(grid).__name__}; expected a dict such as "
                         "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
+    if not callable(build_model) or hasattr(build_model, "layers"):
+        raise TypeError(f"build_model is {_described(build_model)}; expected a function that builds a model, such as "
+                        "models.mlp, so that each run gets weights of its own.")
     known = _arguments(build_model)
     axes, fixed, chosen = {}, NUMERIC | {"batch_size": batch_size, "optimizer": optimizer}, {}
     coupled = _columns(grid)
@@ -62,6 +65,9 @@ def parse(grid, build_model, batch_size, optimizer):
             chosen |= dict(zip(values, kinds, strict=True))
         for value in values:
             check(knob, value)
+            if isinstance(value, dict | set | np.ndarray):
+                raise TypeError(f"grid[{knob!r}] holds a {type(value).__name__}; expected numbers, strings, or tuples, "
+                                "which can be told apart: give each of its parts as a knob of its own.")
             if knob not in coupled and values.count(value) > 1:
                 raise ValueError(f"grid[{knob!r}] holds {value!r} twice; every value of a knob must differ.")
         if knob in coupled:
@@ -125,6 +131,10 @@ def _arguments(build_model):
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
     return [p.name for p in parameters]
+
+
+def _described(build_model):
+    return "a model" if hasattr(build_model, "layers") else f"a {type(build_model).__name__}"
 
 
 def _name(build_model):

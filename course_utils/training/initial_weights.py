@@ -22,20 +22,28 @@ _one_build_at_a_time = threading.RLock()   # all threads share Python's `random`
 def seeded(seed, dtype="float32"):
     """Let Keras models built inside start as after ``keras.utils.set_random_seed(seed)``.
 
-    Keras initializers without a seed of their own take one from Python's `random`; its state,
-    the default float type and the dtype policy are put back afterwards. `dtype` may be a policy.
+    Keras initializers without a seed of their own take one from Python's `random`; an initializer of the learner's may
+    draw from NumPy or from Keras's generator. Their states, the default float type and the dtype policy are put back
+    afterwards. `dtype` may be a policy.
     """
     import keras
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
     with _one_build_at_a_time:
         state, floatx, policy = random.getstate(), keras.config.floatx(), keras.config.dtype_policy()
+        numpy_state, generator = np.random.get_state(), global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
         random.seed(seed)
+        np.random.seed(seed)
+        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
         keras.config.set_floatx(getattr(dtype, "variable_dtype", dtype))
         keras.config.set_dtype_policy(dtype)
         try:
             yield
         finally:
             random.setstate(state)
+            np.random.set_state(numpy_state)
+            global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
             keras.config.set_floatx(floatx)
             keras.config.set_dtype_policy(policy)
 

@@ -1,8 +1,9 @@
 """Layers that can be mapped over runs, in place of those that cannot.
 
-The replacements have the variables and the configuration of the layers they replace, so that
-the stacked weights of the original model fit.
+A replacement only calculates in another way: its variables and its settings are those of the layer it replaces.
 """
+
+import contextlib
 
 import keras
 import tensorflow as tf
@@ -69,30 +70,28 @@ RANDOM = {kind.__bases__[1]: kind for kind in (Dropout, SpatialDropout1D, Spatia
 REPLACEMENTS = CONVOLUTIONS | RANDOM
 
 
-def mappable(model):
-    """A model with the same variables, from layers that can be mapped over runs if there are replacements.
+@contextlib.contextmanager
+def replaced(model, replacements=REPLACEMENTS):
+    """Let the layers of a model act as their replacements inside this context.
 
-    A subclass of `keras.Model` inside a model cannot be taken apart; it is returned as it is.
+    Their classes change, and nothing else, so that whatever they hold is still there. With ``replacements=RANDOM``,
+    the model is Keras's own, but draws as the mapped one does.
     """
+    before = [(layer, type(layer)) for layer in all_layers(model) if type(layer) in replacements]
+    for place, layer in enumerate(random(model)):
+        object.__setattr__(layer, "place", place)
     try:
-        clone = keras.models.clone_model(model, clone_function=_replaced)
-    except ValueError:   # neither Sequential nor functional
-        return model
-    for place, layer in enumerate(random(clone)):
-        layer.place = place
-    return clone
+        for layer, kind in before:
+            object.__setattr__(layer, "__class__", replacements[kind])   # Keras would track it as an attribute
+        yield
+    finally:
+        for layer, kind in before:
+            object.__setattr__(layer, "__class__", kind)
 
 
 def random(model):
-    """The layers of a model that draw in training, in its order."""
-    return [layer for layer in all_layers(model) if isinstance(layer, tuple(RANDOM))]
-
-
-def reached(model):
-    """The random layers that `mappable` replaces, including those in models inside the model."""
-    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    return ([layer for layer in model.layers if type(layer) in RANDOM]
-            + [layer for nested in inner for layer in reached(nested)])
+    """The layers of a model that draw as strongly as a run says, in its order."""
+    return [layer for layer in all_layers(model) if type(layer) in RANDOM or type(layer) in RANDOM.values()]
 
 
 def knob(layer):
@@ -115,10 +114,3 @@ def penalized(model):
 def outputs(model):
     """What each layer of a model gives when it is called first, as Keras's symbolic tensors."""
     return [layer._inbound_nodes[0].output_tensors[0] for layer in model.layers]
-
-
-def _replaced(layer):
-    if isinstance(layer, keras.Model):
-        return mappable(layer)
-    kind = REPLACEMENTS.get(type(layer), type(layer))
-    return kind.from_config(layer.get_config())

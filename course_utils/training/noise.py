@@ -6,11 +6,12 @@ is stored.
 """
 
 import contextlib
+import contextvars
 
 import numpy as np
 import tensorflow as tf
 
-_current = None   # what random layers draw from while a step is traced
+_current = contextvars.ContextVar("stream")   # what random layers draw from while a step is traced
 
 
 def run_key(seed):
@@ -55,17 +56,16 @@ class Stream:
 @contextlib.contextmanager
 def drawing_from(stream):
     """Let the random layers called inside draw from `stream`."""
-    global _current
-    _current = stream
+    token = _current.set(stream)
     try:
         yield
     finally:
-        _current = None
+        _current.reset(token)
 
 
 def current():
     """The stream that a random layer called now draws from."""
-    return _current
+    return _current.get()
 
 
 def mix(x):

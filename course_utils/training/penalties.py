@@ -29,17 +29,15 @@ def bounded(variables, weights, max_norm):
 
     Parameters
     ----------
-    variables : list of keras.Variable
-    weights : list of tensors (runs, ...)
-    max_norm : (runs,)
-        Infinity where a run has no bound.
+    variables, weights
+        As in `penalty`.
+    max_norm : scalar
+        Infinity for no bound.
     """
     def bound(kernel):
-        rank = len(kernel.shape)
-        most = tf.reshape(max_norm, [-1] + [1] * (rank - 1))
-        norm = tf.sqrt(tf.reduce_sum(tf.square(kernel), axis=range(1, rank - 1), keepdims=True))
-        shrunk = kernel * (tf.minimum(norm, most) / (keras.config.epsilon() + norm))
-        return tf.where(tf.math.is_inf(most), kernel, shrunk)
+        norm = tf.sqrt(tf.reduce_sum(tf.square(kernel), axis=range(len(kernel.shape) - 1), keepdims=True))
+        shrunk = kernel * (tf.minimum(norm, max_norm) / (keras.config.epsilon() + norm))
+        return tf.where(tf.math.is_inf(max_norm), kernel, shrunk)
 
     return [bound(weight) if _is_kernel(variable) else weight
             for variable, weight in zip(variables, weights, strict=True)]

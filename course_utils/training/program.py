@@ -10,6 +10,7 @@ steps, not once per step and run.
 
 import contextlib
 import ctypes
+import dataclasses
 import functools
 import gc
 import logging
@@ -18,38 +19,37 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from course_utils.training import augmentation as augmenting
-from course_utils.training import diagnostics as inside
-from course_utils.training import initial_weights, layers, noise, optimizers, penalties
+from course_utils.training import diagnostics, layers, noise, penalties
+from course_utils.training.scores import Scores
 
 _compiler = ThreadPoolExecutor(2, "compiler")
 # A program takes each of these once per run; what no run has is not computed.
 NUMBERS = ["learning_rate", "weight_decay", "l1", "l2", "max_norm", "label_smoothing"]
 
 
-def compile_program(model, optimizer, *, runs, data_sets, samples, validation, batch_size, capacity,
-                    used=(), augmentation=(), penalty=False, batch_statistics=False, diagnostics=False, points=0):
-    """Compile "train some steps, then validate" for a block of runs of one model.
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a program is compiled for, besides its model, optimizer, and scores.
 
-    Parameters
+    Attributes
     ----------
-    model : keras.Model
-        Its own weights are never used.
-    optimizer : keras.optimizers.Optimizer
-        Its learning rate and weight decay are not used either, except for a schedule.
     runs, samples, validation, batch_size : int
         Sizes: of the block, the training set, the validation set, a batch.
     data_sets : int
-        1 if the runs share their images, `runs` if each has its own.
+        1 if the runs share their data, `runs` if each has its own.
     capacity : int
         The most steps one call can take.
+    target : tuple
+        Shape of one target and its type.
     used : tuple of str
         Which of weight_decay, l1, l2, max_norm and label_smoothing the runs have.
     augmentation : tuple of str
         Which of `knobs.AUGMENTATION` they have.
+    weighted : bool
+        Whether the training samples have weights.
     penalty : bool
         Also report the penalty, which is part of loss and val_loss.
     batch_statistics : bool
@@ -58,171 +58,211 @@ def compile_program(model, optimizer, *, runs, data_sets, samples, validation, b
         Also look inside the network at the last step.
     points : int
         How many samples to predict in addition.
+    mapped, xla : bool
+        Whether to calculate with layers that can be mapped in place of Keras's, and whether to compile with XLA.
+    """
 
-    Returns
-    -------
-    callable ``(state, numbers, order, done, steps, x, y, x_val, y_val, x_new)`` → ``(state, scores)``
+    runs: int
+    samples: int
+    validation: int
+    batch_size: int
+    data_sets: int
+    capacity: int
+    target: tuple = ((), "int32")
+    used: tuple = ()
+    augmentation: tuple = ()
+    weighted: bool = False
+    penalty: bool = False
+    batch_statistics: bool = False
+    diagnostics: bool = False
+    points: int = 0
+    mapped: bool = True
+    xla: bool = True
 
-        state : tuple (trainable, other, slots) — lists of weights (runs, ...), and for each
-        trainable weight the list of what the optimizer remembers about it
+
+class Program:
+    """ "Train some steps, then validate" for a block of runs of one model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its own weights are never used.
+    optimizer : optimizers.Stateless
+    scores : scores.Scores
+    plan : Plan
+
+    Calling it: ``(state, numbers, order, done, steps, data)`` → ``(state, scores)``
+
+        state : tuple (trainable, other, slots) — lists of tensors (runs, ...): weights, and what the optimizer
+        remembers
         numbers : dict of learning_rate, weight_decay, l1, l2, max_norm, label_smoothing (runs,),
         levels (runs, random layers) and key, uint32 (runs,), of the noise, and augmentation, a
         dict of its strengths
         order : int32 (capacity, runs, batch_size) — which samples make up each batch
         done, steps : int32 — steps taken before this call, and in it
-        x : (data_sets * samples, ...) — all data sets, one below the other
-        y : int32 (runs, samples) — labels, some of them wrong, of each run
-        x_val : (data_sets, validation, ...);  y_val : int32 (data_sets, validation)
-        x_new : (points, ...), for all runs
-        scores : dict of (runs,) — loss and accuracy averaged over the steps, val_loss and
-        val_accuracy (and batch_val_loss, batch_val_accuracy) after the last; and what
-        `diagnostics.observer` sees, (runs, layers) and (runs, weights); and probability
-        (runs, points, classes) of the samples in x_new
+        data : dict of
+        x (data_sets * samples, ...) — all data sets, one below the other;
+        y (runs, samples, ...) — targets of each run, some of the labels wrong;
+        weight (runs, samples) of the samples, if they have any;
+        x_val (data_sets, validation, ...); y_val (data_sets, validation, ...);
+        x_new (points, ...), for all runs
+        scores : dict of (runs,) — loss and metrics averaged over the steps, validation scores after the last; what
+        `diagnostics.observer` sees, (runs, layers) and (runs, weights); and prediction
+        (runs, points, ...) of the samples in x_new
 
     Raises
     ------
     NotMappable
         TensorFlow cannot vectorize one of the model's operations, and `runs` is not 1.
     """
-    with initial_weights.seeded(0, model.dtype_policy):   # of the models built here only the formulas are used
-        model = layers.mappable(model)
-        observe = inside.observer(model, _score) if diagnostics else None
-    variables = model.trainable_variables
-    slots, update = optimizers.stacked(optimizer, variables, "weight_decay" in used)
 
-    def call(trainable, other, numbers, x, *, now, training):
+    def __init__(self, model, optimizer, scores, plan):
+        self.model, self.optimizer, self.scores, self.plan = model, optimizer, scores, plan
+        self.variables = model.trainable_variables
+        with self._as_planned(), no_garbage_collection():
+            observe = diagnostics.observer(model, scores.loss) if plan.diagnostics else None
+            self.observe = observe
+            program = tf.function(self.program, autograph=False).get_concrete_function(*self._arguments())
+            # Traced twice: XLA compiles a call of the traced program faster than the program itself.
+            self.compiled = tf.function(program, jit_compile=plan.xla and xla_works(),
+                                        autograph=False).get_concrete_function(*self._arguments())
+        # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
+        self.ready = _compiler.submit(self._dry_run)
+
+    def __call__(self, *arguments):
+        self.ready.result()
+        return self.compiled(*arguments)
+
+    def call(self, trainable, other, numbers, x, *, now, training):
         """Outputs, new other weights and penalties of one run; `now` counts steps, for the noise."""
         with noise.drawing_from(noise.Stream(numbers["key"], now, numbers["levels"])):
-            outputs, other, added = model.stateless_call(trainable, other, x, training=training, return_losses=True)
-        if {"l1", "l2"} & set(used):
-            added = [*added, penalties.penalty(variables, trainable, numbers["l1"], numbers["l2"])]
+            outputs, other, added = self.model.stateless_call(trainable, other, x, training=training,
+                                                              return_losses=True)
+        if {"l1", "l2"} & set(self.plan.used):
+            added = [*added, penalties.penalty(self.variables, trainable, numbers["l1"], numbers["l2"])]
         return outputs, other, tf.add_n([tf.zeros_like(numbers["learning_rate"]), *added])
 
-    def augment(x, y, numbers, now):
-        return augmenting.augment_batch(x, y, numbers["augmentation"], augmenting.stream(numbers["key"], now),
-                              classes=model.output_shape[-1])
-
-    def score(y, outputs, numbers):
-        return _score(y, outputs, numbers["label_smoothing"] if "label_smoothing" in used else None)
-
-    def gradients(run, now):
-        """Gradients of one run's loss on one batch."""
-        trainable, other, numbers, x, y = run
+    def gradients(self, trainable, other, numbers, batch, now):
+        """Gradients of one run's loss on one batch, new other weights, and the training scores."""
+        smoothing = numbers["label_smoothing"] if "label_smoothing" in self.plan.used else None
         with tf.GradientTape() as tape:
             tape.watch(trainable)
-            outputs, other, added = call(trainable, other, numbers, x, now=now, training=True)
-            loss, accuracy = score(y, outputs, numbers)
-            loss += added
-        return tape.gradient(loss, trainable, unconnected_gradients="zero"), other, loss, accuracy
+            outputs, other, added = self.call(trainable, other, numbers, batch["x"], now=now, training=True)
+            loss = self.scores.loss(batch["y"], outputs, batch.get("weight"), smoothing) + added
+        gradients = tape.gradient(loss, trainable, unconnected_gradients="zero")
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]   # those of an Embedding are sparse
+        return gradients, other, {"loss": loss, **self.scores.values(batch["y"], outputs)}
 
-    def validate(trainable, other, numbers, x, y):
-        """Loss and accuracy of one run on validation data, and the penalty in that loss."""
-        modes = {"": False} | ({"batch_": True} if batch_statistics else {})
+    def train_step(self, run, now):
+        """One step of one run: its state, its numbers and its batch → its new state and its training scores."""
+        (trainable, other, slots), numbers, batch = run
+        batch = self.augment(batch, numbers, now)
+        gradients, other, scores = self.gradients(trainable, other, numbers, batch, now)
+        trainable, slots = self.optimizer.step(trainable, gradients, slots, numbers)
+        if "max_norm" in self.plan.used:
+            trainable = penalties.bounded(self.variables, trainable, numbers["max_norm"])
+        return (trainable, other, slots), scores
+
+    def augment(self, batch, numbers, now):
+        """The batch of one run, changed as its numbers say."""
+        if not self.plan.augmentation:
+            return batch
+        x, y = augmenting.augment_batch(batch["x"], batch["y"], numbers["augmentation"],
+                                        augmenting.stream(numbers["key"], now), classes=self.model.output_shape[-1])
+        return batch | {"x": x, "y": y}
+
+    def validate(self, run):
+        """Validation scores of one run, and the penalty in its loss."""
+        (trainable, other, _), numbers, x, y = run
+        smoothing = numbers["label_smoothing"] if "label_smoothing" in self.plan.used else None
+        modes = {"": False} | ({"batch_": True} if self.plan.batch_statistics else {})
         scores = {}
         for name, training in modes.items():
-            outputs, _, added = call(trainable, other, numbers, x, now=-1, training=training)
-            loss, scores[f"{name}val_accuracy"] = score(y, outputs, numbers)
-            scores[f"{name}val_loss"] = loss + added
-            if penalty and not training:
+            outputs, _, added = self.call(trainable, other, numbers, x, now=-1, training=training)
+            found = {"loss": self.scores.loss(y, outputs, None, smoothing) + added, **self.scores.values(y, outputs)}
+            scores |= {f"{name}val_{score}": value for score, value in found.items()}
+            if self.plan.penalty and not training:
                 scores["penalty"] = added
         return scores
 
-    def predict(run, x):
-        trainable, other, numbers = run
-        return call(trainable, other, numbers, x, now=-1, training=False)[0]
+    def predict(self, run, x):
+        """Outputs of one run for some samples, in inference mode."""
+        (trainable, other, _), numbers = run
+        return self.call(trainable, other, numbers, x, now=-1, training=False)[0]
 
-    def look_inside(run, now):
-        trainable, other, numbers, x, y = run
+    def look_inside(self, run, now):
+        """What `diagnostics.observer` sees of one run."""
+        (trainable, other, _), numbers, batch = run
+        batch = self.augment(batch, numbers, now)
         with noise.drawing_from(noise.Stream(numbers["key"], now, numbers["levels"])):
-            return observe(trainable, other, x, y)
+            return self.observe(trainable, other, batch["x"], batch["y"])
 
-    @tf.function(autograph=False)
-    def program(state, numbers, order, done, steps, x, y, x_val, y_val, x_new):
-        shared = data_sets == 1
-        first = 0 if shared else samples * np.arange(runs)[:, None]   # where a run's data begin in x
+    def program(self, state, numbers, order, done, steps, data):
+        """All steps of a block, and the validation after them."""
+        plan, shared = self.plan, self.plan.data_sets == 1
 
-        def batch(now):
-            drawn = tf.gather(x, first + order[now]), tf.gather(y, order[now], batch_dims=1)
-            return for_all_runs(lambda run: augment(*run, done + now), (*drawn, numbers)) if augmentation else drawn
+        def batches(now):
+            first = 0 if shared else plan.samples * tf.range(plan.runs)[:, None]   # where a run's data begin in x
+            found = {"x": tf.gather(data["x"], first + order[now]), "y": tf.gather(data["y"], order[now], batch_dims=1)}
+            if plan.weighted:
+                found["weight"] = tf.gather(data["weight"], order[now], batch_dims=1)
+            return found
 
-        def train(now, trainable, other, slots, loss, accuracy):
-            slopes, other, loss_now, accuracy_now = for_all_runs(
-                lambda run: gradients(run, done + now), (trainable, other, numbers, *batch(now)))
-            trainable, slots = update(trainable, slopes, slots, numbers["learning_rate"],
-                                      numbers["weight_decay"], done + now)
-            if "max_norm" in used:
-                trainable = penalties.bounded(variables, trainable, numbers["max_norm"])
-            return now + 1, trainable, other, slots, loss + loss_now, accuracy + accuracy_now
+        def train(now, state, totals):
+            state, scores = for_all_runs(lambda run: self.train_step(run, done + now), (state, numbers, batches(now)))
+            return now + 1, state, {name: totals[name] + scores[name] for name in totals}
 
-        zeros = tf.zeros_like(numbers["learning_rate"])
-        _, trainable, other, slots, loss, accuracy = tf.while_loop(
-            lambda now, *_: now < steps, train, (0, *state, zeros, zeros))
-        scores = {"loss": loss / tf.cast(steps, loss.dtype), "accuracy": accuracy / tf.cast(steps, loss.dtype)}
-        scores |= (for_all_runs(lambda run: validate(*run, x_val[0], y_val[0]), (trainable, other, numbers)) if shared
-                   else for_all_runs(lambda run: validate(*run), (trainable, other, numbers, x_val, y_val)))
-        if points:
-            scores["probability"] = for_all_runs(lambda run: predict(run, x_new), (trainable, other, numbers))
-        if diagnostics:
+        zeros = {name: tf.zeros_like(numbers["learning_rate"]) for name in self.scores.names}
+        _, state, totals = tf.while_loop(lambda now, *_: now < steps, train, (0, state, zeros))
+        scores = {name: total / tf.cast(steps, total.dtype) for name, total in totals.items()}
+        if shared:
+            scores |= for_all_runs(lambda run: self.validate((*run, data["x_val"][0], data["y_val"][0])),
+                                   (state, numbers))
+        else:
+            scores |= for_all_runs(self.validate, (state, numbers, data["x_val"], data["y_val"]))
+        if plan.points:
+            scores["prediction"] = for_all_runs(lambda run: self.predict(run, data["x_new"]), (state, numbers))
+        if plan.diagnostics:
             last = tf.maximum(steps - 1, 0)
-            scores |= for_all_runs(lambda run: look_inside(run, done + last),
-                                   (trainable, other, numbers, *batch(last)))
-        return (trainable, other, slots), scores
+            scores |= for_all_runs(lambda run: self.look_inside(run, done + last), (state, numbers, batches(last)))
+        return state, scores
 
-    def specs(variables):
-        return [tf.TensorSpec((runs, *variable.shape), variable.dtype) for variable in variables]
+    def _as_planned(self):
+        return layers.replaced(self.model, layers.REPLACEMENTS if self.plan.mapped else layers.RANDOM)
 
-    sample, dtype = model.input_shape[1:], model.compute_dtype
-    trainable = specs(variables)
-    numbers = {name: tf.TensorSpec((runs,), dtype) for name in NUMBERS} | {
-        "levels": tf.TensorSpec((runs, len(layers.random(model))), dtype), "key": tf.TensorSpec((runs,), tf.uint32),
-        "augmentation": augmenting.specs(runs, augmentation, dtype)}
-    arguments = (
-        (trainable, specs(model.non_trainable_variables), [[spec] * slots for spec in trainable]), numbers,
-        tf.TensorSpec((capacity, runs, batch_size), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32),
-        tf.TensorSpec((data_sets * samples, *sample), dtype), tf.TensorSpec((runs, samples), tf.int32),
-        tf.TensorSpec((data_sets, validation, *sample), dtype), tf.TensorSpec((data_sets, validation), tf.int32),
-        tf.TensorSpec((points, *sample), dtype))
-    with _no_garbage_collection():
-        formula = program.get_concrete_function(*arguments)
-        traced = tf.function(formula, jit_compile=xla_works(), autograph=False).get_concrete_function(*arguments)
+    def _arguments(self):
+        """The arguments of the program as TensorFlow specs."""
+        plan, model, spec = self.plan, self.model, tf.TensorSpec
 
-    def dry_run():
-        traced(*tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), arguments))
+        def stacked(variables):
+            return [spec((plan.runs, *variable.shape), variable.dtype) for variable in variables]
+
+        sample, dtype = model.input_shape[1:], model.compute_dtype
+        target, target_dtype = plan.target
+        inputs = model.inputs[0].dtype
+        numbers = {name: spec((plan.runs,), dtype) for name in NUMBERS} | {
+            "levels": spec((plan.runs, len(layers.random(model))), dtype), "key": spec((plan.runs,), tf.uint32),
+            "augmentation": augmenting.specs(plan.runs, plan.augmentation, dtype)}
+        data = {"x": spec((plan.data_sets * plan.samples, *sample), inputs),
+                "y": spec((plan.runs, plan.samples, *target), target_dtype),
+                "x_val": spec((plan.data_sets, plan.validation, *sample), inputs),
+                "y_val": spec((plan.data_sets, plan.validation, *target), target_dtype),
+                "x_new": spec((plan.points, *sample), inputs)}
+        if plan.weighted:
+            data["weight"] = spec((plan.runs, plan.samples), dtype)
+        state = (stacked(self.variables), stacked(model.non_trainable_variables), stacked(self.optimizer.variables))
+        number = spec((), tf.int32)
+        return state, numbers, spec((plan.capacity, plan.runs, plan.batch_size), tf.int32), number, number, data
+
+    def _dry_run(self):
+        self.compiled(*tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), self._arguments()))
         give_back_memory()
-
-    # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
-    compiled = _compiler.submit(dry_run)
-
-    def run(*arguments):
-        compiled.result()
-        return traced(*arguments)
-
-    return run
 
 
 def give_back_memory():
     """Return to the system what the compiler has freed, about 100 MB; glibc would keep it for this process."""
     with contextlib.suppress(OSError, AttributeError):   # another system, another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def _score(y, outputs, label_smoothing=None):
-    """Mean loss and accuracy of one batch; smoothing as in `keras.losses.CategoricalCrossentropy`.
-
-    `y` are class numbers (samples,) or, mixed, their probabilities (samples, classes).
-    """
-    scores = getattr(outputs, "_keras_logits", outputs)   # what the softmax was taken of: same largest, no exp
-    mixed = len(y.shape) == 2
-    classes = outputs.shape[-1]
-    hits = tf.equal(tf.argmax(scores, -1, output_type=tf.int32), tf.argmax(y, -1, output_type=tf.int32) if mixed else y)
-    if label_smoothing is None and not mixed:
-        loss = keras.losses.sparse_categorical_crossentropy(y, outputs)
-    else:
-        targets = y if mixed else tf.one_hot(y, classes, dtype=outputs.dtype)
-        if label_smoothing is not None:
-            targets = targets * (1 - label_smoothing) + label_smoothing / classes
-        loss = keras.losses.categorical_crossentropy(targets, outputs)
-    return tf.reduce_mean(loss), tf.reduce_mean(tf.cast(hits, outputs.dtype))
 
 
 class NotMappable(Exception):
@@ -268,18 +308,13 @@ def for_all_runs(function, runs):
 
 
 @contextlib.contextmanager
-def _no_garbage_collection():
-    """Keep the garbage collector from looking through a program's million objects, now and later.
-
-    They live on as long as the program is kept; each look would stop everything for a third of
-    a second.
-    """
+def no_garbage_collection():
+    """Keep the garbage collector from looking through a million new objects again and again while they are made."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         if enabled:
             gc.enable()
 

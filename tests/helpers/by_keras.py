@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from course_utils.training import batches, fit, initial_weights
+from course_utils.training import batches, initial_weights
 
 
 def train(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batch_size=32, epochs=5, steps=None,
@@ -43,5 +43,5 @@ def train(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, ba
 
 def expect_equal(runs, history, tolerance):
     """Every score of a run is that of model.fit."""
-    for name in fit.SCORES:
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(runs[name].values, history[name], rtol=0, atol=tolerance, err_msg=name)

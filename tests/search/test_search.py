@@ -245,6 +245,39 @@ def test_a_configuration_half_asked_for_is_completed(tmp_path):
     assert found.trials.y.notna().all()
 
 
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory):
+    """The lines of a search of three trials, and its table."""
+    path = tmp_path_factory.mktemp("journal") / "study.log"
+    return run(n_trials=3, storage=path).trials, path.read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(("rest", "end"), [(0, b""), (3, b""), (100, b""), (-1, b""), (100, b"\0" * 9), (100, b"\n")])
+def test_a_line_that_was_cut_off_costs_only_its_trial(tmp_path, journal, rest, end):
+    trials, lines = journal
+    for number, line in enumerate(lines):
+        storage = tmp_path / f"{number}.log"
+        storage.write_bytes(b"".join(lines[:number]) + line[:rest] + end)
+        done = sum(b'"datetime_complete"' in kept for kept in lines[:number])
+        found = run(n_trials=3, storage=storage).trials
+        assert found[:done].equals(trials[:done])   # seconds included: they were not run again
+        assert found[["x", "value", "state"]].equals(trials[["x", "value", "state"]])
+        assert run(never, n_trials=3, storage=storage).trials.equals(found)
+
+
+@pytest.mark.parametrize("cut", [None, -7])
+def test_a_journal_that_is_damaged_in_the_middle_is_left_as_it_is(tmp_path, journal, cut):
+    _, lines = journal
+    damaged = b"".join([*lines[:9], lines[9][:50], *lines[10:]])[:cut]
+    storage = tmp_path / "study.log"
+    storage.write_bytes(damaged)
+    with refused(ValueError, match="line 10 is damaged; to resume there, delete it and all lines after it"):
+        run(storage=storage)
+    assert storage.read_bytes() == damaged
+    storage.write_bytes(b"".join(lines[:9]))   # as the sentence says
+    assert run(n_trials=3, storage=storage).trials.state.tolist() == ["COMPLETE"] * 3
+
+
 # Several processes
 
 

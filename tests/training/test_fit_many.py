@@ -247,7 +247,9 @@ def test_data_that_are_no_split():
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"epochs": 0}, "epochs is 0; expected a whole number from 1 up"),
-    ({"epochs": 1, "evaluate_every": 1000}, "more than all steps of 1 epochs"),
+    ({"epochs": 1, "evaluate_every": 1000}, "more than all steps of the training"),
+    ({}, "Either epochs or steps"),
+    ({"epochs": 1, "steps": 3}, "Either epochs or steps"),
     ({"epochs": 1, "evaluate_every": 0}, "evaluate_every is 0; expected a whole number from 1 up"),
     ({"epochs": 1, "dtype": "float16"}, "dtype is 'float16'; expected 'float32' or 'float64'"),
 ])

@@ -20,6 +20,13 @@ def tiny(input_shape=(6,), classes=3):
                              keras.layers.Dense(classes, activation="softmax")])
 
 
+class OwnSchedule(SCHEDULES.LearningRateSchedule):
+    """A schedule that Keras does not know."""
+
+    def __call__(self, step):
+        return keras.ops.minimum(0.2, 0.05 * keras.ops.cast(step + 1, keras.config.floatx()))
+
+
 OPTIMIZERS = {
     "momentum": lambda: SGD(0.1, momentum=0.9),
     "Nesterov": lambda: SGD(0.1, momentum=0.8, nesterov=True),
@@ -31,6 +38,12 @@ OPTIMIZERS = {
     "AdamW": lambda: ADAMW(0.01, weight_decay=0.1),
     "cosine": lambda: SGD(SCHEDULES.CosineDecay(0.3, 10, alpha=0.1), momentum=0.5),
     "warm-up": lambda: ADAM(SCHEDULES.CosineDecay(0.0, 10, warmup_target=0.1, warmup_steps=4)),
+    "Nadam": lambda: keras.optimizers.Nadam(0.01),
+    "Ftrl": lambda: keras.optimizers.Ftrl(0.05),
+    "clipnorm": lambda: SGD(0.5, clipnorm=0.05),
+    "global_clipnorm": lambda: ADAM(0.01, global_clipnorm=0.05),
+    "clipvalue": lambda: SGD(0.5, clipvalue=0.01),
+    "warm-up to a plateau": lambda: SGD(OwnSchedule()),
     "steps": lambda: SGD(SCHEDULES.PiecewiseConstantDecay([3, 7], [0.3, 0.1, 0.01])),
 }
 
@@ -94,8 +107,7 @@ def sparing():
 @pytest.mark.parametrize(("optimizer", "grid", "error", "message"), [
     ("adamm", {}, ValueError, "'adamm' is no optimizer; expected a name such as 'sgd'"),
     (3, {}, ValueError, "3 is no optimizer"),
-    ("ftrl", {}, NotImplementedError, "cannot train with Ftrl; it knows SGD, RMSprop, Adam, AdamW"),
-    (SGD(clipnorm=1.0), {}, NotImplementedError, "cannot train with clipnorm"),
+    (SGD(use_ema=True), {}, NotImplementedError, "cannot train with use_ema"),
     (SGD(SCHEDULES.PiecewiseConstantDecay([3], [0.3, 0.1])), {"learning_rate": 0.1}, ValueError,
      "no meaning for the schedule PiecewiseConstantDecay"),
     ("sgd", {"optimizer": [SGD(momentum=0.5), SGD(momentum=0.9)]}, ValueError, "holds 'sgd' twice"),
