@@ -1,6 +1,7 @@
 """Shared by all tests: quiet TensorFlow, small data, and how `make test` shares them out to processes."""
 
 import os
+import pathlib
 
 os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
 
@@ -15,7 +16,8 @@ hypothesis.settings.register_profile("course", deadline=None,
                                      suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("course")
 
-LONGEST = {"test_judging", "test_notebooks"}   # begun first, so that no process ends with one of them alone
+# Begun first, so that no process ends with one of them alone.
+LONGEST = {"test_judging", "test_notebooks", "test_checks", "test_layers", "test_fit_many"}
 BOOK = {"tests/book/test_pages.py", "tests/browser/test_book.py"}
 
 
@@ -33,7 +35,18 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)   # before pytest reads the marks
 def pytest_collection_modifyitems(config, items):
+    slow = [line for line in pathlib.Path(__file__).with_name("slow.txt").read_text(encoding="utf-8").splitlines()
+            if not line.startswith("#")]
+    names = {name for item in items for name in (item.nodeid, item.nodeid.partition("[")[0])}
+    files = {item.nodeid.partition("::")[0] for item in items}
+    for name in slow:   # if a whole file is collected
+        if name not in names and name.partition("::")[0] in files and not any("::" in given for given in config.args):
+            raise pytest.UsageError(f"tests/slow.txt names {name}, which is no test: delete or correct the line.")
+    for item in items:
+        if not {item.nodeid, item.nodeid.partition("[")[0]}.isdisjoint(slow):
+            item.add_marker("slow")
     if hasattr(config, "workerinput"):   # a process of pytest-xdist
         items.sort(key=lambda item: item.path.stem not in LONGEST)
 

@@ -32,6 +32,7 @@ def test_it_finds_the_law_that_made_the_errors(scale, rate, floor, unit):
     assert law.rate == pytest.approx(rate, abs=0.05)
 
 
+@pytest.mark.audit
 def test_the_interval_holds_the_held_out_size_at_least_about_as_often_as_it_says():
     hits = 0
     for seed in range(60):

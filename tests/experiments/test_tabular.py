@@ -117,7 +117,7 @@ def test_trained_again_the_networks_of_the_table_answer_as_stored():
     assert np.abs(found - wanted.values).max() <= 4 / 720   # rounding turns an answer here and there
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_between_its_points_the_table_is_close_to_live_trainings():
     rates, penalties, rates_of_dropout = [0.021, 0.05, 0.118, 0.28], [3e-5, 5e-4, 5e-3], [0.05, 0.26]
     _, hits = tabular.train({"width": 32, "learning_rate": rates, "l2": penalties, "dropout": rates_of_dropout,

@@ -169,7 +169,7 @@ print(*sizes)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_300_changes_grow_neither_memory_nor_threads():
     # In a process of its own: what a thousand other tests left behind moves by more than a lab may.
     done = subprocess.run([sys.executable, "-c", CHANGES], capture_output=True, text=True)

@@ -578,7 +578,7 @@ def test_the_fence_says_what_it_lacks(monkeypatch):
     assert "container" in found.lacks
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.notebooks
 def test_forty_submissions_at_once_on_two_cores(keys, tmp_path):
     for number in range(40):

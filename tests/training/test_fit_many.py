@@ -47,6 +47,7 @@ def test_every_numeric_knob_reproduces_model_fit(small, numbers):
     expect_equal(runs.isel(seed=0), by_keras(small, seed=5, epochs=2, **numbers), 1e-8)
 
 
+@pytest.mark.audit   # test_stress.py asks more with fewer programs
 @settings(max_examples=8)
 @given(st.lists(st.floats(1e-4, 0.5), min_size=1, max_size=3, unique=True),
        st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), st.data())

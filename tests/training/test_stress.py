@@ -97,7 +97,7 @@ def test_an_error_while_training_reaches_the_caller_and_leaves_no_thread(small, 
     assert threading.active_count() <= before + 2   # the compiler's threads stay
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_two_hundred_calls_take_no_memory(small):
     process = psutil.Process(os.getpid())
 
