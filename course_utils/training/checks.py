@@ -175,7 +175,8 @@ def probabilities(model, scores, x):
     outputs = np.asarray(model(x.astype(model.inputs[0].dtype), training=False))
     outputs = outputs[np.isfinite(outputs).all(-1)]
     several = scores.name != "binary_crossentropy"
-    if outputs.min(initial=0) < 0 or outputs.max(initial=0) > 1 + 1e-3 or (several and not np.allclose(outputs.sum(-1), 1, atol=1e-3)):
+    if outputs.min(initial=0) < 0 or outputs.max(initial=0) > 1 + 1e-3 or (
+            several and not np.allclose(outputs.sum(-1), 1, atol=1e-3)):
         raise ValueError("The outputs of the model are no probabilities" + (
             ": they do not add up to 1 for each sample; give its last layer activation='softmax'" if several else
             "; give its last layer activation='sigmoid'") + ", or tell the loss from_logits=True.")

@@ -164,8 +164,8 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     chunks = _number_of_chunks(per_epoch, epochs, steps, evaluate_every)
     evaluate_every = evaluate_every and int(evaluate_every)
     chunks += bool(validate_first)
-    options = {"validate_first": bool(validate_first), "loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
-               "callbacks": callbacks, "batch_statistics": batch_statistics,
+    options = {"loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
+               "callbacks": callbacks, "validate_first": bool(validate_first), "batch_statistics": batch_statistics,
                "diagnostics": diagnostics, "penalty": False,
                "predict": checks.points(predict, next(iter(splits.values())))}
     structures = [(positions, Structure(
@@ -216,7 +216,7 @@ def trained_model(build_model, run):
     build_model : callable → keras.Model
         The one that was trained.
     run : xarray.Dataset
-        What `fit_many` returned with ``weights=True``, reduced to one run, e.g. ``runs.sel(seed=0, learning_rate=0.1)``.
+        What `fit_many` returned with ``weights=True``, reduced to one run, e.g. by ``runs.sel(seed=0)``.
 
     Returns
     -------
@@ -230,9 +230,9 @@ def trained_model(build_model, run):
     if "weights" not in run or run.weights.ndim:
         raise ValueError("run is not one run with its weights; expected runs.sel(…) of one run, trained with "
                          "fit_many(…, weights=True).")
-    known = run.attrs | {knob: run[knob].item() for knob in run.coords}
+    known = run.attrs | {knob: run[knob].item() for knob in run.coords if not run[knob].ndim}
     model = build_model(**{name: known[name] for name in inspect.signature(build_model).parameters if name in known})
-    model.set_weights(run.weights.item())
+    model.set_weights(run.weights.values.item())
     return model
 
 

@@ -81,8 +81,8 @@ class Scores:
         try:
             loss = keras.losses.get(loss)
         except ValueError:
-            raise ValueError(f"loss is {loss!r}; expected a name such as 'sparse_categorical_crossentropy' or 'mse', or "
-                             "a Keras loss such as keras.losses.Huber().") from None
+            raise ValueError(f"loss is {loss!r}; expected a name such as 'sparse_categorical_crossentropy' or 'mse', "
+                             "or a Keras loss such as keras.losses.Huber().") from None
         if not isinstance(loss, keras.losses.Loss):
             loss = LossFunctionWrapper(loss, name=getattr(loss, "__name__", "loss"))
         if loss.reduction not in ("sum_over_batch_size", "mean", "sum"):
@@ -129,6 +129,7 @@ def _hits(y, outputs):
 
 def _key(score):
     """Hashable, and the same for the same loss or metric of Keras."""
-    if not isinstance(score, keras.losses.Loss | keras.metrics.Metric) or not type(score).__module__.startswith("keras."):
+    known = isinstance(score, keras.losses.Loss | keras.metrics.Metric) and type(score).__module__.startswith("keras.")
+    if not known:
         return score
     return json.dumps([type(score).__name__, score.get_config()], sort_keys=True, default=repr)

@@ -39,15 +39,18 @@ def difference(program, state, numbers, order, data, members):
         state, scores = program(state, numbers, np.roll(order, -step, 0), tf.constant(step), tf.constant(1), data)
         losses.append(scores["loss"])
     for member in members:
-        run = [tf.nest.map_structure(lambda stack: stack[member].numpy(), part) for part in (before, state, losses)]
-        expected = _by_keras(program, run[0], tf.nest.map_structure(lambda values: values[member], numbers),
-                             order, data, member)
+        run = [_member(part, member) for part in (before, state, losses)]
+        expected = _by_keras(program, run[0], _member(numbers, member), order, data, member)
         for kind, (ours, theirs, slack) in _kinds(program, run, expected, dtype).items():
             largest = max((np.abs(values[np.isfinite(values)]).max(initial=0) for values in theirs), default=0)
             if not all(np.allclose(one, other, rtol=0, atol=tolerance * largest + slack, equal_nan=True)
                        for one, other in zip(ours, theirs, strict=True)):
                 return kind
     return None
+
+
+def _member(stacks, member):
+    return tf.nest.map_structure(lambda stack: stack[member].numpy(), stacks)
 
 
 def _kinds(program, run, expected, dtype):
