@@ -22,7 +22,8 @@ LAYERS = {
         "height_factor": 0.9, "width_factor": (-1, 0.4), "fill_mode": fill, "fill_value": 0.3, "interpolation": how})
        for fill, how in FILLS},
     "translation by halves of pixels": (layers.RandomTranslation, {
-        "height_factor": (0.375, 0.375), "width_factor": (0.5, 0.5), "fill_mode": "constant", "interpolation": "nearest"}),
+        "height_factor": (0.375, 0.375), "width_factor": (0.5, 0.5), "fill_mode": "constant",
+        "interpolation": "nearest"}),
     **{f"rotation {fill} {how}": (layers.RandomRotation, {
         "factor": (-0.2, 0.4), "fill_mode": fill, "fill_value": 0.3, "interpolation": how}) for fill, how in FILLS},
     "rotation": (layers.RandomRotation, {"factor": 0.1}),
@@ -144,7 +145,8 @@ def test_gradients_pass_through_a_layer(photos):
 
 def test_channels_first_is_left_to_keras():
     images = tf.reshape(tf.range(600.0), (100, 2, 1, 3))
-    mirrored = REPLACEMENTS[layers.RandomFlip](data_format="channels_first")(images, training=True)   # no run to draw from
+    layer = REPLACEMENTS[layers.RandomFlip](data_format="channels_first")
+    mirrored = layer(images, training=True)   # there is no run to draw from
     for image, before in zip(mirrored.numpy(), images.numpy(), strict=True):
         assert (image == before).all() or (image == before[..., ::-1]).all()
     assert not np.array_equal(mirrored, images)
