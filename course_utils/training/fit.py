@@ -21,8 +21,8 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
 
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
     give on the same batches, from the weights that ``keras.utils.set_random_seed(seed)`` leads to.
-    (Dropout and noise draw other numbers than Keras, from the same distribution; a run draws the
-    same ones in every grid.)
+    (Dropout, noise, and layers that augment images, such as RandomFlip, draw other numbers than
+    Keras, from the same distribution; a run draws the same ones in every grid.)
 
     Parameters
     ----------
