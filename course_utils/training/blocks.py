@@ -185,7 +185,7 @@ class Structure:
                 with initial_weights.seeded(0, self.model.dtype_policy):
                     _programs[key] = Program(self.model, self.stateless, self.scores, self._plan())
             except NotMappable as error:
-                _programs[key] = f"TensorFlow cannot vectorize an operation of the model ({error})"
+                _programs[key] = f"TensorFlow cannot vectorize an operation of the model or its scores ({error})"
             except Exception as error:   # noqa: BLE001 — whatever goes wrong inside TensorFlow
                 _programs[key] = _first_line(error)
         if isinstance(_programs[key], str):   # not to be tried again

@@ -45,11 +45,16 @@ def classes(splits):
 def targets(scores, model, splits, used, runs):
     """Refuse targets that do not fit the loss or the outputs of a model, and knobs that need class numbers."""
     outputs, y = tuple(model.output_shape[1:]), splits[0].y_train
+    if scores.metrics and getattr(model.outputs[0], "_keras_mask", None) is not None:
+        raise ValueError("The outputs of the model have a mask, so a metric is not the mean of those of the batches; give "
+                         "metrics=[].")
     for knob, given in (("label_smoothing", "label_smoothing" in used), ("mixup", "mixup" in used),
                         ("label_noise", any(run["label_noise"] for run in runs))):
         if given and not (scores.sparse and y.ndim == 1):
             raise ValueError(f"grid['{knob}'] changes class numbers; expected such labels and the loss "
                              "'sparse_categorical_crossentropy'.")
+        if given and knob != "label_noise" and scores.ignores:
+            raise ValueError(f"grid['{knob}'] mixes classes, so that none can be ignored; leave out ignore_class.")
     if not scores.sparse:
         if y.shape[1:] not in (outputs, outputs[:-1] if outputs[-1:] == (1,) else outputs):
             raise ValueError(f"The model returns an array of shape {outputs} per sample, but a target has shape "
