@@ -105,6 +105,9 @@ def starts(given, runs):
     if given is None or (isinstance(given, list | tuple) and all(
             isinstance(values, np.ndarray) and values.dtype != object for values in given)):
         return [given] * runs
+    if not isinstance(given, list | tuple) and getattr(given, "dtype", None) != object:
+        raise TypeError(f"start is of type {type(given).__name__}; expected a list of arrays, as model.get_weights() gives "
+                        "it, one such list for each run, or runs.weights of a training.")
     each = list(np.asarray(given, object).ravel()) if hasattr(given, "shape") else list(given)
     if len(each) != runs:
         raise ValueError(f"start holds the weights of {len(each)} networks, but the grid has {runs} runs; expected as "
@@ -119,6 +122,8 @@ def start(given, model):
         if weights is not None and [np.shape(values) for values in weights] != shapes:
             raise ValueError(f"start holds arrays of shapes {[np.shape(values) for values in weights]!s:.100}, but the "
                              f"weights of the model have {shapes!s:.100}; expected what model.get_weights() gives.")
+        if weights is not None and not all(np.isfinite(values).all() for values in weights):
+            raise ValueError("start holds numbers that are not finite; a network that has diverged cannot be trained on.")
 
 
 def points(predict, split):

@@ -145,6 +145,9 @@ def _hits(y, outputs):
 
 def _key(score):
     """Hashable, and the same for the same loss or metric of Keras."""
-    if not isinstance(score, keras.losses.Loss | keras.metrics.Metric) or not type(score).__module__.startswith("keras."):
+    if not isinstance(score, keras.losses.Loss | keras.metrics.Metric):
+        return score
+    parts = type(score), getattr(score, "fn", None) or getattr(score, "_fn", None) or type(score)
+    if not all(getattr(part, "__module__", "").startswith("keras.") for part in parts):   # some of it is a learner's
         return score
     return json.dumps([type(score).__name__, score.get_config()], sort_keys=True, default=repr)

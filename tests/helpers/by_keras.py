@@ -11,7 +11,7 @@ from course_utils.training import batches, initial_weights
 
 def fit(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batch_size=32, epochs=5, steps=None,
         dtype="float64", initial_scale=1.0, label_noise=0.0, loss="sparse_categorical_crossentropy",
-        metrics=("sparse_categorical_accuracy",), class_weight=None, sample_weight=None, callbacks=(), **draw):
+        metrics=("accuracy",), class_weight=None, sample_weight=None, callbacks=(), **draw):
     """Train one model with one call of model.fit; the model and its history, a dict of arrays (epochs,).
 
     `build_model` takes no arguments, `optimizer` is a name or a function that makes one; an "epoch" has `steps` steps.
@@ -37,8 +37,7 @@ def fit(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batc
                            class_weight=class_weight, callbacks=list(callbacks),
                            validation_data=(split.x_val.astype(dtype), split.y_val),
                            validation_batch_size=len(split.x_val))
-        return model, {name.replace("sparse_categorical_accuracy", "accuracy"): np.array(values)
-                       for name, values in fitted.history.items()}
+        return model, {name: np.array(values) for name, values in fitted.history.items()}
     finally:
         keras.config.set_floatx("float32")
 

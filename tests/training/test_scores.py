@@ -157,9 +157,8 @@ def tokens():
 
 
 def test_masked_outputs_do_not_count(tokens):
-    weight = np.linspace(0, 2, 64)
-    runs = fit_many(per_token, tokens, {"seed": [0, 1]}, epochs=2, dtype="float64", metrics=[], sample_weight=weight)
-    history = train(per_token, tokens, seed=1, epochs=2, metrics=[], sample_weight=weight)
+    runs = fit_many(per_token, tokens, {"seed": [0, 1]}, epochs=2, dtype="float64", metrics=[])
+    history = train(per_token, tokens, seed=1, epochs=2, metrics=[])
     expect_equal(runs.sel(seed=1), history, 1e-8, history)
     with refused(ValueError, match=r"have a mask.*; give metrics=\[\]"):
         fit_many(per_token, tokens, {}, epochs=1)
@@ -184,6 +183,17 @@ def test_the_same_loss_and_metrics_share_a_program(small, compilations):
         fit_many(CLASSIFIER, small, {}, epochs=1, loss=losses.SparseCategoricalCrossentropy(name="a"),
                  metrics=[metrics.SparseCategoricalAccuracy(name="hits")])
     assert len(compilations) == 1
+
+
+def test_scores_of_a_learner_go_by_what_they_are_not_by_their_names(small):
+    def constant(value):
+        def score(y_true, y_pred):
+            return value + 0 * y_pred[:, 0]
+
+        return metrics.MeanMetricWrapper(score, name="score")
+
+    for value in (1.0, 2.0):
+        assert fit_many(CLASSIFIER, small, {}, epochs=1, metrics=[constant(value)]).val_score == value
 
 
 @pytest.mark.parametrize(("options", "error", "message"), [
