@@ -14,7 +14,7 @@ verify           whether a program does what Keras does
 convolutions     those among them that work on images
 optimizers       Keras's optimizers as functions
 scores           the loss and the metrics
-callbacks        what stops a run, or changes its learning rate
+callbacks        what stops a run or changes its learning rate
 penalties        what holds kernels back
 diagnostics      what goes on inside a network
 blocks           ten runs of a structure at a time, each block a generator of scores

@@ -52,7 +52,7 @@ class Structure:
     """
 
     def __init__(self, build_model, knobs, optimizer, runs, splits, *, options, starts, chunk, dtype, memory):
-        from course_utils.training import layers, optimizers
+        from course_utils.training import callbacks, layers, optimizers
         from course_utils.training.scores import Scores
 
         self.again = functools.partial(Structure, build_model, knobs, optimizer, runs, splits, options=options,
@@ -87,6 +87,9 @@ class Structure:
         if on_kernels := [knob for knob in ("l1", "l2", "max_norm") if knob in self.used]:
             checks.kernels(self.model, on_kernels)
         checks.augmentation(self.used, sample)
+        callbacks.check_monitored(options["callbacks"], [
+            prefix + name for prefix in ("", "val_", *["batch_val_"] * options["batch_statistics"])
+            for name in self.scores.names], self.scores.metrics)
         self.penalized = layers.penalized(self.model) or bool({"l1", "l2"}.intersection(self.used))
         self.weighted = options["class_weight"] is not None or options["sample_weight"] is not None
         if optimizer.weight_decay is not None:
@@ -185,8 +188,8 @@ class Structure:
                 with initial_weights.seeded(0, self.model.dtype_policy):
                     _programs[key] = Program(self.model, self.stateless, self.scores, self._plan())
             except NotMappable as error:
-                _programs[key] = f"TensorFlow cannot vectorize an operation of the model ({error})"
-            except Exception as error:
+                _programs[key] = f"TensorFlow cannot vectorize an operation of the model or its scores ({error})"
+            except Exception as error:   # whatever goes wrong inside TensorFlow
                 _programs[key] = _first_line(error)
         if isinstance(_programs[key], str):   # not to be tried again
             raise Unfit(_programs[key])
@@ -230,22 +233,22 @@ class Structure:
                 slots = self.stateless.with_rate(state[2], tf.constant(*self._filled(rates), self.dtype))
                 state = (*state[:2], slots)
             steps = 0 if chunk < 0 else self.chunk
-            state, scores = self.program(state, numbers, tf.constant(order), tf.constant(done), tf.constant(steps),
-                                         data)
+            stopped = np.array([run.stop_training for run in watched] or [False] * count)
+            if not stopped.all():
+                state, scores = self.program(state, numbers, tf.constant(order), tf.constant(done), tf.constant(steps),
+                                             data)
+                scores = {name: value.numpy()[:count] for name, value in scores.items()}
+                weights = [functools.partial(self._weights, state, run) for run in range(count)]
             done += steps
-            scores = {name: value.numpy()[:count] for name, value in scores.items()}
-            weights = [functools.partial(self._weights, state, run) for run in range(count)]
-            for number, run in enumerate(watched):
-                if chunk < 0:
-                    continue
-                if run.stop_training:
-                    for values in scores.values():
-                        values[number] = np.nan
-                else:
+            for values in scores.values():
+                values[stopped] = np.nan
+            for number, run in enumerate(watched if chunk >= 0 else []):
+                if not stopped[number]:
                     run.after(chunk, {name: float(values[number]) for name, values in scores.items()
                                       if values.ndim == 1}, weights[number])
-            yield scores | {"weights": [functools.partial(run.final_weights, now) for run, now in zip(
-                watched, weights, strict=True)] if watched else weights}
+            yield scores | {"stopped": stopped, "weights": [
+                functools.partial(run.final_weights, now)
+                for run, now in zip(watched, weights, strict=True)] if watched else weights}
 
     def _filled(self, *lists):
         """Lists as long as a block: the program's shape is fixed."""

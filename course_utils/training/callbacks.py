@@ -3,6 +3,7 @@
 import copy
 
 import keras
+from keras.src.trainers.compile_utils import MetricsList
 
 from course_utils.training.optimizers import schedule_of
 
@@ -11,6 +12,8 @@ ALLOWED = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, ker
 
 def check(callbacks, optimizers):
     """Refuse callbacks that need a whole model, or that change a rate which follows a schedule."""
+    if not isinstance(callbacks, list | tuple):
+        raise TypeError(f"callbacks is a {type(callbacks).__name__}; expected a list, such as [EarlyStopping(patience=3)].")
     for callback in callbacks:
         if not isinstance(callback, ALLOWED):
             raise ValueError(f"callbacks holds {type(callback).__name__}; fit_many takes EarlyStopping, "
@@ -19,6 +22,20 @@ def check(callbacks, optimizers):
         if not isinstance(callback, keras.callbacks.EarlyStopping) and any(map(schedule_of, optimizers)):
             raise ValueError(f"{type(callback).__name__} changes the learning rate, which follows the schedule of the "
                              "optimizer; leave out one of them.")
+
+
+def check_monitored(callbacks, names, metrics):
+    """Refuse callbacks that monitor no score of `names`, or one of which Keras does not know which way is better."""
+    for callback in callbacks:
+        kind, monitor = type(callback).__name__, getattr(callback, "monitor", None)
+        if monitor is not None and monitor not in names:
+            raise ValueError(f"{kind} monitors {monitor!r}; expected one of {', '.join(names)}.")
+        if isinstance(callback, keras.callbacks.EarlyStopping):
+            try:
+                Watched([callback], 0.0, metrics).callbacks[0]._set_monitor_op()
+            except ValueError:
+                raise ValueError(f"{kind} monitors {monitor!r}, and whether more of it is better is unknown; give "
+                                 "mode='max' or mode='min'.") from None
 
 
 class Watched:
@@ -41,7 +58,7 @@ class Watched:
             self.learning_rate = learning_rate
 
     def __init__(self, callbacks, learning_rate, metrics):
-        self.optimizer, self.metrics = self.Optimizer(learning_rate), metrics
+        self.optimizer, self.metrics = self.Optimizer(learning_rate), [MetricsList(metrics)]
         self.get_weights = self.weights = None   # a function that returns them now; the final ones, once they are known
         self.stop_training = False
         self.callbacks = [copy.copy(callback) for callback in callbacks]

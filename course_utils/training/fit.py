@@ -164,6 +164,9 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     chunks = _number_of_chunks(per_epoch, epochs, steps, evaluate_every)
     evaluate_every = evaluate_every and int(evaluate_every)
     chunks += bool(validate_first)
+    if not chunks:
+        raise ValueError("steps is 0; expected a whole number from 1 up, or validate_first=True for the scores of the "
+                         "weights as they are.")
     options = {"loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
                "callbacks": callbacks, "validate_first": bool(validate_first), "batch_statistics": batch_statistics,
                "diagnostics": diagnostics, "penalty": False,
@@ -190,7 +193,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
         results[name] = ([*results.loss.dims, "point", *places],
                          np.full((*results.loss.shape, len(options["predict"]), *outputs), np.nan))
     results.attrs[f"{time}s"] = int(results[time][-1])   # what a partial result is a part of
-    final = [None] * (results.loss.size // chunks)   # functions that return the weights of each run
+    final = [None] * (results.loss.size // chunks) if weights else None   # functions that return those of each run
     record = _recorder(results, chunks, final)
     if callback is None:
         _train_freely(structures, chunks, record, _progress_bar(results.loss.size))
@@ -204,7 +207,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
         trained = np.empty(len(final), object)
         trained[:] = [run and run() for run in final]
         results["weights"] = results.loss.dims[:-1], trained.reshape(results.loss.shape[:-1])
-        results.attrs |= {"input_shape": first.model.input_shape[1:], "classes": first.model.output_shape[-1]}
+        results.attrs |= {name: value for name, value in first.arguments if name in ("input_shape", "classes")}
     return results
 
 
@@ -230,7 +233,7 @@ def trained_model(build_model, run):
     if "weights" not in run or run.weights.ndim:
         raise ValueError("run is not one run with its weights; expected runs.sel(…) of one run, trained with "
                          "fit_many(…, weights=True).")
-    known = run.attrs | {knob: run[knob].item() for knob in run.coords if not run[knob].ndim}
+    known = run.attrs | {knob: value.item() for knob, value in run.coords.items() if not value.ndim}
     model = build_model(**{name: known[name] for name in inspect.signature(build_model).parameters if name in known})
     model.set_weights(run.weights.values.item())
     return model
@@ -299,7 +302,10 @@ def _train_in_step(structures, chunks, record, memory):
 
 
 def _recorder(results, chunks, final):
-    """A function that writes the scores of some runs into the results, and what returns their weights into `final`."""
+    """A function that writes the scores of some runs into the results, and what returns their weights into `final`.
+
+    `final` is None if nobody asks for them: each keeps the weights of all runs of its block.
+    """
     runs = results.loss.size // chunks
     flat = {name: results[name].values.reshape(runs, chunks, *results[name].shape[results.loss.ndim:])
             for name in results}
@@ -309,8 +315,10 @@ def _recorder(results, chunks, final):
     names = {dimension: results.indexes[dimension] for dimension in inside.values()}
 
     def record(structure, positions, chunk, scores):
+        stopped = scores.pop("stopped")
         for position, weights in zip(positions, scores.pop("weights"), strict=True):
-            final[position] = weights
+            if final is not None:
+                final[position] = weights
         for name, values in scores.items():
             name = outputs if name == "prediction" else name
             if name not in inside:
@@ -319,7 +327,7 @@ def _recorder(results, chunks, final):
                 dimension = inside[name]
                 columns = names[dimension].get_indexer(structure.inside[dimension])
                 flat[name][np.array(positions)[:, None], chunk, columns] = values
-        finite = np.isfinite(scores["val_loss"] + np.where(times[chunk], scores["loss"], 0))
+        finite = stopped | np.isfinite(scores["val_loss"] + np.where(times[chunk], scores["loss"], 0))
         flat["diverged"][np.array(positions)[~finite], chunk:] = True
 
     return record
@@ -337,6 +345,8 @@ def _number_of_chunks(per_epoch, epochs, steps, evaluate_every):
     if epochs and len(set(per_epoch)) > 1:
         raise ValueError("evaluate_every counts steps, and the batch sizes of this grid differ in steps per "
                          "epoch; call fit_many once for each batch_size.")
+    if steps and steps % evaluate_every:
+        raise ValueError(f"evaluate_every is {evaluate_every}; expected a divisor of steps, {steps}.")
     chunks = (steps if epochs is None else epochs * per_epoch[0]) // evaluate_every
     if not chunks and steps != 0:
         raise ValueError(f"evaluate_every is {evaluate_every}, more than all steps of the training; "

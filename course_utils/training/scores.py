@@ -5,6 +5,7 @@ import json
 
 import keras
 import tensorflow as tf
+from keras.src.losses.loss import reduce_weighted_values
 from keras.src.losses.losses import LossFunctionWrapper
 
 CLASSIFYING = {"sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy"}
@@ -29,8 +30,8 @@ class Scores:
         Of the loss's function.
     sparse : bool
         Whether targets are class numbers.
-    classifying, logits : bool
-        Whether the loss compares probabilities, and whether it takes their logits in place of them.
+    classifying, logits, ignores : bool
+        Whether the loss compares probabilities, takes their logits in place of them, and ignores a class.
     metrics : list of keras.metrics.Metric
     key : tuple
         The same for the same loss and metrics.
@@ -42,15 +43,17 @@ class Scores:
     """
 
     def __init__(self, loss, metrics, target_shape, output_shape):
-        self.given = self._loss(loss)
+        self.given = self._loss(loss, target_shape, output_shape)
         function, options = getattr(self.given, "fn", None), getattr(self.given, "_fn_kwargs", {})
         self.sparse = function is keras.losses.sparse_categorical_crossentropy
-        self.logits = bool(options.get("from_logits"))
+        self.logits, self.ignores = bool(options.get("from_logits")), options.get("ignore_class") is not None
         self.name = getattr(function, "__name__", "")
         self.classifying = self.name in CLASSIFYING
-        self.key = (_key(loss), *(_key(metric) for metric in metrics or [None]), target_shape)
         if metrics is None:
             metrics = ["accuracy"] if self.classifying else []
+        if not isinstance(metrics, list | tuple):
+            raise TypeError(f"metrics is {metrics!r}; expected a list, such as ['accuracy'].")
+        self.key = (_key(loss), *map(_key, metrics), target_shape)
         self.metrics = [self._metric(metric, target_shape, output_shape) for metric in metrics]
         self.names = ["loss", *(metric.name for metric in self.metrics)]
 
@@ -59,17 +62,19 @@ class Scores:
 
         `y` are targets as in the data or, mixed or smoothed, probabilities (samples, classes).
         """
-        if self.sparse and (label_smoothing is not None or len(y.shape) == 2):
+        if self.sparse and (label_smoothing is not None or y.dtype.is_floating):
             classes = outputs.shape[-1]
-            targets = y if len(y.shape) == 2 else tf.one_hot(y, classes, dtype=outputs.dtype)
+            targets = y if y.dtype.is_floating else tf.one_hot(y, classes, dtype=outputs.dtype)
             if label_smoothing is not None:
                 targets = targets * (1 - label_smoothing) + label_smoothing / classes
             values = keras.losses.categorical_crossentropy(targets, outputs, from_logits=self.logits)
         else:
             values = self.given.call(y, outputs)
         if weight is not None:
-            values *= tf.reshape(weight, [-1] + [1] * (len(values.shape) - 1))
-        return tf.reduce_sum(values) if self.given.reduction == "sum" else tf.reduce_mean(values)
+            weight = tf.reshape(weight, [-1] + [1] * (len(values.shape) - 1))
+        masks = [each._keras_mask for each in (outputs, values) if getattr(each, "_keras_mask", None) is not None]
+        return reduce_weighted_values(values, weight, functools.reduce(tf.logical_and, masks) if masks else None,
+                                      self.given.reduction, values.dtype)
 
     def values(self, y, outputs):
         """The metrics of one batch: dict name → scalar."""
@@ -77,9 +82,14 @@ class Scores:
                 for metric in self.metrics}
 
     @staticmethod
-    def _loss(loss):
+    def _loss(loss, target_shape, output_shape):
+        if str(loss).lower() in ("crossentropy", "ce"):   # as Keras understands it
+            loss = _for_targets(target_shape, output_shape, *(
+                keras.losses.get(f"{kind}_crossentropy") for kind in ("binary", "sparse_categorical", "categorical")))
         try:
             loss = keras.losses.get(loss)
+            if loss is None:
+                raise ValueError
         except ValueError:
             raise ValueError(f"loss is {loss!r}; expected a name such as 'sparse_categorical_crossentropy' or 'mse', "
                              "or a Keras loss such as keras.losses.Huber().") from None
@@ -94,13 +104,12 @@ class Scores:
     def _metric(metric, target_shape, output_shape):
         """A metric of Keras that is the mean of a function, under its name in Keras's history."""
         if str(metric).lower() in ("accuracy", "acc"):   # as Keras understands it
-            if output_shape[-1:] == (1,):
-                return keras.metrics.BinaryAccuracy(name=metric)
-            if len(target_shape) < len(output_shape) or target_shape[-1] == 1:
-                return keras.metrics.SparseCategoricalAccuracy(name=metric)
-            return keras.metrics.CategoricalAccuracy(name=metric)
+            return _for_targets(target_shape, output_shape, keras.metrics.BinaryAccuracy,
+                                keras.metrics.SparseCategoricalAccuracy, keras.metrics.CategoricalAccuracy)(name=metric)
         try:
             found = keras.metrics.get(metric)
+            if found is None:
+                raise ValueError
         except ValueError:
             raise ValueError(f"metrics holds {metric!r}; expected names such as 'accuracy' or 'mae', or functions of "
                              "y_true and y_pred.") from None
@@ -114,9 +123,16 @@ class Scores:
         return found
 
     def _function(self, metric):
-        if type(metric) is keras.metrics.SparseCategoricalAccuracy:
-            return _hits
+        if metric._fn in (keras.metrics.sparse_categorical_accuracy, keras.metrics.categorical_accuracy):
+            return _hits   # Keras's cannot be mapped
         return functools.partial(metric._fn, **metric._fn_kwargs)
+
+
+def _for_targets(target_shape, output_shape, binary, sparse, categorical):
+    """The one of three that fits targets and outputs, by the rules of `model.compile`."""
+    if output_shape[-1:] == (1,):
+        return binary
+    return sparse if len(target_shape) < len(output_shape) or target_shape[-1] == 1 else categorical
 
 
 def _hits(y, outputs):
@@ -129,7 +145,9 @@ def _hits(y, outputs):
 
 def _key(score):
     """Hashable, and the same for the same loss or metric of Keras."""
-    known = isinstance(score, keras.losses.Loss | keras.metrics.Metric) and type(score).__module__.startswith("keras.")
-    if not known:
+    if not isinstance(score, keras.losses.Loss | keras.metrics.Metric):
+        return score
+    parts = type(score), getattr(score, "fn", None) or getattr(score, "_fn", None) or type(score)
+    if not all(getattr(part, "__module__", "").startswith("keras.") for part in parts):   # some of it is a learner's
         return score
     return json.dumps([type(score).__name__, score.get_config()], sort_keys=True, default=repr)
