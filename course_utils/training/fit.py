@@ -164,6 +164,9 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     chunks = _number_of_chunks(per_epoch, epochs, steps, evaluate_every)
     evaluate_every = evaluate_every and int(evaluate_every)
     chunks += bool(validate_first)
+    if not chunks:
+        raise ValueError("steps is 0, which leaves nothing to do; expected a whole number from 1 up, or "
+                         "validate_first=True.")
     options = {"validate_first": bool(validate_first), "loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
                "callbacks": callbacks, "batch_statistics": batch_statistics,
                "diagnostics": diagnostics, "penalty": False,
