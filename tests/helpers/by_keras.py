@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from course_utils.training import batches, initial_weights
 
@@ -41,6 +42,18 @@ def train(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, ba
                 for name in history[0]}
     finally:
         keras.config.set_floatx("float32")
+
+
+def adding_up(optimizer):
+    """An optimizer that gets the gradient of an Embedding as one array, as fit_many's and those of Keras on JAX.
+
+    On TensorFlow, Keras hands it over as one part for each token of the batch; if a token occurs twice, most optimizers
+    square or clip its two parts, and not their sum.
+    """
+    apply = optimizer.apply
+    optimizer.apply = lambda gradients, *variables: apply(
+        [tf.convert_to_tensor(gradient) for gradient in gradients], *variables)
+    return optimizer
 
 
 def expect_equal(runs, history, tolerance):
