@@ -313,14 +313,14 @@ def _model(seed, kind, loss, samples):
             first.adapt(samples)
             x = first(x)
             labels.append("Normalization")
-    for _ in range(rng.integers(1, 6)):
+    for _ in range(rng.integers(1, 7)):
         shape = tuple(x.shape[1:])
         known = BY_RANK[len(shape)]
         size = functools.reduce(operator.mul, shape)
         labels_here = [label for label in known if (seed % 2 or label in COURSE)
                        and not (label in ENLARGING and 2 * size > LARGEST)]
-        special = [label for label in labels_here if label not in ANY]   # a layer of its own for this kind of data
-        label = one(rng, *(special if special and flip(rng) else labels_here))
+        special = [label for label in labels_here if label not in ANY]   # of sequences, or of images
+        label = one(rng, *(special if len(special) > 3 and flip(rng) else labels_here))
         x = known[label](rng, shape)(x)
         labels.append(label)
         if len(x.shape) > 4:
