@@ -22,7 +22,10 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
     give on the same batches, from the weights that ``keras.utils.set_random_seed(seed)`` leads to.
     (Dropout, noise, and layers that augment images, such as RandomFlip, draw other numbers than
-    Keras, from the same distribution; a run draws the same ones in every grid.)
+    Keras, from the same distribution; a run draws the same ones in every grid. The gradient of an
+    Embedding is one array, as in Keras on JAX; on TensorFlow, most of Keras's optimizers, but not
+    plain SGD, square or clip the parts of a token that occurs twice in a batch, instead of their
+    sum.)
 
     Parameters
     ----------
