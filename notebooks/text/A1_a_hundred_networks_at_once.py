@@ -7,32 +7,32 @@
 # %% [markdown]
 # # A hundred networks at once: how does `fit_many` work?
 #
-# After this appendix you can
+# By the end, you'll be able to:
 #
-# - **explain** why a loop of `model.fit` over small networks is slow, and why the
-#   arithmetic is not to blame;
-# - **use** a Keras model as a formula whose weights you pass in;
-# - **turn** a training step for one network into one for ten, with the same
-#   numbers;
-# - **build** a small `fit_many` of your own, and check it against the real one;
-# - **tell** what may change without compiling again, and what no comparison of
-#   two trainings can promise.
+# - **explain** why a loop of `model.fit` over small networks is slow;
+# - **use** a Keras model and a Keras optimizer as functions of their weights and
+#   state;
+# - **turn** a training step for one network into a step for ten;
+# - **tell** which settings need a new compiled program;
+# - **describe** how `fit_many` checks itself, and why two trainings that should be
+#   the same can drift apart.
 #
-# You need about {{minutes}} minutes. You should know `model.fit` and NumPy; no other
-# lecture is needed.
+# This appendix takes about {{minutes}} minutes. You should know NumPy and
+# `model.fit`.
 
 # %% [markdown]
 # ## Ten networks in NumPy
 #
-# Begin without Keras. Here is a network with one hidden layer, without biases,
-# as two matrix products. `x` is a batch of 32 images of handwritten digits.
+# We'll start without Keras. The next cell defines a network with one hidden layer
+# and no biases: two matrix products with a ReLU between them. `x` is a batch of
+# images of handwritten digits.
 
 # %%
 import numpy as np
 
 from course_utils import datasets
 
-digits = datasets.digits()
+digits = datasets.digits(seed=0)
 x = digits.x_train[:32].astype("float64")
 
 
@@ -45,38 +45,32 @@ w1, w2 = rng.normal(size=(64, 20)), rng.normal(size=(20, 10))
 forward(x, w1, w2).shape
 
 # %% [markdown]
-# Ten outputs for each of 32 images. Now take ten such networks and stack their
-# weights along a new first axis: `w1[3]` belongs to network 3. The obvious way is
-# a loop. The other way is to hand the stacks to the *same* function: `@` is
-# `np.matmul`, which reads everything before the last two axes as “so many
-# matrices”. Which shape will come out, and will the numbers agree?
+# Now take ten such networks and stack their weights along a new first axis, so
+# that `w1[3]` belongs to network 3. We can loop over the networks, or we can pass
+# the stacks to the same function: `@` treats everything before the last two axes
+# as a stack of matrices. What shape will come out, and will the results agree?
 
 # %% [markdown] tags=["instructor"]
-# **Ask** for the shape before you run it, and for the number of lines that
-# have changed: none. Whoever understands this cell has the whole appendix;
-# take five minutes, with shapes at the board.
+# **Ask** for the shape, and draw the shapes on the board: the rest of the appendix
+# builds on this cell. **Short of time:** run the cells up to "The same with
+# `fit_many`" without discussing them.
 
 # %% tags=["nbval-check-output"]
 w1, w2 = rng.normal(size=(10, 64, 20)), rng.normal(size=(10, 20, 10))
 one_by_one = np.stack([forward(x, w1[i], w2[i]) for i in range(10)])
 at_once = forward(x, w1, w2)
 print("shape:", at_once.shape)
-print("same numbers:", np.allclose(one_by_one, at_once, rtol=0, atol=1e-12))
+print("same results:", np.allclose(one_by_one, at_once, rtol=0, atol=1e-12))
 
 # %% [markdown]
-# The same numbers, and not one line of `forward` was changed. That is the whole
-# idea of `fit_many`. The rest of this page is about carrying it from two matrix
-# products to the training of any Keras model.
+# The results agree, and `forward` didn't change. That's the idea behind
+# `fit_many`, and we'll extend it to the training of Keras models.
 #
-# It does not carry over by itself. Give the ten networks a bias each, stacked to
-# shape (10, 20), and show them ten images:
+# Not every operation is this easy. Let's give each network a bias for its hidden
+# layer, stacked to shape (10, 20), and show the networks ten images. Which line is
+# correct, the one with `b1` or the one with `b1[:, None]`?
 
-# %% [markdown] tags=["instructor"]
-# **Ask** which of the two lines is right, and why the wrong one raises no
-# error: there happen to be as many images as networks. A good moment to say
-# that tests use sizes that all differ.
-
-# %%
+# %% tags=["nbval-check-output"]
 b1 = rng.normal(size=(10, 20))
 ten = x[:10]
 network_3 = ten @ w1[3] + b1[3]
@@ -85,21 +79,23 @@ print("ten @ w1 + b1[:, None]:",
       np.allclose((ten @ w1 + b1[:, None])[3], network_3))
 
 # %% [markdown]
-# The first line is no error, only wrong. The stack of products has shape
-# (10 networks, 10 images, 20), and NumPy lined the networks of the bias up with
-# the *images*. The second line says where the batch axis belongs. One such axis
-# you can mend by hand. The gradient of a batch norm is full of them, and you do
-# not want to find them all. Further down a function will do it for you.
+# The first line raises no error, but its result is wrong. The stack of products has
+# shape (10 networks, 10 images, 20 units), and NumPy matched the ten biases with
+# the ten *images*. You could fix this axis by hand, but the gradient of batch norm
+# contains many more. We'll let TensorFlow place them.
 
 # %% [markdown]
 # ## Where does the time go?
 #
-# Is it worth it? A step of training needs three matrix products per layer: one
-# forward, one for the gradient of the weights, one for the gradient of the
-# input. The next cell times a step of `model.fit`, then the same number of
-# multiplications in one large product. How large a share will that be?
+# In a step of `model.fit`, Python calls Keras, Keras calls TensorFlow, and
+# TensorFlow starts many operations on small matrices. All of this takes about as
+# long for a tiny matrix as for a larger one, so `fit_many` pays this overhead once
+# for many networks and steps.
 #
-# (Cells that measure with a clock store no output. Run it to see your machine's.)
+# A training step needs about three matrix products per layer: one for the outputs
+# and two for the gradients. The next cell times a step of `model.fit` and then the
+# same number of multiplications in one large product. What share of the step will
+# the arithmetic take? (Timings aren't stored, so run the cell to see yours.)
 
 # %% tags=["live-only"]
 from timeit import timeit
@@ -118,89 +114,67 @@ arithmetic = timeit(lambda: big @ big, number=10) / 10 * work / 1000**3
 print(f"arithmetic: {arithmetic / fit:.0%} of a step of model.fit")
 
 # %% [markdown]
-# A small part. For the rest of the step Python calls Keras, Keras calls
-# TensorFlow, TensorFlow starts one operation after the other; and each has only
-# a small matrix to work on. That overhead does not grow with the matrices. So the
-# plan is to pay it once for many networks and many steps. What this saves was
-# measured side by side, once the programs were compiled, and compiling included:
-
-# %%
-from course_utils.tools import measured
-
-print(measured.ratio("sweep_warm"))
-print(measured.ratio("sweep_cold"))
-
-# %% [markdown]
-# ## A Keras model as a formula
+# ## A Keras model as a function
 #
-# A Keras model carries its weights with it. To stack them we need the opposite: a
-# function that is *given* the weights. Keras has it.
-# `model.stateless_call(trainable, other, x)` computes what the model computes,
-# with the weights you pass. `other` are those that are not trained by gradients:
-# the running averages of batch norm.
+# A Keras model holds its own weights. To stack the weights of ten networks, we need
+# a function that takes them as arguments. `model.stateless_call(trainable, other,
+# x)` computes what the model computes, but with the weights you pass. `other` holds
+# the weights that gradients don't train, such as the running averages of batch
+# norm.
 #
-# Ten networks with ten seeds, in float64 so that we may compare exactly.
-# `initial_weights.seeded` does what `keras.utils.set_random_seed` does, and puts Keras's
-# settings back afterwards.
-
-# %%
-import tensorflow as tf
-
-from course_utils.training import initial_weights
-
-
-def network(seed):
-    with initial_weights.seeded(seed, "float64"):
-        return models.mlp(batch_norm=True)
-
-
-networks = [network(seed) for seed in range(10)]
-
-# %% [markdown]
-# Take the *first* model as the formula and pass it the weights of the *last* one.
-# Whose outputs will come out? And with `training=True` batch norm updates its
-# running averages: where do they go?
+# The next cell builds ten networks with ten seeds, in float64 so that rounding
+# can't hide a mistake. It then calls the *first* model with the weights of the
+# *last* one. Whose outputs will come out? And batch norm updates its running
+# averages in training mode: where will the new ones be?
 
 # %% tags=["nbval-check-output"]
-def weights(model):
-    return ([v.numpy() for v in model.trainable_variables],
-            [v.numpy() for v in model.non_trainable_variables])
+from course_utils.training import initial_weights
 
+networks = []
+for seed in range(10):
+    with initial_weights.seeded(seed, "float64"):
+        networks.append(models.mlp(batch_norm=True))
+model, last = networks[0], networks[9]
+weights = last.trainable_variables, last.non_trainable_variables
 
-model = networks[0]
-outputs, _ = model.stateless_call(*weights(networks[9]), x, training=False)
-print("network 9's outputs:",
-      np.allclose(outputs, networks[9](x), rtol=0, atol=1e-12))
-
-_, other = model.stateless_call(*weights(networks[9]), x, training=True)
-print("a running average came back changed:", np.any(other[0] != 0))
-print("one in the model changed:", np.any(weights(model)[1][0] != 0))
-
-# %% [markdown]
-# The formula of one model does for all ten. What training changes is returned
-# and nothing is changed in place. So weights are mere arrays now, and arrays can
-# be stacked.
-
-# %%
-stacked = tf.nest.map_structure(
-    lambda *ten: tf.stack(ten), *[weights(network) for network in networks])
-for place in range(3):
-    variable = model.trainable_variables[place]
-    print(variable.name, variable.shape, "→", stacked[0][place].shape)
+outputs, _ = model.stateless_call(*weights, x, training=False)
+print("network 9's outputs:", np.allclose(outputs, last(x), atol=1e-12))
+_, other = model.stateless_call(*weights, x, training=True)
+print("returned average changed:", np.any(other[0] != 0))
+print("average in the model changed:",
+      np.any(model.non_trainable_variables[0].numpy() != 0))
 
 # %% [markdown]
-# ## One step, for one network
+# ## One training step
 #
-# This is stochastic gradient descent as in a textbook. A *run* is a network in
-# training: its weights, its learning rate, its batch. The function knows nothing
-# of stacks.
+# The model returned everything that training changes, and it changed nothing in
+# place. The optimizer has to do the same. `Stateless` turns a Keras optimizer into a
+# function: weights, gradients, and the optimizer's state go in, and new weights and
+# a new state come out. The update rule is still Keras's own. For SGD with momentum,
+# the state consists of a step counter, the learning rate, and a momentum for each
+# weight array, so each run can have its own learning rate.
+#
+# `step` is one training step of one network. It doesn't know about stacks. The cell
+# after it stacks ten runs with ten learning rates. Each run has its own first
+# batch, because a seed determines the order of the images as well as the initial
+# weights.
 
 # %%
 import keras
+import tensorflow as tf
+
+from course_utils.training import optimizers
+
+sgd = keras.optimizers.SGD(momentum=0.9)
+with initial_weights.seeded(0, "float64"):
+    optimizer = optimizers.Stateless(
+        sgd, model.trainable_variables, decays=False)
+print(*[variable.name for variable in optimizer.variables[:3]], "…")
 
 
+# %%
 def step(run):
-    trainable, other, learning_rate, x, y = run
+    (trainable, other, slots), x, y = run
     with tf.GradientTape() as tape:
         tape.watch(trainable)
         outputs, other = model.stateless_call(
@@ -208,36 +182,34 @@ def step(run):
         loss = tf.reduce_mean(
             keras.losses.sparse_categorical_crossentropy(y, outputs))
     gradients = tape.gradient(loss, trainable)
-    trainable = tf.nest.map_structure(
-        lambda w, g: w - learning_rate * g, trainable, gradients)
-    return trainable, other, loss
-
-# %% [markdown]
-# The learning rate is a number of the run, so every run may have another one. The
-# batch is the run's own too: a seed decides the order of the images as well as
-# the initial weights. `batches.indices` is the stream of batches of a seed, as
-# `fit_many` draws it. Take the first batch of each.
+    trainable, slots = optimizer.step(trainable, gradients, slots, {})
+    return (trainable, other, slots), loss
 
 # %%
 from course_utils.training import batches
 
-x_train = tf.constant(digits.x_train, tf.float64)
+x_train, x_val = [tf.constant(images, tf.float64)
+                  for images in (digits.x_train, digits.x_val)]
 y_train = tf.constant(digits.y_train)
-streams = [batches.indices(len(x_train), seed, batch_size=32)
-           for seed in range(10)]
-first = np.stack([next(stream) for stream in streams])
-ten_rates = tf.constant(np.logspace(-2, 0, 10))
-ten_runs = (*stacked, ten_rates,
+stacked = [
+    [tf.stack([w.numpy() for w in ten]) for ten in zip(*kind, strict=True)]
+    for kind in ([net.trainable_variables for net in networks],
+                 [net.non_trainable_variables for net in networks])]
+ten_rates = tf.constant(np.logspace(-3, -1, 10))
+slots = optimizer.with_rate(optimizer.state(10), ten_rates)
+first = np.stack([next(batches.indices(len(x_train), seed, batch_size=32))
+                  for seed in range(10)])
+ten_runs = ((*stacked, slots),
             tf.gather(x_train, first), tf.gather(y_train, first))
 
 # %% [markdown]
-# ## The same step, for ten
+# ## The same step for ten networks
 #
-# First the loop. Then `tf.vectorized_map(step, ten_runs)`: TensorFlow calls `step`
-# once, on placeholders for *one* run, writes down which operations it consists
-# of, and replaces each by one that works on the whole stack. Gradients, batch
-# norm and all. (`fallback_to_while_loop=False` says: rather fail than loop in
-# secret.) Compare every weight, every running average and every loss.
+# `tf.vectorized_map(step, ten_runs)` calls `step` once, on placeholders for a
+# single run. It records the operations and replaces each one with an operation on
+# the whole stack. (With `fallback_to_while_loop=False`, it raises an error instead
+# of silently using a loop.) We'll compare every weight, running average, loss, and
+# number in the optimizer's state with those from a loop.
 
 # %% tags=["nbval-check-output"]
 def take(i):
@@ -250,22 +222,15 @@ mapped = tf.vectorized_map(step, ten_runs, fallback_to_while_loop=False)
 
 gaps = tf.nest.flatten(tf.nest.map_structure(
     lambda one, many: np.abs(one - many).max(), loop, mapped))
-print(len(gaps), "stacks compared")
-print("same numbers:", max(gaps) < 1e-12)
+print("stacks compared:", len(gaps))
+print("same results:", max(gaps) < 1e-12)
 
 # %% [markdown]
-# The axes you would have had to find by hand are in the right places. What has
-# become of the operations? Count the matrix products in the graph of the step for
-# one run, and in the mapped ones for ten and for a thousand runs. Guess first:
-# how many will a thousand need?
+# All axes are in the right places. How many matrix products does the mapped step
+# contain? The next cell counts them for one run, for ten, and for a thousand. Make a
+# guess first.
 
-# %% [markdown] tags=["instructor"]
-# **Ask** for a guess: how many matrix products will a thousand runs need? “A
-# thousand times as many” is the natural answer. The recipe stays as long as it
-# was; only the ingredients get larger. **Short of time:** go from here to the
-# section on the same with `fit_many`.
-
-# %%
+# %% tags=["nbval-check-output"]
 def products(function, kind, shape=()):
     spec = tf.nest.map_structure(lambda stack: tf.TensorSpec(
         [*shape, *stack.shape[1:]], stack.dtype), ten_runs)
@@ -273,49 +238,38 @@ def products(function, kind, shape=()):
     return sum(op.type == kind for op in graph.get_operations())
 
 
-print("one run:      ", products(step, "MatMul"), "matrix products")
+print("one run:", products(step, "MatMul"), "matrix products")
 for many in (10, 1000):
-    print(f"{many:4} runs:    ", products(
-        lambda runs: tf.vectorized_map(step, runs), "BatchMatMulV2", [many]),
+    print(many, "runs:", products(lambda runs: tf.vectorized_map(step, runs),
+                                  "BatchMatMulV2", [many]),
           "products of stacks")
 
 # %% [markdown]
-# As many as for one: three for each layer, save that nobody asks for the gradient
-# of the images. The mapped step is the same recipe with larger ingredients. The
-# overhead of starting an operation is paid once, however many networks there are.
-# (The graph also holds the small products that were replaced. Nobody asks for
-# their results, so they are not computed.)
-
-# %% [markdown]
-# ## The loop over the steps, compiled
+# ## Compile the loop over the steps
 #
-# Python still comes back between two steps. Put that loop inside as well and have
-# XLA compile it: `jit_compile=True` turns the whole into one piece of machine
-# code, in which neighboring operations are fused and nothing is started one by
-# one. `order` says which images make up each batch; its shape is (steps, runs,
-# batch size).
+# A thousand runs need as many operations as one, so the overhead doesn't grow with
+# the number of runs. But Python still runs between two steps. We'll put the loop
+# over the steps inside the function, too, and have the XLA compiler turn all of it
+# into machine code (`jit_compile=True`). `order` says which images make up each
+# batch; its shape is (steps, runs, batch size).
+#
+# Then we'll train a hundred runs for three epochs: ten learning rates with ten
+# seeds each.
 
 # %%
 @tf.function(jit_compile=True)
-def train(trainable, other, rates, order, steps):
+def train(state, order, steps):
     for now in tf.range(steps):
         x_now = tf.gather(x_train, order[now])
         y_now = tf.gather(y_train, order[now])
-        trainable, other, _ = tf.vectorized_map(
-            step, (trainable, other, rates, x_now, y_now),
-            fallback_to_while_loop=False)
-    return trainable, other
+        state, _ = tf.vectorized_map(
+            step, (state, x_now, y_now), fallback_to_while_loop=False)
+    return state
 
-# %% [markdown]
-# Now a hundred runs: every seed with every one of ten learning rates. `rate` and
-# `seed` hold those of each run. A run takes its weights and its batches from its
-# seed, so runs with the same seed are a pair: they differ in the learning rate
-# and in nothing else. Three epochs.
 
 # %%
-rates = np.logspace(-3, 0, 10)
-rate, seed = [axis.ravel() for axis in
-              np.meshgrid(rates, range(10), indexing="ij")]
+rates = np.logspace(-4, -1, 10)
+rate, seed = np.repeat(rates, 10), np.tile(range(10), 10)
 steps = 3 * (len(x_train) // 32)
 
 
@@ -327,218 +281,217 @@ def batches_of(seed):
 order = np.array([batches_of(s) for s in range(10)])
 order = tf.constant(order[seed].swapaxes(0, 1), tf.int32)
 hundred = [[tf.gather(stack, seed) for stack in kind] for kind in stacked]
-trained = train(*hundred, tf.constant(rate), order, tf.constant(steps))
-
-# %% [markdown]
-# Those were a hundred trainings. Validation is one more formula to map, this time
-# in inference mode.
-
-# %%
-import xarray as xr
-
-x_val = tf.constant(digits.x_val, tf.float64)
-
-
-def validate(run):
-    outputs, _ = model.stateless_call(*run, x_val, training=False)
-    hits = tf.argmax(outputs, -1, output_type=tf.int32) == digits.y_val
-    return tf.reduce_mean(tf.cast(hits, tf.float64))
-
-
-accuracy = tf.vectorized_map(validate, trained)
-ours = xr.DataArray(np.reshape(accuracy, (10, 10)), name="val_accuracy",
-                    coords={"learning_rate": rates, "seed": range(10)})
-
-# %% [markdown]
-# Look for the rate below which three epochs are too few, and at the width of the
-# band: it is the 95 % interval of the mean over the ten seeds.
-
-# %%
-from course_utils import plots
-
-_ = plots.lines(ours, "learning_rate",
-                  title="Too low a rate, and three epochs are not enough")
-
-# %% [markdown]
-# On the left the networks have hardly begun. Further right they have learned, and
-# the seeds agree; at the very end, where the rate is largest, they begin to
-# differ. A usual result, and you have read every line that led to it.
+slots = optimizer.with_rate(optimizer.state(100), rate)
+trained = train((*hundred, slots), order, tf.constant(steps))
 
 # %% [markdown]
 # ## The same with `fit_many`
 #
-# Same model, same seeds, same rates, same number of steps. How close to our own
-# accuracies will it come?
+# Validation is one more function to map. The next cell computes our hundred
+# validation accuracies and then trains the same grid with `fit_many`. Will they
+# agree?
 
 # %% tags=["nbval-check-output"]
 from course_utils import fit_many
 
-runs = fit_many(models.mlp, digits, epochs=3, dtype="float64", grid={
-    "batch_norm": True, "learning_rate": rates, "seed": range(10)})
-theirs = runs.val_accuracy.isel(epoch=-1)
-print("all hundred agree:", bool((abs(ours - theirs) < 1e-9).all()))
+
+def validate(run):
+    outputs, _ = model.stateless_call(*run[:2], x_val, training=False)
+    hits = tf.argmax(outputs, -1, output_type=tf.int32) == digits.y_val
+    return tf.reduce_mean(tf.cast(hits, tf.float64))
+
+
+ours = np.reshape(tf.vectorized_map(validate, trained), (10, 10))
+runs = fit_many(
+    models.mlp, digits, epochs=3, optimizer=sgd, dtype="float64", grid={
+        "batch_norm": True, "learning_rate": rates, "seed": range(10)})
+gaps = abs(ours - runs.val_accuracy.isel(epoch=-1))
+print("all hundred agree:", bool((gaps < 1e-9).all()))
 
 # %% [markdown]
-# It is the same training. And it is that of `model.fit` on the same batches: the
-# project's tests compare both, loss by loss.
-
-# %% [markdown]
-# ## What is a number, and what is a structure?
+# ## What needs a new program?
 #
-# In the labs you move a slider and a hundred networks train at once, without
-# waiting for a compiler. Why? `train` counts how often TensorFlow has had to make
-# a program of it. Call it with other learning rates and another number of steps;
-# then with batches of 64 instead of 32.
+# In the labs, moving a slider often starts training right away, without waiting for
+# the compiler. The next cell shows why: it prints how many programs `train` has needed
+# so far. We'll change the learning rates and the number of steps first, and then the
+# batch size from 32 to 64.
 
 # %% tags=["nbval-check-output"]
 programs = train.experimental_get_tracing_count
 print("programs so far:", programs())
 
-train(*hundred, tf.constant(rate / 7), order, tf.constant(2))
+slots = optimizer.with_rate(optimizer.state(100), rate / 7)
+train((*hundred, slots), order, tf.constant(2))
 print("with other rates, for two steps:", programs())
 
 twice = tf.concat([order, order], axis=-1)
-train(*hundred, tf.constant(rate), twice, tf.constant(2))
+train((*hundred, slots), twice, tf.constant(2))
 print("with batches of 64:", programs())
 
 # %% [markdown]
-# A value that goes in as an argument is a *number*: it may change from run to run
-# and from call to call, and the program stays. What changes a shape or the recipe
-# is a *structure*: larger batches are arrays of another shape, and that takes a
-# program of its own.
+# *Numbers* are arguments of the program, so they may change from run to run and
+# from call to call. *Structure* determines the operations and the shapes of the
+# arrays. A new structure needs a new program.
 #
-# | numbers, free to change | structures, one program each |
+# | numbers: no new program | structure: one program each |
 # |---|---|
 # | learning rate, weight decay, dropout rate | width, depth, activation |
-# | seed: weights, order of the images, noise | batch norm or none, and where |
-# | share of wrong labels, size of the subset | batch size |
-# | scale of the initial weights, steps | which optimizer |
+# | seed: initial weights, image order, noise | batch norm, and where it goes |
+# | label noise, size of the training subset | batch size |
+# | scale of the initial weights | optimizer, loss, metrics |
 
 # %% [markdown]
-# ## Layers that roll dice
+# ## Layers that can't be mapped
 #
-# Not every operation can be mapped. A `Dropout` layer draws a random mask; its
-# dice have a state, which Keras keeps among the weights that are not trained.
-# What will the map say to ten networks with ten states?
+# TensorFlow can't map some operations, such as a convolution if each run has its own
+# kernels. `fit_many` replaces such a layer while it traces the model: it changes the
+# layer's class and nothing else, so the weights and settings stay the same.
+# `MatmulConv2D` computes a convolution as a matrix product. The engine's
+# `for_all_runs` wraps `tf.vectorized_map` and names the operation that can't be mapped.
 
-# %%
-dropping = models.mlp(dropout=0.5)
-ten = tf.nest.map_structure(lambda w: tf.stack([w] * 10), weights(dropping))
-try:
-    tf.vectorized_map(
-        lambda run: dropping.stateless_call(*run, x, training=True)[0],
-        ten, fallback_to_while_loop=False)
-except ValueError as error:
-    print(*[line.strip() for line in str(error).splitlines()
-            if "pfor vectorization" in line])
+# %% tags=["nbval-check-output"]
+from course_utils.training import layers as mappable
+from course_utils.training import program
+
+cnn = models.cnn(input_shape=(64,))
+two = [tf.stack([w.numpy()] * 2) for w in cnn.trainable_variables]
+for replacements in {}, mappable.REPLACEMENTS:
+    with mappable.replaced(cnn, replacements):
+        layer = type(cnn.layers[1]).__name__
+        try:
+            both = program.for_all_runs(lambda run: cnn.stateless_call(
+                run, [], ten, training=True)[0], two)
+            print(f"{layer}: mapped")
+        except program.NotMappable as operation:
+            print(f"{layer}: TensorFlow can't map {operation}")
+print("same outputs:", np.allclose(both[1], cnn(ten), atol=1e-5))
 
 # %% [markdown]
-# It refuses. (“pfor”, a parallel `for`, is the machinery behind the map.) The
-# way out is to compute the mask instead of drawing it. Take one integer for the
-# place of a unit and one, the key, for the seed of the run. Scramble the two with
-# a few multiplications and shifts until the result looks random. That is ordinary
-# arithmetic, so it can be mapped, and the dropout rate becomes a number: a unit
-# stays if its integer is large enough. Four runs: three rates with seed 0, and
-# the highest with seed 1.
+# A `Dropout` layer can't be mapped either, because it draws from a random generator.
+# Its replacement *computes* the mask: it scrambles a unit's position, the run's
+# seed, and the step into one integer, and it keeps the unit if that integer is large
+# enough. This arithmetic can be mapped, and a run's masks don't depend on the other
+# runs in its stack.
+#
+# The next cell computes masks for three dropout rates with seed 0, and for the
+# highest rate again with seed 1. If a unit survives a rate of 0.8, does it also
+# survive a rate of 0.2?
 
 # %% tags=["nbval-check-output"]
 from course_utils.training import noise
 
-places = rng.integers(2**32, size=(32, 20), dtype=np.uint32)
-
 
 def mask(run):
     key, rate = run
-    integers = noise.mix(tf.bitwise.bitwise_xor(tf.constant(places), key))
-    return integers >= tf.cast(rate * 2.0**32, tf.uint32)
+    stream = noise.Stream(key, tf.constant(0), None)
+    return stream.bits((32, 20)) >= tf.cast(rate * 2.0**32, tf.uint32)
 
 
 keys = tf.constant([noise.run_key(s) for s in (0, 0, 0, 1)], tf.uint32)
-masks = tf.vectorized_map(mask, (keys, tf.constant([0.2, 0.5, 0.8, 0.8])))
+dropout = tf.constant([0.2, 0.5, 0.8, 0.8])
+masks = program.for_all_runs(mask, (keys, dropout))
 print("share kept:", np.mean(masks, axis=(1, 2)).round(1))
 print("kept at 0.8, so at 0.2:", np.greater_equal(masks[0], masks[2]).all())
+print("same mask with seed 1:", np.array_equal(masks[2], masks[3]))
 
 # %% [markdown]
-# The shares are those asked for. What a low rate drops, a higher one drops too,
-# so runs that share a seed stay a pair; another seed drops other units. And no
-# mask depends on who else is in the stack: a run gets the same one alone and in a
-# crowd. (`fit_many` mixes the step into the key, for new masks in every step.)
+# ## How `fit_many` checks itself
 #
-# Convolutions are refused as well when every run has kernels of its own;
-# `fit_many` swaps in a layer that computes the same by matrix products. If an
-# operation has no such way out, `fit_many` says so and trains these networks one
-# by one; so it is with recurrent layers and their loop over time. You get the
-# right numbers, later.
+# When TensorFlow refuses to map an operation, you notice. When it maps one
+# incorrectly, you don't. `keras.ops.pad` in the next cell puts a one on each side of
+# a row of zeros. Compare a run on its own with the same run in a stack.
+
+# %%
+def pad(x):
+    return keras.ops.pad(x, [[0, 0], [1, 1]], constant_values=1.0)
+
+
+zeros = tf.zeros((2, 1, 3))          # two runs with one sample each
+print("alone: ", pad(zeros[0])[0].numpy())
+print("mapped:", program.for_all_runs(pad, zeros)[0, 0].numpy())
+
+# %% [markdown]
+# The mapped operation forgot the ones, without an error or a warning. A network with
+# such a layer would train, and nothing would look wrong.
+#
+# `fit_many` therefore compares every structure with plain Keras before training. The
+# compiled program takes three training steps, and so do Keras's own model and
+# optimizer, uncompiled. Random layers draw the same numbers in both.
+# `fit_many` compares the losses, the weight updates, the running averages, and the
+# optimizer's state, for the first and last run of a block. If they differ in
+# float32, it repeats the comparison in float64 in case the difference is only
+# rounding. What will it say about a model that pads its inputs this way?
+
+# %%
+import warnings
+
+from keras import layers
+
+
+def padded(input_shape, classes):
+    return keras.Sequential([
+        keras.Input(input_shape), layers.Lambda(pad),
+        layers.Dense(classes, activation="softmax")])
+
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    fit_many(padded, digits, {"seed": range(2)}, epochs=1, dtype="float64")
+print(*[warning.message for warning in caught], sep="\n")
+
+# %% [markdown]
+# The losses differ, so `fit_many` doesn't use the mapped program. It trains the two
+# networks one by one instead, which takes longer, and checks that program the same
+# way. If this check fails, too, it falls back to Keras's own layers without XLA. If
+# even that doesn't match, it refuses to train the model. Models that can't be mapped, such as
+# recurrent networks with their loop over time, are also trained one by one.
 
 # %% [markdown]
 # ## Ten at a time, on every core
 #
-# `fit_many` does not make one stack of a hundred. It makes blocks of ten (of five,
-# if the networks are larger), and each core of your computer takes the next block.
-# Ten, because one program then
-# does for a grid of any size (the last block is filled up), because ten small
-# networks fit the fast memory next to a core, and because a larger stack saves
-# nothing more. (A graphics card gets more at a time.) How long do
-# ten take, compared with one? And twenty?
-
-# %% tags=["live-only"]
-def seconds(networks):
-    def sweep():
-        grid = {"batch_norm": True, "seed": range(networks)}
-        fit_many(models.mlp, digits, grid, epochs=5)
-    sweep()                              # the first call also compiles
-    return min(timeit(sweep, number=1) for _ in range(2))
-
-
-alone = seconds(1)
-for networks in (10, 20):
-    print(f"{networks} networks take {seconds(networks) / alone:.1f} "
-          "times as long as one")
-
-# %% [markdown]
-# Ten cost less than ten times one; that is the map. With two free cores twenty
-# cost hardly more than ten. But the larger part of the gain is neither: it is to
-# leave Python out of the loop. The first line says what that does for one network
-# alone. The second compares a sweep with its matrix products and nothing else.
+# `fit_many` doesn't put a hundred networks into one stack. It trains blocks of ten
+# (fewer if the networks are large; more on a graphics card), and each core of your
+# computer takes the next block. Ten small networks fit into a core's cache, and one
+# program serves grids of any size: the last block is filled up with copies. A grid
+# of two to nine runs uses the program of ten. Only a single run gets its own.
+#
+# The next cell quotes the course's benchmarks. The first line shows how much a
+# single network gains, mainly because Python stays out of the loop. The second adds
+# the gain from stacks and cores. The third includes the time to compile, which you
+# pay once per structure. For one short training, `model.fit` is therefore the better
+# tool.
 
 # %%
-print(measured.ratio("one_mlp"))
-print(measured.ratio("matmul_share"))
+from course_utils.tools import measured
+
+for work in ("one_mlp", "sweep_warm", "sweep_cold"):
+    print(measured.ratio(work))
 
 # %% [markdown]
-# Remember how small the share of the arithmetic was in a step of `model.fit`. Now
-# it is a large one, and not much is left to save.
+# ## Why two trainings drift apart
 #
-# The price is the compiler: some seconds for every new structure, whether it
-# trains one network or a thousand. For a single short training `model.fit` is
-# the better tool.
-
-# %% [markdown]
-# ## What no comparison can promise
+# We made most comparisons in float64 and over a few steps. To see why, we'll train
+# each network twice. The second time, the initial weights are larger by about one
+# unit in the *last digit* that the computer stores. Differences this small also
+# arise when a program adds numbers in another order or runs on another processor.
 #
-# Every comparison on this page was made in float64, and over a few steps. Here is
-# why. Train each network twice, once as it is and once with initial weights that
-# are larger by about one unit in the *last digit* the computer keeps. That is as
-# small a change as there is. It stands for all the harmless ones: sums taken in
-# another order, another block size, another processor.
+# The figure shows how far apart the two validation losses are in the worst of ten
+# seeds, at a good learning rate and at one that's too high. The ticks on the
+# vertical axis are a factor of a thousand apart. Which curves rise?
 
 # %%
 drift = {}
 for dtype, digit in {"float32": 2.0**-23, "float64": 2.0**-52}.items():
     pairs = fit_many(
-        models.mlp, digits, epochs=8, evaluate_every=11, dtype=dtype,
+        models.mlp, digits, epochs=7, evaluate_every=11, dtype=dtype,
         grid={"batch_norm": True, "learning_rate": [0.1, 4.0],
               "seed": range(10), "initial_scale": [1.0, 1.0 + digit]})
     apart = abs(pairs.val_loss.diff("initial_scale"))
     drift[dtype] = apart.squeeze("initial_scale").max("seed")
 
-# %% [markdown]
-# How far apart are the validation losses of the two, in the worst of ten seeds?
-# The vertical axis is logarithmic: each line is a factor of a thousand. Left a
-# learning rate at which the network trains well, right one that is too high for
-# it. Which curves climb?
-
 # %%
+from course_utils import plots
+
 figure, (left, right) = plots.panels(2)
 for ax, at in (left, 0.1), (right, 4.0):
     for dtype, curve in drift.items():
@@ -547,50 +500,46 @@ for ax, at in (left, 0.1), (right, 4.0):
     ax.set(xlabel="steps", ylim=(1e-18, 1e2),
            yticks=10.0 ** np.arange(-18, 3, 3))
 left.set(ylabel="difference of validation losses",
-         title="A good rate: float64 keeps its digits")
-right.set_title("Too high a rate: none are kept")
+         title="Good rate: float64 stays close")
+right.set_title("Rate too high: neither stays close")
 _ = left.legend()
 
 # %% [markdown]
-# In float32 a last digit can become a visible difference, even at a good rate. It
-# is enough that one unit which was just off is now just on: from there on two
-# networks are trained. In float64 that is far less likely, and at the good rate
-# it does not happen here. At too high a rate training is chaotic. The difference
-# grows as training goes on, in either precision, until nothing is left to compare.
+# At the good rate, the two networks stay together in float64. In float32, they can
+# drift apart. At the high rate, training is chaotic: in either precision, the
+# difference grows until the two networks have little in common.
 #
-# So: prove that two programs do the same in float64, at a good rate or over a few
-# steps. And do not expect the last digits of a float32 training to come out the
-# same on another computer, with `fit_many` or with `model.fit`. That is one more
-# reason to trust the mean over ten seeds and no single run.
+# So compare two programs in float64, over a few steps or at a good learning rate.
+# Don't expect the last digits of a float32 training to be the same on another
+# computer, whether you use `fit_many` or `model.fit`. That's one more reason to trust
+# a mean over ten seeds more than a single run.
 
 # %% [markdown]
 # ## Where to look in the code
 #
-# All of it is in `course_utils/training`. Begin with `program.py`: you will
-# recognize it.
+# The code is in `course_utils/training`; its `__init__.py` describes every module.
+# Start with these:
 #
-# | file | what it holds |
+# | file | contents |
 # |---|---|
 # | `program.py` | the step, mapped; the loop over the steps, compiled |
-# | `optimizers.py` | SGD, Adam and others for stacked weights |
-# | `layers.py`, `convolutions.py` | stand-ins for layers that cannot be mapped |
-# | `noise.py` | random numbers computed from seed, step and place |
-# | `initial_weights.py`, `batches.py` | what a seed decides: weights; order, wrong labels |
-# | `augmentation.py` | images changed anew at every step |
-# | `penalties.py` | L1, L2 and max-norm, with a strength for each run |
-# | `diagnostics.py` | a look inside: activations and gradients per layer |
-# | `knobs.py`, `grid.py`, `checks.py` | your grid taken apart into runs; mistakes named |
-# | `blocks.py`, `fit.py` | ten at a time; the loop over chunks, the results |
-# | `stopping.py` | what a run would have come to, had it been stopped early |
+# | `optimizers.py`, `scores.py` | Keras's optimizers, losses, and metrics as functions |
+# | `layers.py`, `convolutions.py`, `noise.py` | layers that can be mapped |
+# | `verify.py` | the comparison with plain Keras |
+# | `blocks.py`, `fit.py` | blocks of ten runs; the results |
 #
-# **References.**
+# `Program` has methods for one run, like the functions you've just seen:
+# `gradients`, `train_step`, and `validate`. `fit_many` also takes Keras's losses,
+# metrics, optimizers, class weights, initial weights, and three of its callbacks.
+# If it can't use one of them, an error message says so.
 #
-# - A. Agarwal: *Static automatic batching in TensorFlow*, ICML 2019 (the machinery
-#   behind `tf.vectorized_map`).
+# **References**
+#
+# - A. Agarwal: *Static automatic batching in TensorFlow*, ICML 2019 (how
+#   `tf.vectorized_map` works).
 # - A. Sabne: *XLA: compiling machine learning for peak performance*, Google 2020.
 # - R. Frostig, M. J. Johnson, C. Leary: *Compiling machine learning programs via
 #   high-level tracing*, SysML 2018 (JAX, where the map is called `vmap`).
-# - W. Whitney: *Parallelizing neural networks on one GPU with JAX*, 2021 (the same
-#   idea as on this page, on a graphics card).
 # - C. Summers, M. J. Dinneen: *Nondeterminism and instability in neural network
-#   optimization*, ICML 2021 (one bit of the initial weights decides).
+#   optimization*, ICML 2021 (one changed bit in the initial weights).
+
