@@ -226,9 +226,6 @@ def model(model, input_shape):
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"The model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; fit_many trains "
                          "models with one of each: join the inputs into one array, or train it with model.fit.")
-    if getattr(model.outputs[0], "_keras_mask", None) is not None:
-        raise ValueError("The outputs of the model are masked, so Keras leaves some of them out of the loss, and "
-                         "fit_many does not; train it with model.fit, or without mask_zero=True and Masking.")
     if tuple(model.input_shape[1:]) != tuple(input_shape):
         raise ValueError(f"The model takes samples of shape {tuple(model.input_shape[1:])}, but the data have "
                          f"shape {tuple(input_shape)}; pass input_shape={tuple(input_shape)} to its Input.")

@@ -36,7 +36,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     data : Split, or callable seed → Split
         A callable gives every seed a split of its own, e.g. `datasets.digits`.
     grid : dict knob → value or sequence of different values
-        *Numeric* knobs never recompile (but fewer than ten runs are a program of their own):
+        *Numeric* knobs never recompile (a single run is a program of its own):
         ``learning_rate`` (the optimizer's; of a schedule, the rate it starts from),
         ``weight_decay`` (the optimizer's), ``dropout`` (the rate of all Dropout, SpatialDropout
         and GaussianDropout layers, in place of their own; at 0 too the layers are there),
