@@ -11,7 +11,7 @@ ADD := $(PY) -m pip install --quiet --disable-pip-version-check --constraint req
 # Nobody who starts to learn is told how TensorFlow was compiled.
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick coverage build book book-packages present present-packages voila claims lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load hub hub-packages picture bundle test-oldest setup setup-dev clean
+.PHONY: lab test quick coverage build book book-packages present present-packages voila claims lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data hub hub-packages picture bundle test-oldest setup setup-dev clean
 
 setup setup-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -123,6 +123,9 @@ bench-load: setup-dev # memory and waiting times of 1 to 36 learners at once, in
 
 bench-labs: setup-dev # from the slider to the final picture, in a real browser
 	@$(PY) -m benchmarks.labs $(ARGS)
+
+bench-data: setup-dev # fit_many and model.fit on data from outside the course: difference and speed; ARGS="text" for one
+	@$(PY) -m benchmarks.own_data $(ARGS)
 
 clean:
 	rm -rf .venv .venv-oldest

@@ -15,7 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")   # no page about how TensorF
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 # What nearly every notebook uses, by the module it is in; all else is imported from its module.
-_SHORTCUTS = {"augment": "training.augmentation", "early_stopping": "training.stopping", "fit_many": "training.fit"}
+_SHORTCUTS = {"augment": "training.augmentation", "early_stopping": "training.stopping", "fit_many": "training.fit",
+              "trained_model": "training.fit"}
 __all__ = list(_SHORTCUTS)
 
 moved.watch()

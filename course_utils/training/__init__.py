@@ -10,13 +10,13 @@ initial_weights  what a seed decides about the model
 noise            what a seed decides about random layers
 augmentation     images changed anew at every step
 layers           layers that can be mapped over runs, in place of those that cannot
+verify           whether a program does what Keras does
 convolutions     those among them that work on images
-optimizers       what an optimizer does to stacked weights
+optimizers       Keras's optimizers as functions
 scores           the loss and the metrics
 callbacks        what stops a run or changes its learning rate
 penalties        what holds kernels back
 diagnostics      what goes on inside a network
-verify           whether a compiled program does what Keras does
 blocks           ten runs of a structure at a time, each block a generator of scores
 fit              the loop over chunks of steps, and the results
 stopping         what a run would have come to, had it been stopped early

@@ -132,14 +132,21 @@ def _turned(images, draws, strengths):
     right = np.arange(width) - (width - 1) / 2
     row = (tf.cos(angle) * down - tf.sin(angle) * right) / magnified + (height - 1) / 2   # where a pixel comes from
     column = (tf.sin(angle) * down + tf.cos(angle) * right) / magnified + (width - 1) / 2
+    return interpolated(images, row, column)
+
+
+def interpolated(images, row, column):
+    """What is at these places (samples, height, width) of each image, between its pixels; outside is 0."""
+    samples, height, width, _ = images.shape
     top, left = tf.floor(row), tf.floor(column)
     below, beside = row - top, column - left   # shares of the next row and the next column
     weights = tf.stack([(1 - below) * (1 - beside), (1 - below) * beside, below * (1 - beside), below * beside], -1)
+    weights = tf.cast(weights, images.dtype)   # places may be more exact
     # The four pixels around each place are next to each other in an image of corners: one access instead of four.
     bordered = tf.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])
     corners = tf.stack([bordered[:, :-1, :-1], bordered[:, :-1, 1:], bordered[:, 1:, :-1], bordered[:, 1:, 1:]], 3)
     corners = tf.reshape(corners, (samples, height + 1, width + 1, -1))
-    around = _read(corners, tf.cast(top, tf.int32) + 1, tf.cast(left, tf.int32) + 1)
+    around = read(corners, tf.cast(top, tf.int32) + 1, tf.cast(left, tf.int32) + 1)
     return tf.reduce_sum(weights[..., None] * tf.reshape(around, (*weights.shape, -1)), 3)
 
 
@@ -154,7 +161,7 @@ def _moved(images, draws, strengths):
         moves += _whole(-most, most, draws("shift"))
     down, right = tf.unstack(tf.cast(moves, tf.int32)[..., None, None])
     rows, columns = np.ogrid[:images.shape[1], :images.shape[2]]
-    return _read(images, rows - down, columns - right)
+    return read(images, rows - down, columns - right)
 
 
 def _margins(images, share):
@@ -173,7 +180,7 @@ def _whole(low, high, draws):
     return low + tf.floor(draws.uniform(low.shape, low.dtype) * (high - low + 1))
 
 
-def _read(images, rows, columns):
+def read(images, rows, columns):
     """The pixels at these places (samples, height, width) of each image; 0 outside."""
     samples, height, width, channels = images.shape
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

@@ -146,7 +146,7 @@ class Structure:
         try:
             return verify.difference(self.program, state, numbers, order, data,
                                      sorted({0, min(self.size, len(self.runs)) - 1}))
-        except Exception as error:   # noqa: BLE001 — whatever goes wrong inside TensorFlow
+        except Exception as error:
             return _first_line(error)
 
     def _give_way(self, reason):
@@ -189,7 +189,7 @@ class Structure:
                     _programs[key] = Program(self.model, self.stateless, self.scores, self._plan())
             except NotMappable as error:
                 _programs[key] = f"TensorFlow cannot vectorize an operation of the model or its scores ({error})"
-            except Exception as error:   # noqa: BLE001 — whatever goes wrong inside TensorFlow
+            except Exception as error:   # whatever goes wrong inside TensorFlow
                 _programs[key] = _first_line(error)
         if isinstance(_programs[key], str):   # not to be tried again
             raise Unfit(_programs[key])
@@ -367,7 +367,8 @@ class Structure:
         """A generous estimate of the memory that one run takes while it is trained."""
         validation = len(self.splits[self.runs[0]["seed"]].x_val)
         weights = sum(np.prod(variable.shape) for variable in self.model.variables)
-        numbers = weights * (4 + 2 * len(self.stateless.variables) / max(1, len(self.model.trainable_variables))) + 12 * self._activations() * max(
+        slots = sum(np.prod(variable.shape) for variable in self.stateless.variables)
+        numbers = 4 * weights + 2 * slots + 12 * self._activations() * max(
             validation, self.batch_size, len(self.predict))
         data = 0 if self.shared else (self.samples + validation) * np.prod(self.model.input_shape[1:])
         indices = self.samples + 2 * self.capacity * self.batch_size
@@ -408,7 +409,7 @@ def _fingerprint(model):
                     for key, value in part.items()
                     if key not in ("shared_object_id", "build_config") and not key.endswith("_initializer")}
         if isinstance(part, list | tuple):
-            if len(part) == 3 and isinstance(part[0], str) and isinstance(part[1], int):   # a layer, its call, its output
+            if len(part) == 3 and isinstance(part[0], str) and isinstance(part[1], int):
                 return [names.get(part[0], part[0]), *part[1:]]
             return [without_names(value) for value in part]
         return part

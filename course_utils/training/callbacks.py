@@ -13,7 +13,8 @@ ALLOWED = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, ker
 def check(callbacks, optimizers):
     """Refuse callbacks that need a whole model, or that change a rate which follows a schedule."""
     if not isinstance(callbacks, list | tuple):
-        raise TypeError(f"callbacks is a {type(callbacks).__name__}; expected a list, such as [EarlyStopping(patience=3)].")
+        raise TypeError(f"callbacks is a {type(callbacks).__name__}; expected a list, such as "
+                        "[EarlyStopping(patience=3)].")
     for callback in callbacks:
         if not isinstance(callback, ALLOWED):
             raise ValueError(f"callbacks holds {type(callback).__name__}; fit_many takes EarlyStopping, "

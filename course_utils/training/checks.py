@@ -46,8 +46,8 @@ def targets(scores, model, splits, used, runs):
     """Refuse targets that do not fit the loss or the outputs of a model, and knobs that need class numbers."""
     outputs, y = tuple(model.output_shape[1:]), splits[0].y_train
     if scores.metrics and getattr(model.outputs[0], "_keras_mask", None) is not None:
-        raise ValueError("The outputs of the model have a mask, so a metric is not the mean of those of the batches; give "
-                         "metrics=[].")
+        raise ValueError("The outputs of the model have a mask, so a metric is not the mean of those of the batches; "
+                         "give metrics=[].")
     for knob, given in (("label_smoothing", "label_smoothing" in used), ("mixup", "mixup" in used),
                         ("label_noise", any(run["label_noise"] for run in runs))):
         if given and not (scores.sparse and y.ndim == 1):
@@ -105,9 +105,9 @@ def starts(given, runs):
     if given is None or (isinstance(given, list | tuple) and all(
             isinstance(values, np.ndarray) and values.dtype != object for values in given)):
         return [given] * runs
-    if not isinstance(given, list | tuple) and getattr(given, "dtype", None) != object:
-        raise TypeError(f"start is of type {type(given).__name__}; expected a list of arrays, as model.get_weights() gives "
-                        "it, one such list for each run, or runs.weights of a training.")
+    if not isinstance(given, list | tuple) and getattr(given, "dtype", None) != np.dtype(object):
+        raise TypeError(f"start is of type {type(given).__name__}; expected a list of arrays, as model.get_weights() "
+                        "gives it, one such list for each run, or runs.weights of a training.")
     each = list(np.asarray(given, object).ravel()) if hasattr(given, "shape") else list(given)
     if len(each) != runs:
         raise ValueError(f"start holds the weights of {len(each)} networks, but the grid has {runs} runs; expected as "
@@ -123,7 +123,8 @@ def start(given, model):
             raise ValueError(f"start holds arrays of shapes {[np.shape(values) for values in weights]!s:.100}, but the "
                              f"weights of the model have {shapes!s:.100}; expected what model.get_weights() gives.")
         if weights is not None and not all(np.isfinite(values).all() for values in weights):
-            raise ValueError("start holds numbers that are not finite; a network that has diverged cannot be trained on.")
+            raise ValueError("start holds numbers that are not finite; a network that has diverged cannot be trained "
+                             "on.")
 
 
 def points(predict, split):
@@ -185,7 +186,8 @@ def probabilities(model, scores, x):
     outputs = np.asarray(model(x.astype(model.inputs[0].dtype), training=False))
     outputs = outputs[np.isfinite(outputs).all(-1)]
     several = scores.name != "binary_crossentropy"
-    if outputs.min(initial=0) < 0 or outputs.max(initial=0) > 1 + 1e-3 or (several and not np.allclose(outputs.sum(-1), 1, atol=1e-3)):
+    if outputs.min(initial=0) < 0 or outputs.max(initial=0) > 1 + 1e-3 or (
+            several and not np.allclose(outputs.sum(-1), 1, atol=1e-3)):
         raise ValueError("The outputs of the model are no probabilities" + (
             ": they do not add up to 1 for each sample; give its last layer activation='softmax'" if several else
             "; give its last layer activation='sigmoid'") + ", or tell the loss from_logits=True.")
@@ -224,6 +226,9 @@ def model(model, input_shape):
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"The model has {len(model.inputs)} inputs and {len(model.outputs)} outputs; fit_many trains "
                          "models with one of each: join the inputs into one array, or train it with model.fit.")
+    if getattr(model.outputs[0], "_keras_mask", None) is not None:
+        raise ValueError("The outputs of the model are masked, so Keras leaves some of them out of the loss, and "
+                         "fit_many does not; train it with model.fit, or without mask_zero=True and Masking.")
     if tuple(model.input_shape[1:]) != tuple(input_shape):
         raise ValueError(f"The model takes samples of shape {tuple(model.input_shape[1:])}, but the data have "
                          f"shape {tuple(input_shape)}; pass input_shape={tuple(input_shape)} to its Input.")

@@ -21,8 +21,11 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
 
     Every run is what ``model.compile(optimizer, …)`` and ``model.fit(…, batch_size=batch_size)``
     give on the same batches, from the weights that ``keras.utils.set_random_seed(seed)`` leads to.
-    (Dropout and noise draw other numbers than Keras, from the same distribution; a run draws the
-    same ones in every grid.)
+    (Dropout, noise, and layers that augment images, such as RandomFlip, draw other numbers than
+    Keras, from the same distribution; a run draws the same ones in every grid. The gradient of an
+    Embedding is one array, as in Keras on JAX; on TensorFlow, most of Keras's optimizers, but not
+    plain SGD, square or clip the parts of a token that occurs twice in a batch, instead of their
+    sum.)
 
     Parameters
     ----------
@@ -167,8 +170,8 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     if not chunks:
         raise ValueError("steps is 0; expected a whole number from 1 up, or validate_first=True for the scores of the "
                          "weights as they are.")
-    options = {"validate_first": bool(validate_first), "loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
-               "callbacks": callbacks, "batch_statistics": batch_statistics,
+    options = {"loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
+               "callbacks": callbacks, "validate_first": bool(validate_first), "batch_statistics": batch_statistics,
                "diagnostics": diagnostics, "penalty": False,
                "predict": checks.points(predict, next(iter(splits.values())))}
     structures = [(positions, Structure(
@@ -219,7 +222,7 @@ def trained_model(build_model, run):
     build_model : callable → keras.Model
         The one that was trained.
     run : xarray.Dataset
-        What `fit_many` returned with ``weights=True``, reduced to one run, e.g. ``runs.sel(seed=0, learning_rate=0.1)``.
+        What `fit_many` returned with ``weights=True``, reduced to one run, e.g. by ``runs.sel(seed=0)``.
 
     Returns
     -------
@@ -235,7 +238,7 @@ def trained_model(build_model, run):
                          "fit_many(…, weights=True).")
     known = run.attrs | {knob: value.item() for knob, value in run.coords.items() if not value.ndim}
     model = build_model(**{name: known[name] for name in inspect.signature(build_model).parameters if name in known})
-    model.set_weights(run.weights.item())
+    model.set_weights(run.weights.values.item())
     return model
 
 

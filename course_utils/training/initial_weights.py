@@ -80,13 +80,19 @@ def _replay(build_model, structure, dtype):
 
     model = template(build_model, structure, dtype)
     places = {seed: place for place, seed in enumerate(_keras_seeds(0, 200))}
-    initializers = {}
+    initializers, unknown = {}, set()
     for layer in all_layers(model):
         for name, initializer in vars(layer).items():
-            variable = getattr(layer, name.removesuffix("_initializer"), None)
-            if (isinstance(initializer, keras.initializers.Initializer) and isinstance(variable, keras.Variable)
-                    and getattr(initializer, "seed", None) in places):
-                initializers[id(variable)] = initializer
+            if not isinstance(initializer, keras.initializers.Initializer) or (
+                    getattr(initializer, "seed", None) not in places):
+                continue
+            of = name.removesuffix("_initializer")   # the recurrent_initializer makes the recurrent_kernel
+            made = [variable for variable in (getattr(layer, of, None), getattr(layer, f"{of}_kernel", None))
+                    if isinstance(variable, keras.Variable)]
+            initializers |= {id(variable): initializer for variable in made}
+            unknown |= set() if made else {initializer.seed}
+    if unknown - {initializer.seed for initializer in initializers.values()}:
+        return None   # the comparison below would not notice a weight of 1 or -1 that is 1 under seeds 0 and 1
     generators = [layer.seed_generator.state for layer in all_layers(model)
                   if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator)]
     noises = {id(state): int(state.numpy()[0]) for state in generators}

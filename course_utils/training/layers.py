@@ -11,6 +11,7 @@ import tensorflow as tf
 from course_utils.models import all_layers
 from course_utils.training import noise
 from course_utils.training.convolutions import REPLACEMENTS as CONVOLUTIONS
+from course_utils.training.image_layers import REPLACEMENTS as IMAGE_LAYERS
 
 
 class _RandomByRun:
@@ -65,8 +66,9 @@ class GaussianNoise(_RandomByRun, keras.layers.GaussianNoise):
         return inputs + stddev * stream.normal(inputs.shape, inputs.dtype)
 
 
-RANDOM = {kind.__bases__[1]: kind for kind in (Dropout, SpatialDropout1D, SpatialDropout2D, GaussianDropout,
-                                               GaussianNoise)}
+BY_LEVEL = {kind.__bases__[1]: kind for kind in (Dropout, SpatialDropout1D, SpatialDropout2D, GaussianDropout,
+                                                 GaussianNoise)}
+RANDOM = BY_LEVEL | IMAGE_LAYERS
 REPLACEMENTS = CONVOLUTIONS | RANDOM
 
 
@@ -91,7 +93,7 @@ def replaced(model, replacements=REPLACEMENTS):
 
 def random(model):
     """The layers of a model that draw as strongly as a run says, in its order."""
-    return [layer for layer in all_layers(model) if type(layer) in RANDOM or type(layer) in RANDOM.values()]
+    return [layer for layer in all_layers(model) if type(layer) in BY_LEVEL or type(layer) in BY_LEVEL.values()]
 
 
 def knob(layer):

@@ -11,7 +11,7 @@ import contextvars
 import numpy as np
 import tensorflow as tf
 
-_current = contextvars.ContextVar("stream")   # what random layers draw from while a step is traced
+_current = contextvars.ContextVar("stream", default=None)   # what random layers draw from while a step is traced
 
 
 def run_key(seed):

@@ -96,7 +96,7 @@ def _starts_from_a_rate(schedule):
 
 
 def copy(optimizer, numbers, decays, kind=None):
-    """An optimizer with the settings of another, and with the learning rate and (`decays`) the weight decay of a run."""
+    """An optimizer with the settings of another, but the learning rate and (if it `decays`) weight decay of a run."""
     schedule = schedule_of(optimizer)
     if schedule is not None and _starts_from_a_rate(schedule):
         schedule = type(schedule).from_config(
@@ -143,7 +143,7 @@ class Stateless:
     def __init__(self, optimizer, variables, decays):
         self.given, self.decays = optimizer, decays
         kind = type(optimizer)
-        kind = type(kind.__name__, (kind, _ByAssignment), {})   # before the backend's methods, after the optimizer's own
+        kind = type(kind.__name__, (kind, _ByAssignment), {})   # after its own methods, before those of the backend
         self.optimizer = copy(optimizer, {"learning_rate": 0.0, "weight_decay": 0.0}, decays, kind)
         self.optimizer.build(variables)
         self.variables = self.optimizer.variables

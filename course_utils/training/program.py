@@ -18,12 +18,10 @@ import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-import keras
 import tensorflow as tf
 
 from course_utils.training import augmentation as augmenting
 from course_utils.training import diagnostics, layers, noise, penalties
-from course_utils.training.scores import Scores
 
 _compiler = ThreadPoolExecutor(2, "compiler")
 # A program takes each of these once per run; what no run has is not computed.

@@ -91,8 +91,8 @@ class Scores:
             if loss is None:
                 raise ValueError
         except ValueError:
-            raise ValueError(f"loss is {loss!r}; expected a name such as 'sparse_categorical_crossentropy' or 'mse', or "
-                             "a Keras loss such as keras.losses.Huber().") from None
+            raise ValueError(f"loss is {loss!r}; expected a name such as 'sparse_categorical_crossentropy' or 'mse', "
+                             "or a Keras loss such as keras.losses.Huber().") from None
         if not isinstance(loss, keras.losses.Loss):
             loss = LossFunctionWrapper(loss, name=getattr(loss, "__name__", "loss"))
         if loss.reduction not in ("sum_over_batch_size", "mean", "sum"):

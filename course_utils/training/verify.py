@@ -1,11 +1,10 @@
-"""Is a compiled program what Keras would do? Three steps and a validation of some of its runs, compared with plain Keras.
+"""Is a compiled program what Keras would do? Three steps and a validation of some of its runs, compared with Keras.
 
 TensorFlow's vectorized form of an operation, XLA, and the layers that replace Keras's each have mistakes of their own,
 which would go unnoticed: the numbers look like any others.
 """
 
 import contextlib
-import operator
 
 import numpy as np
 import tensorflow as tf
@@ -41,16 +40,18 @@ def difference(program, state, numbers, order, data, members):
         losses.append(scores["loss"])
     losses.append(scores["val_loss"])
     for member in members:
-        *run, own = [tf.nest.map_structure(operator.itemgetter(member), part)
-                     for part in (before, state, losses, numbers)]
-        run = tf.nest.map_structure(lambda tensor: tensor.numpy(), run)
-        expected = _by_keras(program, run[0], own, order, data, member)
+        run = [_member(part, member) for part in (before, state, losses)]
+        expected = _by_keras(program, run[0], _member(numbers, member), order, data, member)
         for kind, (ours, theirs, slack) in _kinds(program, run, expected, dtype).items():
             largest = max((np.abs(values[np.isfinite(values)]).max(initial=0) for values in theirs), default=0)
             if not all(np.allclose(one, other, rtol=0, atol=tolerance * largest + slack, equal_nan=True)
                        for one, other in zip(ours, theirs, strict=True)):
                 return kind
     return None
+
+
+def _member(stacks, member):
+    return tf.nest.map_structure(lambda stack: stack[member].numpy(), stacks)
 
 
 def _kinds(program, run, expected, dtype):
@@ -117,7 +118,8 @@ def _by_keras(program, state, numbers, order, data, member):
             gradients = [np.fmax(most, np.abs(slope)) for most, slope in zip(gradients, slopes, strict=True)]
         place = 0 if plan.data_sets == 1 else member
         validation = loss(data["x_val"][place], data["y_val"][place], None, now=-1, training=False).numpy()
-        return {"losses": losses, "validation": validation, "gradients": gradients, "slots": [v.numpy() for v in optimizer.variables],
+        return {"losses": losses, "validation": validation, "gradients": gradients,
+                "slots": [v.numpy() for v in optimizer.variables],
                 "trainable": [v.numpy() for v in model.trainable_variables],
                 "other": [v.numpy() for v in model.non_trainable_variables]}
 

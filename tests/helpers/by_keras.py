@@ -11,10 +11,11 @@ from course_utils.training import batches, initial_weights
 
 def fit(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batch_size=32, epochs=5, steps=None,
         dtype="float64", initial_scale=1.0, label_noise=0.0, loss="sparse_categorical_crossentropy",
-        metrics=("accuracy",), class_weight=None, sample_weight=None, callbacks=(), **draw):
+        metrics=("accuracy",), class_weight=None, sample_weight=None, callbacks=(), eagerly=False, **draw):
     """Train one model with one call of model.fit; the model and its history, a dict of arrays (epochs,).
 
     `build_model` takes no arguments, `optimizer` is a name or a function that makes one; an "epoch" has `steps` steps.
+    A network that is trained once gets there sooner `eagerly`.
     """
     keras.config.set_floatx(dtype)   # of the optimizer's learning rate and of the metrics
     try:
@@ -26,7 +27,7 @@ def fit(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batc
         optimizer = keras.optimizers.get(optimizer) if isinstance(optimizer, str) else optimizer()
         if learning_rate is not None:
             optimizer.learning_rate = learning_rate
-        model.compile(optimizer, loss, metrics=list(metrics))
+        model.compile(optimizer, loss, metrics=list(metrics), run_eagerly=eagerly)
         y = batches.noisy_labels(split.y_train, seed, label_noise, split.classes) if label_noise else split.y_train
         steps = steps or len(split.x_train) // batch_size
         stream = batches.indices(len(split.x_train), seed, batch_size=batch_size, **draw)
@@ -45,6 +46,18 @@ def fit(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batc
 def train(*arguments, **options):
     """The history of `fit`."""
     return fit(*arguments, **options)[1]
+
+
+def adding_up(optimizer):
+    """An optimizer that gets the gradient of an Embedding as one array, as fit_many's and those of Keras on JAX.
+
+    On TensorFlow, Keras hands it over as one part for each token of the batch; if a token occurs twice, most optimizers
+    square or clip its two parts, and not their sum.
+    """
+    apply = optimizer.apply
+    optimizer.apply = lambda gradients, *variables: apply(
+        [tf.convert_to_tensor(gradient) for gradient in gradients], *variables)
+    return optimizer
 
 
 def expect_equal(runs, history, tolerance, names=("loss", "accuracy", "val_loss", "val_accuracy")):

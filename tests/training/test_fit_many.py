@@ -84,6 +84,20 @@ def test_a_seed_starts_a_model_as_set_random_seed_does():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("layer", [
+    keras.layers.SimpleRNN, keras.layers.LSTM,
+    lambda units: keras.layers.SimpleRNN(units, recurrent_initializer=keras.initializers.Orthogonal(seed=1))])
+def test_a_recurrent_kernel_of_one_unit_has_the_sign_that_its_seed_gives(layer):
+    def build():
+        return keras.Sequential([keras.Input((3, 2)), layer(1)])
+
+    for seed in range(6):
+        with initial_weights.seeded(seed):
+            expected = build().get_weights()
+        for ours, theirs in zip(initial_weights.weights(build, (), seed, "float32")[0], expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_training_leaves_the_callers_random_state_alone(small):
     import random
 
@@ -251,6 +265,7 @@ def test_data_that_are_no_split():
     ({"epochs": 1, "evaluate_every": 1000}, "more than all steps of the training"),
     ({}, "Either epochs or steps"),
     ({"epochs": 1, "steps": 3}, "Either epochs or steps"),
+    ({"steps": 0}, "steps is 0, which leaves nothing to do"),
     ({"epochs": 1, "evaluate_every": 0}, "evaluate_every is 0; expected a whole number from 1 up"),
     ({"epochs": 1, "dtype": "float16"}, "dtype is 'float16'; expected 'float32' or 'float64'"),
 ])
