@@ -1,4 +1,4 @@
-"""Is a compiled program what Keras would do? Three steps of some of its runs, compared with plain Keras.
+"""Is a compiled program what Keras would do? Three steps and a validation of some of its runs, compared with Keras.
 
 TensorFlow's vectorized form of an operation, XLA, and the layers that replace Keras's each have mistakes of their own,
 which would go unnoticed: the numbers look like any others.
@@ -38,6 +38,7 @@ def difference(program, state, numbers, order, data, members):
     for step in range(STEPS):
         state, scores = program(state, numbers, np.roll(order, -step, 0), tf.constant(step), tf.constant(1), data)
         losses.append(scores["loss"])
+    losses.append(scores["val_loss"])
     for member in members:
         run = [_member(part, member) for part in (before, state, losses)]
         expected = _by_keras(program, run[0], _member(numbers, member), order, data, member)
@@ -64,7 +65,7 @@ def _kinds(program, run, expected, dtype):
         return [np.where(kept, weight - start, 0)
                 for kept, weight, start in zip(real, weights, before[0], strict=True)]
 
-    kinds = {"loss": (losses, expected["losses"], 0.0),
+    kinds = {"loss": (losses[:1], expected["losses"][:1], 0.0),
              "gradients": (updates(trainable), updates(expected["trainable"]), rounding)}
     for name, variables, ours, theirs in (
             ("state", program.model.non_trainable_variables, other, expected["other"]),
@@ -73,7 +74,8 @@ def _kinds(program, run, expected, dtype):
             kind = kinds.setdefault(f"{name} {variable.name.rpartition('_')[2]}", ([], [], 0.0))
             kind[0].append(one.astype("float64"))
             kind[1].append(other_one.astype("float64"))
-    return kinds
+    return kinds | {"later losses": (losses[1:STEPS], expected["losses"][1:], 0.0),
+                    "validation loss": (losses[STEPS:], [expected["validation"]], 0.0)}
 
 
 def _by_keras(program, state, numbers, order, data, member):
@@ -81,6 +83,17 @@ def _by_keras(program, state, numbers, order, data, member):
     model, plan, scores = program.model, program.plan, program.scores
     first = 0 if plan.data_sets == 1 else plan.samples * member
     losses, gradients = [], [0.0] * len(state[0])
+
+    def loss(x, y, weight, *, now, training):
+        with noise.drawing_from(noise.Stream(numbers["key"], tf.constant(now), numbers["levels"])):
+            outputs = model(x, training=training)
+        value = scores.loss(y, outputs, weight, numbers["label_smoothing"] if "label_smoothing" in plan.used else None)
+        value = tf.add_n([value, *model.losses])
+        if {"l1", "l2"} & set(plan.used):
+            value += penalties.penalty(model.trainable_variables, model.trainable_variables, numbers["l1"],
+                                       numbers["l2"])
+        return value
+
     with (layers.replaced(model, layers.RANDOM), _weights(model, state),
           initial_weights.seeded(0, model.compute_dtype)):
         optimizer = optimizers.copy(program.optimizer.given, numbers, program.optimizer.decays)
@@ -91,15 +104,8 @@ def _by_keras(program, state, numbers, order, data, member):
             batch = program.augment(batch, numbers, tf.constant(step))
             weight = tf.gather(data["weight"][member], chosen) if plan.weighted else None
             with tf.GradientTape() as tape:
-                with noise.drawing_from(noise.Stream(numbers["key"], tf.constant(step), numbers["levels"])):
-                    outputs = model(batch["x"], training=True)
-                loss = scores.loss(batch["y"], outputs, weight,
-                                   numbers["label_smoothing"] if "label_smoothing" in plan.used else None)
-                loss = tf.add_n([loss, *model.losses])
-                if {"l1", "l2"} & set(plan.used):
-                    loss += penalties.penalty(model.trainable_variables, model.trainable_variables, numbers["l1"],
-                                              numbers["l2"])
-            slopes = tape.gradient(loss, [variable.value for variable in model.trainable_variables],
+                found = loss(batch["x"], batch["y"], weight, now=step, training=True)
+            slopes = tape.gradient(found, [variable.value for variable in model.trainable_variables],
                                    unconnected_gradients="zero")
             slopes = [tf.convert_to_tensor(slope) for slope in slopes]
             optimizer.apply(slopes, model.trainable_variables)
@@ -108,9 +114,12 @@ def _by_keras(program, state, numbers, order, data, member):
                 for variable, value in zip(model.trainable_variables, penalties.bounded(
                         model.trainable_variables, weights, numbers["max_norm"]), strict=True):
                     variable.assign(value)
-            losses.append(loss.numpy())
+            losses.append(found.numpy())
             gradients = [np.fmax(most, np.abs(slope)) for most, slope in zip(gradients, slopes, strict=True)]
-        return {"losses": losses, "gradients": gradients, "slots": [v.numpy() for v in optimizer.variables],
+        place = 0 if plan.data_sets == 1 else member
+        validation = loss(data["x_val"][place], data["y_val"][place], None, now=-1, training=False).numpy()
+        return {"losses": losses, "validation": validation, "gradients": gradients,
+                "slots": [v.numpy() for v in optimizer.variables],
                 "trainable": [v.numpy() for v in model.trainable_variables],
                 "other": [v.numpy() for v in model.non_trainable_variables]}
 
