@@ -43,7 +43,7 @@ def parse(grid, build_model, batch_size, optimizer):
     if not isinstance(grid, dict):
         raise TypeError(f"grid is a {type(grid).__name__}; expected a dict such as "
                         "{'learning_rate': [0.01, 0.1], 'seed': range(10)}.")
-    if not callable(build_model) or hasattr(build_model, "layers"):
+    if not callable(build_model) or _is_model(build_model):
         raise TypeError(f"build_model is {_described(build_model)}; expected a function that builds a model, such as "
                         "models.mlp, so that each run gets weights of its own.")
     known = _arguments(build_model)
@@ -133,8 +133,12 @@ def _arguments(build_model):
     return [p.name for p in parameters]
 
 
+def _is_model(build_model):
+    return hasattr(build_model, "layers") and not isinstance(build_model, type)
+
+
 def _described(build_model):
-    return "a model" if hasattr(build_model, "layers") else f"a {type(build_model).__name__}"
+    return "a model" if _is_model(build_model) else f"a {type(build_model).__name__}"
 
 
 def _name(build_model):
