@@ -59,9 +59,9 @@ class Scores:
 
         `y` are targets as in the data or, mixed or smoothed, probabilities (samples, classes).
         """
-        if self.sparse and (label_smoothing is not None or len(y.shape) == 2):
+        if self.sparse and (label_smoothing is not None or y.dtype.is_floating):
             classes = outputs.shape[-1]
-            targets = y if len(y.shape) == 2 else tf.one_hot(y, classes, dtype=outputs.dtype)
+            targets = y if y.dtype.is_floating else tf.one_hot(y, classes, dtype=outputs.dtype)
             if label_smoothing is not None:
                 targets = targets * (1 - label_smoothing) + label_smoothing / classes
             values = keras.losses.categorical_crossentropy(targets, outputs, from_logits=self.logits)

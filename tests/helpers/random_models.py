@@ -225,7 +225,6 @@ OPTIMIZERS = {
     "Adagrad": lambda: optimizers.Adagrad(0.05, epsilon=1e-3),
     "Adamax": lambda: optimizers.Adamax(0.01, epsilon=1e-3),
     "Adam, decaying": lambda: optimizers.Adam(optimizers.schedules.CosineDecay(0.02, 10), epsilon=1e-3),
-    "two batches to a step": lambda: optimizers.SGD(0.05, gradient_accumulation_steps=2),
 }
 LOSSES = {   # the loss (of the float type at the time), the outputs and their activation, and the targets
     "sparse": (lambda: "sparse_categorical_crossentropy", 3, "softmax", "classes"),
