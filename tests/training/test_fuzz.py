@@ -60,7 +60,9 @@ def check(case):
             case.build_silently, case.split, optimizer=lambda: adding_up(optimizer()), loss=loss, metrics=metrics,
             sample_weight=case.sample_weight, seed=seed, batch_size=random_models.BATCH, epochs=CHUNKS, steps=STEPS,
             dtype=case.dtype, eagerly=True)
-        expect_equal(runs.sel(seed=seed), expected, TOLERANCE[case.dtype])
+        # On TensorFlow, Keras calculates schedules, and resizes images, in float32.
+        rounded = case.optimizer == "Adam, decaying" or not random_models.FLOAT32.isdisjoint(case.labels)
+        expect_equal(runs.sel(seed=seed), expected, max(1e-6 * rounded, TOLERANCE[case.dtype]))
     return ("one by one", said[0]) if said else ("mapped", "")
 
 
