@@ -60,8 +60,8 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     batch_size : int
         If the grid has none.
     optimizer : str or keras.optimizers.Optimizer
-        If the grid has none; with any of its arguments but loss scaling, also a learning-rate
-        schedule. In a grid an optimizer goes by its `name`.
+        If the grid has none; with any of its arguments but ``use_ema``, ``loss_scale_factor``, and
+        ``gradient_accumulation_steps``, also a learning-rate schedule. In a grid an optimizer goes by its `name`.
     loss : str, keras.losses.Loss, or function of (y_true, y_pred)
     metrics : list of str, functions of (y_true, y_pred), or keras.metrics.Metric, optional
         As in ``model.compile``, as far as they are means of such functions. By default, the

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
-REFUSED = ["use_ema", "loss_scale_factor"]
+REFUSED = ["use_ema", "loss_scale_factor", "gradient_accumulation_steps"]
 
 
 def get(optimizer):

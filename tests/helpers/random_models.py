@@ -208,6 +208,7 @@ COURSE = {"Dense", "Activation", "BatchNormalization", "LayerNormalization", "Re
           "GlobalAveragePooling2D", "GlobalMaxPooling2D", "ZeroPadding2D", "Cropping2D", "SpatialDropout2D",
           "Embedding", "Normalization"}
 RANDOM = {"Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D"}
+FLOAT32 = {"UpSampling2D, bilinear", "Resizing"}
 # They draw numbers that no test can know.
 DRAWING = {"AlphaDropout", "LSTM with dropout", "MultiHeadAttention with dropout", "RandomFlip"}
 
@@ -225,7 +226,6 @@ OPTIMIZERS = {
     "Adagrad": lambda: optimizers.Adagrad(0.05, epsilon=1e-3),
     "Adamax": lambda: optimizers.Adamax(0.01, epsilon=1e-3),
     "Adam, decaying": lambda: optimizers.Adam(optimizers.schedules.CosineDecay(0.02, 10), epsilon=1e-3),
-    "two batches to a step": lambda: optimizers.SGD(0.05, gradient_accumulation_steps=2),
 }
 LOSSES = {   # the loss (of the float type at the time), the outputs and their activation, and the targets
     "sparse": (lambda: "sparse_categorical_crossentropy", 3, "softmax", "classes"),
@@ -284,9 +284,11 @@ def case(seed):
     model, labels = _model(seed, kind, loss, x)
     y = _targets(rng, model.output_shape[1:], LOSSES[loss][3])
     split = datasets.Split(kind, x[:SAMPLES], y[:SAMPLES], x[SAMPLES:], y[SAMPLES:])
+    weights = one(rng, None, None, None, rng.uniform(0.2, 2, SAMPLES))
+    if len(model.output_shape) > 2:   # Keras would take the weights of the samples for those of the steps
+        weights = None
     return Case(seed, lambda: _model(seed, kind, loss, x)[0], labels, split, one(rng, *OPTIMIZERS), loss,
-                one(rng, "float64", "float64", "float64", "float32"),
-                one(rng, None, None, None, rng.uniform(0.2, 2, SAMPLES)), silent=rng.random() < 0.8)
+                one(rng, "float64", "float64", "float64", "float32"), weights, silent=rng.random() < 0.8)
 
 
 def _targets(rng, shape, kind):

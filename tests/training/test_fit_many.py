@@ -84,6 +84,19 @@ def test_a_seed_starts_a_model_as_set_random_seed_does():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize(("labels", "outputs"), [((), (6,)), ((1,), (6,)), ((2,), (2, 3))],
+                         ids=["numbers", "a column", "one for each step"])
+def test_class_numbers_have_the_shapes_that_keras_takes(small, labels, outputs):
+    def build():
+        return keras.Sequential([keras.Input((6,)), keras.layers.Reshape(outputs),
+                                 keras.layers.Dense(3, activation="softmax")])
+
+    y = np.random.default_rng(0).integers(3, size=(170, *labels))
+    split = small.replace(y_train=y[:130], y_val=y[130:])
+    runs = fit_many(build, split, {"seed": [1, 2]}, epochs=1, dtype="float64")
+    expect_equal(runs.sel(seed=2), train(build, split, seed=2, epochs=1), 1e-8)
+
+
 @pytest.mark.parametrize("layer", [
     keras.layers.SimpleRNN, keras.layers.LSTM,
     lambda units: keras.layers.SimpleRNN(units, recurrent_initializer=keras.initializers.Orthogonal(seed=1))])

@@ -1,11 +1,12 @@
 """Random models: fit_many gives what model.fit gives, or says in one sentence why it does not.
 
 `make test` tries a few, `make audit` as many as an hour allows: ``FUZZ_MINUTES=5 make audit ARGS=fuzz`` for another
-time. What failed can be tried again with ``check(random_models.case(seed))``.
+time; ``build/fuzz.txt`` is its report. What failed can be tried again with ``check(random_models.case(seed))``.
 """
 
 import collections
 import os
+import pathlib
 import time
 import warnings
 
@@ -19,6 +20,7 @@ from tests.helpers import random_models
 from tests.helpers.by_keras import adding_up, train
 from tests.helpers.sentences import is_one_sentence
 
+REPORT = pathlib.Path(__file__).parents[2] / "build" / "fuzz.txt"   # how many models, which layers, what was not mapped
 MINUTES = float(os.environ.get("FUZZ_MINUTES", 60))
 SEEDS, STEPS, CHUNKS = [3, 8], 2, 3
 TOLERANCE = {"float64": 1e-8, "float32": 1e-3}   # relative to the largest loss
@@ -58,7 +60,9 @@ def check(case):
             case.build_silently, case.split, optimizer=lambda: adding_up(optimizer()), loss=loss, metrics=metrics,
             sample_weight=case.sample_weight, seed=seed, batch_size=random_models.BATCH, epochs=CHUNKS, steps=STEPS,
             dtype=case.dtype, eagerly=True)
-        expect_equal(runs.sel(seed=seed), expected, TOLERANCE[case.dtype])
+        # On TensorFlow, Keras calculates schedules, and resizes images, in float32.
+        rounded = case.optimizer == "Adam, decaying" or not random_models.FLOAT32.isdisjoint(case.labels)
+        expect_equal(runs.sel(seed=seed), expected, max(1e-6 * rounded, TOLERANCE[case.dtype]))
     return ("one by one", said[0]) if said else ("mapped", "")
 
 
@@ -97,6 +101,8 @@ def test_many_random_models_train_as_in_keras(capsys):
         with capsys.disabled():
             if found[-1][1] != "mapped":
                 print(f"{case}: {found[-1][1]}: {found[-1][2]}", flush=True)
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(report(found) + "\n", encoding="utf-8")
     with capsys.disabled():
         print(report(found))
     failed = [f"{case}: {why}" for case, way, why in found if way == "failed"]

@@ -108,6 +108,7 @@ def sparing():
     ("adamm", {}, ValueError, "'adamm' is no optimizer; expected a name such as 'sgd'"),
     (3, {}, ValueError, "3 is no optimizer"),
     (SGD(use_ema=True), {}, NotImplementedError, "cannot train with use_ema"),
+    (SGD(gradient_accumulation_steps=2), {}, NotImplementedError, "cannot train with gradient_accumulation_steps"),
     (SGD(SCHEDULES.PiecewiseConstantDecay([3], [0.3, 0.1])), {"learning_rate": 0.1}, ValueError,
      "no meaning for the schedule PiecewiseConstantDecay"),
     ("sgd", {"optimizer": [SGD(momentum=0.5), SGD(momentum=0.9)]}, ValueError, "holds 'sgd' twice"),
