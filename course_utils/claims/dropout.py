@@ -11,7 +11,7 @@ SRIVASTAVA = "Srivastava et al., Dropout (2014)"
 # Four seeds instead of two, and the mean of the last epochs instead of the last one: the best of these learning rates
 # differ by less than a point, and with two seeds, chance chose between them.
 TUNING_SEEDS = range(90, 94)
-LEARNING_RATES = [0.1, 0.3, 1.0]
+LEARNING_RATES = [0.1, 0.3, 1.0]   # with batch norm, there are others: `beside_batch_norm`
 RATES = [0.0, 0.2, 0.5]
 WIDE = 64        # units in each of two hidden layers
 CONDITIONS = {"right labels": {}, "30 % wrong labels": {"label_noise": 0.3}, "128 samples": {"train_size": 128}}

@@ -30,10 +30,10 @@ KEPT = {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONPATH", "SYSTEMROOT", 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What one submission may use."""
+    """What one submission, a notebook, may use."""
 
-    seconds: float = 600        # from its start to its end
-    cell_seconds: float = 120   # for one cell
+    seconds: float = 600        # for all of it: --timeout
+    cell_seconds: float = 120   # for one cell: --cell-timeout
     cpu_seconds: int = 900      # of computing time, for one process; TensorFlow uses several cores
     memory: int = 4 << 30       # bytes of data, for one process: TensorFlow trains in 1 GB
     processes: int = 512 + 16 * (os.cpu_count() or 1)   # threads count too: TensorFlow has 27 on two cores
