@@ -15,6 +15,7 @@ import numpy as np
 
 from course_utils.models import all_layers
 
+GENERATOR = "global_seed_generator"   # Keras's name for what keras.random draws from without a seed
 _one_build_at_a_time = threading.RLock()   # all threads share Python's `random` and Keras's settings
 
 
@@ -28,14 +29,13 @@ def seeded(seed, dtype="float32"):
     """
     import keras
     from keras.src.backend.common import global_state
-    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 
     with _one_build_at_a_time:
         state, floatx, policy = random.getstate(), keras.config.floatx(), keras.config.dtype_policy()
-        numpy_state, generator = np.random.get_state(), global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+        numpy_state, generator = np.random.get_state(), global_state.get_global_attribute(GENERATOR)
         random.seed(seed)
         np.random.seed(seed)
-        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+        global_state.set_global_attribute(GENERATOR, None)
         keras.config.set_floatx(getattr(dtype, "variable_dtype", dtype))
         keras.config.set_dtype_policy(dtype)
         try:
@@ -43,7 +43,7 @@ def seeded(seed, dtype="float32"):
         finally:
             random.setstate(state)
             np.random.set_state(numpy_state)
-            global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
+            global_state.set_global_attribute(GENERATOR, generator)
             keras.config.set_floatx(floatx)
             keras.config.set_dtype_policy(policy)
 
