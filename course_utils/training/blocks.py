@@ -386,7 +386,9 @@ class Unfit(Exception):
 
 
 def _first_line(error):
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"
+    """The first sentence of what TensorFlow says."""
+    sentence = re.split(r"[.?!](?:\s|$)|\n", str(error).strip(), maxsplit=1)[0]
+    return f"{type(error).__name__}: {sentence:.200}"
 
 
 def _fingerprint(model):

@@ -278,7 +278,7 @@ def test_data_that_are_no_split():
     ({"epochs": 1, "evaluate_every": 1000}, "more than all steps of the training"),
     ({}, "Either epochs or steps"),
     ({"epochs": 1, "steps": 3}, "Either epochs or steps"),
-    ({"steps": 0}, "steps is 0, which leaves nothing to do"),
+    ({"steps": 0}, "steps is 0; expected a whole number from 1 up"),
     ({"epochs": 1, "evaluate_every": 0}, "evaluate_every is 0; expected a whole number from 1 up"),
     ({"epochs": 1, "dtype": "float16"}, "dtype is 'float16'; expected 'float32' or 'float64'"),
 ])

@@ -284,7 +284,6 @@ def test_the_dropout_of_a_block_of_layers_obeys_the_grid_too(small):
     (DROPOUT, {"gaussian_noise": -1.0}, "a number from 0 up"),
     (lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3)]), {}, "are no probabilities"),
     (lambda: None, {}, "NoneType of unknown shape"),
-    (lambda: keras.Sequential([keras.Input((6, 1)), layers.Masking(), layers.Dense(3)]), {}, "outputs .* are masked"),
 ])
 def test_a_model_that_is_not_what_was_asked_for_is_one_sentence(small, build, grid, message):
     with refused((ValueError, TypeError), match=message):
