@@ -151,13 +151,13 @@ class Progress:
             judged = [verdict for verdict in verdicts if verdict.is_check]
             progress_file.remember({verdict.line.split()[1]: verdict.line for verdict in judged})
             failed = [verdict.line for verdict in verdicts if not verdict.is_check]
+            self._table.value = self.table()   # before the sentence that ends the waiting
             self._say("\n".join([
                 f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
                 + ("" if saved else " (JupyterLab did not save anew: judged is the notebook as it was saved last.)"),
                 *failed]))
         except Exception as error:   # a button never shows a traceback
             self._say(f"This notebook could not be judged: {error}")
-        self._table.value = self.table()
         self._bar.value, self._button.disabled = 1, False
 
     def _say(self, text):
