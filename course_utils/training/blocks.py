@@ -140,7 +140,8 @@ class Structure:
         from course_utils.training import verify
 
         runs, starts = self._filled(self.runs[:self.size], self.starts[:self.size])
-        state, numbers, data = self._state(runs, starts), self._numbers(runs), self._data(runs)
+        numbers, data = self._numbers(runs), self._data(runs)
+        state = self._state(runs, starts, numbers["learning_rate"])
         orders = self._orders(runs)
         order = next(itertools.islice(orders, self.options["validate_first"], None))
         try:
@@ -223,7 +224,8 @@ class Structure:
 
         count = len(self.runs[members])
         runs, starts = self._filled(self.runs[members], self.starts[members])
-        state, numbers, data = self._state(runs, starts), self._numbers(runs), self._data(runs)
+        numbers, data = self._numbers(runs), self._data(runs)
+        state = self._state(runs, starts, numbers["learning_rate"])
         watched = [Watched(self.options["callbacks"], rate, self.scores.metrics)
                    for rate in numbers["learning_rate"].numpy()[:count]] if self.options["callbacks"] else []
         done = 0
@@ -335,7 +337,7 @@ class Structure:
             "augmentation": {knob: tf.constant(values, self.dtype)
                              for knob, values in strengths_of(runs, self.used).items()}}
 
-    def _state(self, runs, starts):
+    def _state(self, runs, starts, learning_rate):
         """Trainable and other weights, and what the optimizer remembers, at the start: lists of tensors (runs, …)."""
         import tensorflow as tf
 
@@ -354,8 +356,7 @@ class Structure:
                     stack = stack * scales.reshape(-1, *[1] * len(variable.shape))
                 stacks[kind].append(tf.constant(stack, variable.dtype))
         slots = [tf.constant(values) for values in self.stateless.state(len(runs))]
-        rates = self._numbers(runs)["learning_rate"]
-        return *stacks, self.stateless.with_rate(slots, rates)
+        return *stacks, self.stateless.with_rate(slots, learning_rate)
 
     def _activations(self):
         """How many numbers the layers give for one sample."""

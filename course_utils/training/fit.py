@@ -52,7 +52,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
         ``optimizer`` and the arguments of `build_model`. Knobs that vary together, as those of
         the trials of a search, are given as ``"configuration"``: a list of dicts knob → value,
         all with the same knobs.
-    epochs : int
+    epochs : int, unless `steps` is given
         Passes over the full-size training set, as a number of steps; partial batches are
         dropped. A run on a smaller ``train_size`` takes the same number of steps.
     steps : int
@@ -101,13 +101,14 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     xarray.Dataset
         One dimension for each knob given as a sequence, and one for the configurations, which
         have their knobs as coordinates; then ``epoch`` (1 … epochs), or
-        ``step`` with `evaluate_every`. Variables ``loss`` and ``accuracy`` (averages over
+        ``step`` with `steps` or `evaluate_every`. Variables ``loss`` and ``accuracy`` (averages over
         the chunk of training steps), ``val_loss`` and ``val_accuracy`` (at its end, in
         inference mode), with other metrics named as in Keras's history, and ``diverged``: from
         here on a loss was not finite. A diverged
         network still has an accuracy, that of its last answers. NaN where a canceled
         training did not get. Like Keras's, both losses contain the penalties of the model and
         of the grid, and ``penalty`` says how much of ``val_loss`` that is, where there are any.
+        A run that a callback stopped has NaN from then on.
         With `predict` also ``probability`` along ``point`` and ``class``, or ``prediction``
         along ``point`` and ``output`` if the loss does not take probabilities. With `weights`
         also ``weights``: for each run a list of arrays.
@@ -147,7 +148,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     -----
     UserWarning
         A model that TensorFlow cannot vectorize, or not rightly, is trained run by run: same
-        results, slower. Whether they are Keras's is checked before each training.
+        results, slower. Each structure is compared with Keras before it is first trained.
     """
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype is {dtype!r}; expected 'float32' or 'float64'.")

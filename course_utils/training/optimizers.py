@@ -24,7 +24,7 @@ def get(optimizer):
     ValueError
         It is neither.
     NotImplementedError
-        One of its settings refers to variables, of which each run has its own.
+        `fit_many` cannot train with one of its settings.
     """
     try:
         optimizer = keras.optimizers.get(optimizer)
@@ -95,12 +95,17 @@ def _starts_from_a_rate(schedule):
     return "initial_learning_rate" in inspect.signature(type(schedule)).parameters and not warms_up
 
 
+def _schedule_from(optimizer, learning_rate):
+    """The schedule of an optimizer, starting from this rate if it starts from one at all; None without a schedule."""
+    schedule = schedule_of(optimizer)
+    if schedule is None or not _starts_from_a_rate(schedule):
+        return schedule
+    return type(schedule).from_config(schedule.get_config() | {"initial_learning_rate": learning_rate})
+
+
 def copy(optimizer, numbers, decays, kind=None):
     """An optimizer with the settings of another, but the learning rate and (if it `decays`) weight decay of a run."""
-    schedule = schedule_of(optimizer)
-    if schedule is not None and _starts_from_a_rate(schedule):
-        schedule = type(schedule).from_config(
-            schedule.get_config() | {"initial_learning_rate": numbers["learning_rate"]})
+    schedule = _schedule_from(optimizer, numbers["learning_rate"])
     config = _config(optimizer) | {
         "learning_rate": float(numbers["learning_rate"]) if schedule is None else schedule}
     made = (kind or type(optimizer)).from_config(config)
@@ -119,7 +124,6 @@ class _ByAssignment(keras.optimizers.Optimizer):
     assign, assign_add, assign_sub = BaseOptimizer.assign, BaseOptimizer.assign_add, BaseOptimizer.assign_sub
     stateless_apply, _var_key = BaseOptimizer.stateless_apply, BaseOptimizer._var_key
     _apply_weight_decay, _backend_update_step = BaseOptimizer._apply_weight_decay, BaseOptimizer._backend_update_step
-    _backend_increment_gradient_accumulators = BaseOptimizer._backend_increment_gradient_accumulators
 
 
 class Stateless:
@@ -164,8 +168,7 @@ class Stateless:
         """
         if self.decays:
             self.optimizer.weight_decay = numbers["weight_decay"]
-        schedule = schedule_of(self.given)
-        if schedule is not None and _starts_from_a_rate(schedule):
-            self.optimizer._learning_rate = type(schedule).from_config(
-                schedule.get_config() | {"initial_learning_rate": numbers["learning_rate"]})
+        schedule = _schedule_from(self.given, numbers["learning_rate"])
+        if schedule is not None:
+            self.optimizer._learning_rate = schedule
         return self.optimizer.stateless_apply(state, gradients, weights)

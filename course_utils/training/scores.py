@@ -86,13 +86,8 @@ class Scores:
         if str(loss).lower() in ("crossentropy", "ce"):   # as Keras understands it
             loss = _for_targets(target_shape, output_shape, *(
                 keras.losses.get(f"{kind}_crossentropy") for kind in ("binary", "sparse_categorical", "categorical")))
-        try:
-            loss = keras.losses.get(loss)
-            if loss is None:
-                raise ValueError
-        except ValueError:
-            raise ValueError(f"loss is {loss!r}; expected a name such as 'sparse_categorical_crossentropy' or 'mse', "
-                             "or a Keras loss such as keras.losses.Huber().") from None
+        loss = _found(keras.losses.get, loss, f"loss is {loss!r}; expected a name such as "
+                      "'sparse_categorical_crossentropy' or 'mse', or a Keras loss such as keras.losses.Huber().")
         if not isinstance(loss, keras.losses.Loss):
             loss = LossFunctionWrapper(loss, name=getattr(loss, "__name__", "loss"))
         if loss.reduction not in ("sum_over_batch_size", "mean", "sum"):
@@ -106,13 +101,8 @@ class Scores:
         if str(metric).lower() in ("accuracy", "acc"):   # as Keras understands it
             return _for_targets(target_shape, output_shape, keras.metrics.BinaryAccuracy,
                                 keras.metrics.SparseCategoricalAccuracy, keras.metrics.CategoricalAccuracy)(name=metric)
-        try:
-            found = keras.metrics.get(metric)
-            if found is None:
-                raise ValueError
-        except ValueError:
-            raise ValueError(f"metrics holds {metric!r}; expected names such as 'accuracy' or 'mae', or functions of "
-                             "y_true and y_pred.") from None
+        found = _found(keras.metrics.get, metric, f"metrics holds {metric!r}; expected names such as 'accuracy' or "
+                       "'mae', or functions of y_true and y_pred.")
         name = metric if isinstance(metric, str) else getattr(found, "name", None) or found.__name__
         if not isinstance(found, keras.metrics.Metric):
             return keras.metrics.MeanMetricWrapper(found, name=name)
@@ -126,6 +116,17 @@ class Scores:
         if metric._fn in (keras.metrics.sparse_categorical_accuracy, keras.metrics.categorical_accuracy):
             return _hits   # Keras's cannot be mapped
         return functools.partial(metric._fn, **metric._fn_kwargs)
+
+
+def _found(get, given, message):
+    """What Keras finds under a name; a ValueError with this message if it finds nothing."""
+    try:
+        found = get(given)
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError(message)
+    return found
 
 
 def _for_targets(target_shape, output_shape, binary, sparse, categorical):

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from course_utils.training import batches, initial_weights
 
+keras.config.set_dtype_policy("float32")   # otherwise, whoever asks first gets the float type of that moment
+
 
 def fit(build_model, split, *, optimizer="sgd", learning_rate=None, seed=0, batch_size=32, epochs=5, steps=None,
         dtype="float64", initial_scale=1.0, label_noise=0.0, loss="sparse_categorical_crossentropy",
