@@ -2,14 +2,17 @@
 
 `make bench ARGS="sweep cnn"` measures these rows alone and leaves the others as they are. Both
 sides of a ratio are timed in turn in one process, so that a busy machine slows both; the median
-of the repeats counts. "Warm" means compiled before. A loop of model.fit is not waited for: a few
-of its models are timed, and each of them stands for as many as it has siblings.
+of the repeats counts, with a 95% interval that assumes nothing about how the times are
+distributed. "Warm" means compiled before. A loop of model.fit is not waited for: a few of its
+models are timed, and each of them stands for as many as it has siblings. model.fit has its faster
+settings: all steps of an epoch in one call, and oneDNN on or off, whichever was faster just before.
 """
 
 import itertools
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +23,14 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy import stats
 
 from course_utils import datasets, fit_many, models, surgery
 from course_utils.tools import measured
-from course_utils.training import blocks
+from course_utils.training import programs, structures
 
-REPEATS = 3
+REPEATS, FEWER = 15, 7  # fewer where no goal depends on it
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it when it is imported
 EPOCHS = 20
 BATCH = 32
 RATES = np.logspace(-3, 0, 10)
@@ -34,6 +39,7 @@ MLPS = f"100 MLPs 3×64, half with batch norm, {EPOCHS} epochs"
 LOOP = "a loop of model.fit"
 ADAM = {"width": 128, "depth": 2, "batch_norm": True, "dropout": 0.3}
 CNN = {"build_model": models.cnn, "batch_norm": True}  # 8 and 16 filters
+LARGER = {"batch_norm": True, "filters": (16, 32, 64)}
 
 
 def seconds(function):
@@ -51,12 +57,14 @@ def ratios(slow, fast, repeats=REPEATS):
 def row(work, what, against, ratios, **target):
     """One line of the table; the target is e.g. ``at_least=100``."""
     target = {sense.replace("_", " "): goal for sense, goal in target.items()}
-    print(f"{work}, {what} {against}:", *(f"{value:.2g}" for value in sorted(ratios)), flush=True)
+    interval = stats.quantile_test(ratios, q=np.median(ratios), p=0.5).confidence_interval()
+    print(f"{work}, {what} {against}:", *(f"{value:.3g}" for value in sorted(ratios)), flush=True)
     return {
         "work": work,
         "what": what,
         "against": against,
         "ratio": float(f"{statistics.median(ratios):.2g}"),
+        "interval": [float(f"{end:.2g}") for end in interval],
         "repeats": len(ratios),
     } | ({"target": target} if target else {})
 
@@ -67,7 +75,12 @@ def row(work, what, against, ratios, **target):
 def compiled(data, build_model=models.mlp, optimizer="sgd", **arguments):
     """A Keras model, built and compiled as anybody would."""
     model = build_model(input_shape=data.x_train.shape[1:], **arguments)
-    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=-(-len(data.x_train) // BATCH),
+    )
     return model
 
 
@@ -94,6 +107,29 @@ def epoch_by_keras(data, epochs=5, validate=True, **structure):
     return seconds(lambda: fit(model, data, epochs, validate)) / epochs
 
 
+def faster_onednn():
+    """The setting of oneDNN with which model.fit is faster here, "0" or "1", and by how much."""
+    took = {"0": [], "1": []}
+    for setting in ["0", "1"] * 5:
+        answer = subprocess.run(
+            [sys.executable, "-c", "from benchmarks import engine; engine.print_seconds_of_keras()"],
+            env=os.environ | {ONEDNN: setting},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        took[setting].append(float(answer.stdout))
+    seconds = {setting: statistics.median(values) for setting, values in took.items()}
+    print(f"model.fit took {seconds['1']:.2f} s with oneDNN, {seconds['0']:.2f} s without it", flush=True)
+    return min(seconds, key=seconds.get)
+
+
+def print_seconds_of_keras():
+    digits = datasets.digits()
+    by_keras(digits, True, 1)
+    print(by_keras(digits, False, EPOCHS) + by_keras(digits, True, EPOCHS))
+
+
 def sweep(digits, epochs=EPOCHS, batch_norm=(False, True)):
     """100 MLPs 3×64: ten learning rates, with and without batch norm, five seeds."""
     return fit_many(
@@ -113,7 +149,7 @@ def sweep_rows(digits):
     by_keras(digits, True, 1)
     cold, warm, loop = [], [], []
     for _ in range(REPEATS):
-        blocks.forget_programs()
+        programs.forget_programs()
         cold.append(seconds(lambda: sweep(digits)))
         warm.append(seconds(lambda: sweep(digits)))
         loop.append(
@@ -126,7 +162,7 @@ def sweep_rows(digits):
             "faster than",
             LOOP,
             [a / b for a, b in zip(loop, cold, strict=True)],
-            at_least=40,
+            at_least=50,
         ),
         "sweep_warm": row(
             f"{MLPS}, compiled before",
@@ -139,6 +175,7 @@ def sweep_rows(digits):
 
 
 def jax_rows(digits):
+    """fit_many and JAX do the same work, so this is also the ratio of the shares of the machine's rate they reach."""
     from benchmarks import peers
 
     def jax(block):
@@ -191,7 +228,7 @@ def sklearn_rows(digits):
             f"50 MLPs 3×64, {EPOCHS} epochs, validated after each",
             "faster than",
             "a loop of scikit-learn's MLPClassifier, which does not validate",
-            ratios(loop, lambda: seconds(lambda: sweep(digits, EPOCHS, False))),
+            ratios(loop, lambda: seconds(lambda: sweep(digits, EPOCHS, False)), FEWER),
         )
     }
 
@@ -210,6 +247,28 @@ def adam_rows(digits):
             LOOP,
             ratios(lambda: 50 * by_keras(digits, epochs=EPOCHS, optimizer="adam", **ADAM), many),
             at_least=40,
+        )
+    }
+
+
+def larger_cnn_rows(digits):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((1024, 16, 16, 3), np.float32), rng.integers(10, size=1024).astype("int32")
+    images = datasets.Split("noise", x[:768], y[:768], x[768:], y[768:])
+
+    def many(epochs=5):
+        return seconds(
+            lambda: fit_many(models.cnn, images, {"seed": range(10)} | LARGER, epochs=epochs, batch_size=BATCH)
+        )
+
+    many(1)
+    return {
+        "larger_cnn": row(
+            "10 CNNs (16, 32 and 64 filters, 16×16×3 images) with batch norm, 5 epochs, both compiled before",
+            "faster than",
+            LOOP,
+            ratios(lambda: 50 * epoch_by_keras(images, 2, build_model=models.cnn, **LARGER), many),
+            at_least=4,
         )
     }
 
@@ -261,7 +320,7 @@ def curve_rows(digits, epochs=10):
             "a learning curve of 700 MLPs (7 sizes, 10 seeds, 10 rates)",
             "as long as",
             "ten of 70 MLPs (one rate)",
-            ratios(lambda: curve(RATES), lambda: 10 * curve(RATES[:1])),
+            ratios(lambda: curve(RATES), lambda: 10 * curve(RATES[:1]), FEWER),
             at_most=1,
         )
     }
@@ -269,7 +328,7 @@ def curve_rows(digits, epochs=10):
 
 def matmul_rows(digits):
     """Share of the machine's rate of batched matrix products: those of the sweep alone, in the same blocks."""
-    sizes, size = [digits.x_train.shape[1], 64, 64, 64, digits.classes], blocks.ON_CPU
+    sizes, size = [digits.x_train.shape[1], 64, 64, 64, digits.classes], structures.ON_CPU
     forward = [2 * a * b for a, b in itertools.pairwise(sizes)]  # floating-point operations per sample
     backward = 2 * sum(forward) - forward[0]  # nobody asks for the gradient of the images
     steps = EPOCHS * (len(digits.x_train) // BATCH)
@@ -296,7 +355,7 @@ def matmul_rows(digits):
     weights = [tf.zeros((size, a, b)) for a, b in itertools.pairwise(sizes)]  # zero they stay: no overflow
 
     def alone():
-        with ThreadPoolExecutor(blocks.cores()) as threads:
+        with ThreadPoolExecutor(structures.cores()) as threads:
             list(threads.map(lambda _: products(x, *weights)[0].numpy(), range(100 // size)))
 
     def rates():
@@ -340,7 +399,7 @@ def compile_rows(digits):
                 )
             )
 
-        blocks.forget_programs()
+        programs.forget_programs()
         return first_epoch() - first_epoch()
 
     extra()
@@ -349,7 +408,7 @@ def compile_rows(digits):
             f"compiling {work}, ten at a time",
             "as long as",
             "an epoch of one in model.fit",
-            ratios(lambda s=structure: extra(**s), lambda s=structure: epoch_by_keras(digits, **s)),
+            ratios(lambda s=structure: extra(**s), lambda s=structure: epoch_by_keras(digits, **s), FEWER),
         )
         for name, (work, structure) in structures.items()
     }
@@ -374,13 +433,13 @@ def step_rows(digits):
             "a training step with batch norm, in model.fit",
             "as long as",
             "one without",
-            ratios(lambda: one(True), lambda: one(False)),
+            ratios(lambda: one(True), lambda: one(False), FEWER),
         ),
         "bn_step_fit_many": row(
             "a training step with batch norm, in fit_many",
             "as long as",
             "one without",
-            ratios(lambda: ten(True), lambda: ten(False)),
+            ratios(lambda: ten(True), lambda: ten(False), FEWER),
         ),
     }
 
@@ -426,25 +485,25 @@ def augmentation_rows(digits):
             f"{step} with flip, translation and rotation in the model",
             "as long as",
             "one without",
-            ratios(epoch(inside=mild()), plain),
+            ratios(epoch(inside=mild()), plain, FEWER),
         ),
         "augment_pipeline": row(
             f"{step} with the same in tf.data, in parallel",
             "as long as",
             "one without",
-            ratios(epoch(piped=mild()), plain),
+            ratios(epoch(piped=mild()), plain, FEWER),
         ),
         "augment_randaugment": row(
             f"{step} with RandAugment in the model",
             "as long as",
             "one without",
-            ratios(epoch(inside=[keras.layers.RandAugment((0, 1))]), plain),
+            ratios(epoch(inside=[keras.layers.RandAugment((0, 1))]), plain, FEWER),
         ),
         "augment_fit_many": row(
             "a training step with shifts of one pixel, in fit_many",
             "as long as",
             "one without",
-            ratios(ten(True), ten(False)),
+            ratios(ten(True), ten(False), FEWER),
         ),
     }
 
@@ -464,7 +523,7 @@ def fold_rows(digits):
             "MobileNetV2 (alpha 0.35, 32 images of 96×96) with its batch norm folded",
             "as fast as",
             "unfolded",
-            ratios(lambda: fastest(network), lambda: fastest(folded), repeats=7),
+            ratios(lambda: fastest(network), lambda: fastest(folded), repeats=FEWER),
         )
     }
 
@@ -475,6 +534,7 @@ ROWS = {
     "sklearn": sklearn_rows,
     "adam": adam_rows,
     "cnn": cnn_rows,
+    "larger_cnn": larger_cnn_rows,
     "one": one_rows,
     "curve": curve_rows,
     "matmul": matmul_rows,
@@ -488,11 +548,14 @@ ROWS = {
 def main(names):
     if unknown := set(names) - set(ROWS):
         sys.exit(f"There is no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}.")
+    if ONEDNN not in os.environ:
+        os.environ[ONEDNN] = faster_onednn()
+        os.execv(sys.executable, [sys.executable, "-m", "benchmarks.engine", *names])
     digits = datasets.digits()
     for name in names or ROWS:
         took = seconds(lambda name=name: measured.keep(measured.RESULTS, ROWS[name](digits)))
         print(f"{name}: {took:.0f} s", flush=True)
-    print(f"{os.cpu_count()} cores, {platform.machine()}; median of {REPEATS}")
+    print(f"{os.cpu_count()} cores, {platform.machine()}; median of {REPEATS}, or {FEWER} where there is no goal")
     print(measured.table())
 
 

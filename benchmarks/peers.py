@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from course_utils.training import batches
-from course_utils.training.blocks import cores
+from course_utils.training.structures import cores
 
 WIDTH, DEPTH, CLASSES = 64, 3, 10
 MOMENTUM, EPSILON = 0.99, 1e-3  # the defaults of keras.layers.BatchNormalization

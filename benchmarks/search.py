@@ -13,7 +13,7 @@ import sys
 from benchmarks import engine
 from course_utils import datasets, fit_many, models, search
 from course_utils.tools import measured
-from course_utils.training import blocks
+from course_utils.training import programs
 from tests.helpers.ray_cluster import two_nodes
 
 TRIALS = 12
@@ -54,7 +54,7 @@ def by_fit_many(digits):
 
     def objective(configurations):
         grid = {"learning_rate": [params["learning_rate"] for params in configurations]}
-        blocks.forget_programs()  # each round compiles
+        programs.forget_programs()  # each round compiles
         runs = fit_many(models.mlp, digits, grid, epochs=EPOCHS, batch_size=engine.BATCH)
         return runs.val_accuracy.isel(epoch=-1).values
 

@@ -68,9 +68,9 @@ def small():
 @pytest.fixture
 def compilations(monkeypatch):
     """A list that grows by one at each program that fit_many compiles; it begins with none compiled."""
-    from course_utils.training import blocks, program
+    from course_utils.training import program, programs
 
-    blocks.forget_programs()
+    programs.forget_programs()
     seen, make = [], program.Program
     monkeypatch.setattr(program, "Program", lambda *args: (seen.append(args), make(*args))[1])
     return seen

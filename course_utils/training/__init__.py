@@ -17,6 +17,8 @@ scores           the loss and the metrics
 callbacks        what stops a run or changes its learning rate
 penalties        what holds kernels back
 diagnostics      what goes on inside a network
+structures       what some runs share, checked and planned
+programs         compiled programs, kept, compared with Keras, replaced by slower ones where they are wrong
 blocks           ten runs of a structure at a time, each block a generator of scores
 fit              the loop over chunks of steps, and the results
 stopping         what a run would have come to, had it been stopped early

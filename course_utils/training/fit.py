@@ -10,7 +10,9 @@ import xarray as xr
 
 from course_utils.training import checks
 from course_utils.training import grid as grids
-from course_utils.training.blocks import Structure, cores
+from course_utils.training.blocks import divided
+from course_utils.training.programs import compiled, verified
+from course_utils.training.structures import cores, prepare
 
 
 def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32, optimizer="sgd",
@@ -173,13 +175,14 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
                          "weights as they are.")
     options = {"loss": loss, "metrics": metrics, "class_weight": class_weight, "sample_weight": sample_weight,
                "callbacks": callbacks, "validate_first": bool(validate_first), "batch_statistics": batch_statistics,
-               "diagnostics": diagnostics, "penalty": False,
+               "diagnostics": diagnostics,
                "predict": checks.points(predict, next(iter(splits.values())))}
-    structures = [(positions, Structure(
+    structures = [(positions, prepare(
         build_model, knobs, optimizers[knobs["optimizer"]], runs, splits, options=options,
         starts=[starts[position] for position in positions], chunk=evaluate_every or pass_, dtype=dtype,
         memory=max_memory)) for (knobs, positions, runs), pass_ in zip(groups, per_epoch, strict=True)]
-    options["penalty"] = any(structure.penalized for _, structure in structures)   # then all report theirs
+    if penalized := any(structure.penalized for _, structure in structures):   # then all report theirs
+        structures = [(positions, structure.planned(penalty=True)) for positions, structure in structures]
 
     first = structures[0][1]
     if len(optimizers) == 1:
@@ -187,7 +190,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     time = "epoch" if evaluate_every is None else "step"
     names = first.scores.names
     scores = [prefix + name for prefix in ("", "val_", *["batch_val_"] * batch_statistics) for name in names]
-    results = _empty(scores + ["penalty"] * options["penalty"], axes, fixed,
+    results = _empty(scores + ["penalty"] * penalized, axes, fixed,
                      {time: (np.arange(chunks) + (not validate_first)) * (evaluate_every or 1)},
                      _names_inside([structure for _, structure in structures]) if diagnostics else {})
     if predict is not None:
@@ -258,9 +261,9 @@ def _train_freely(structures, chunks, record, bar):
     with bar, ThreadPoolExecutor(cores()) as threads:
         try:
             running = []
-            for positions, structure in _compiled(structures):
-                running += [threads.submit(train, structure, positions[members], scores)
-                            for members, scores in structure.blocks()]
+            for positions, structure, program in _compiled(structures):
+                running += [threads.submit(train, structure, positions[members], block.train(program))
+                            for members, block in divided(structure)]
             for block in as_completed(running):
                 block.result()
         finally:
@@ -269,16 +272,14 @@ def _train_freely(structures, chunks, record, bar):
 
 
 def _compiled(structures):
-    """Yield structures that are compiled and verified; the next one is traced while XLA compiles one."""
+    """Yield ``(positions, structure, program)``; the next one is traced while XLA compiles one."""
     waiting = None
     for positions, structure in structures:
-        structure.compile()
+        pair = compiled(structure)
         if waiting:
-            waiting[1].verify()
-            yield waiting
-        waiting = positions, structure
-    waiting[1].verify()
-    yield waiting
+            yield waiting[0], *verified(*waiting[1])
+        waiting = positions, pair
+    yield waiting[0], *verified(*waiting[1])
 
 
 def _train_in_step(structures, chunks, record, memory):
@@ -287,13 +288,13 @@ def _train_in_step(structures, chunks, record, memory):
     Yields ``(chunk, complete)`` after each chunk; `complete`: whether all runs have got this far.
     """
     parts, free = [], 0
-    for positions, structure in _compiled(structures):
-        for members, scores in structure.blocks():
-            needed = structure.size * structure.bytes_per_run()
+    for positions, structure, program in _compiled(structures):
+        for members, block in divided(structure):
+            needed = structure.plan.runs * structure.bytes_per_run()
             if needed > free:
                 parts.append([])
                 free = memory
-            parts[-1].append((structure, positions[members], scores))
+            parts[-1].append((structure, positions[members], block.train(program)))
             free -= needed
     with ThreadPoolExecutor(cores()) as threads:
         for part in parts:

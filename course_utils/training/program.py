@@ -56,8 +56,8 @@ class Plan:
         Also look inside the network at the last step.
     points : int
         How many samples to predict in addition.
-    mapped, xla : bool
-        Whether to calculate with layers that can be mapped in place of Keras's, and whether to compile with XLA.
+    as_keras : bool
+        Calculate with Keras's own layers, not with those that can be mapped, and without XLA.
     """
 
     runs: int
@@ -74,8 +74,7 @@ class Plan:
     batch_statistics: bool = False
     diagnostics: bool = False
     points: int = 0
-    mapped: bool = True
-    xla: bool = True
+    as_keras: bool = False
 
 
 class Program:
@@ -116,13 +115,13 @@ class Program:
 
     def __init__(self, model, optimizer, scores, plan):
         self.model, self.optimizer, self.scores, self.plan = model, optimizer, scores, plan
-        self.variables = model.trainable_variables
+        self.variables, self.verified = model.trainable_variables, False   # whether it was compared with Keras
         with self._as_planned(), no_garbage_collection():
             observe = diagnostics.observer(model, scores.loss) if plan.diagnostics else None
             self.observe = observe
             program = tf.function(self.program, autograph=False).get_concrete_function(*self._arguments())
             # Traced twice: XLA compiles a call of the traced program faster than the program itself.
-            self.compiled = tf.function(program, jit_compile=plan.xla and xla_works(),
+            self.compiled = tf.function(program, jit_compile=not plan.as_keras and xla_works(),
                                         autograph=False).get_concrete_function(*self._arguments())
         # XLA compiles at the first call: make it now, with no steps, while the next structure is traced.
         self.ready = _compiler.submit(self._dry_run)
@@ -226,7 +225,7 @@ class Program:
         return state, scores
 
     def _as_planned(self):
-        return layers.replaced(self.model, layers.REPLACEMENTS if self.plan.mapped else layers.RANDOM)
+        return layers.replaced(self.model, layers.RANDOM if self.plan.as_keras else layers.REPLACEMENTS)
 
     def _arguments(self):
         """The arguments of the program as TensorFlow specs."""

@@ -42,10 +42,10 @@ def difference(program, state, numbers, order, data, members):
     for member in members:
         run = [_member(part, member) for part in (before, state, losses)]
         expected = _by_keras(program, run[0], _member(numbers, member), order, data, member)
-        for kind, (ours, theirs, slack) in _kinds(program, run, expected, dtype).items():
+        for kind, (ours, theirs, *rounding) in _kinds(program, run, expected, dtype).items():
             largest = max((np.abs(values[np.isfinite(values)]).max(initial=0) for values in theirs), default=0)
             if not all(np.allclose(one, other, rtol=0, atol=tolerance * largest + slack, equal_nan=True)
-                       for one, other in zip(ours, theirs, strict=True)):
+                       for one, other, slack in zip(ours, theirs, *rounding or [[0.0] * len(ours)], strict=True)):
                 return kind
     return None
 
@@ -55,34 +55,38 @@ def _member(stacks, member):
 
 
 def _kinds(program, run, expected, dtype):
-    """Pairs of what should be equal, and how much rounding adds to their difference: dict kind → three values."""
+    """What should be equal: dict kind → two lists of arrays and, for updates, a list of what rounding adds."""
     before, (trainable, other, slots), losses = run
-    rounding = np.finfo(dtype).eps * 8 * max((np.abs(weight).max(initial=0) for weight in trainable), default=0)
+    eps = np.finfo(dtype).eps
+    of_weights = eps * 8 * max((np.abs(weight).max(initial=0) for weight in trainable), default=0)
     largest = max(np.nanmax(gradient, initial=0) for gradient in expected["gradients"])
-    real = [gradient > largest * 1e3 * np.finfo(dtype).eps for gradient in expected["gradients"]]
+    real = [gradient > largest * 1e3 * eps for gradient in expected["gradients"]]
 
     def updates(weights):
         return [np.where(kept, weight - start, 0)
                 for kept, weight, start in zip(real, weights, before[0], strict=True)]
 
-    kinds = {"loss": (losses[:1], expected["losses"][:1], 0.0),
+    # Adam takes steps as long for a small gradient as for a large one, and rounds the small one no less.
+    rounding = [of_weights + np.abs(update) * 64 * eps * largest / np.maximum(gradient, largest * eps)
+                for update, gradient in zip(updates(expected["trainable"]), expected["smallest"], strict=True)]
+    kinds = {"loss": (losses[:1], expected["losses"][:1]),
              "gradients": (updates(trainable), updates(expected["trainable"]), rounding)}
     for name, variables, ours, theirs in (
             ("state", program.model.non_trainable_variables, other, expected["other"]),
             ("optimizer", program.optimizer.variables, slots, expected["slots"])):
         for variable, one, other_one in zip(variables, ours, theirs, strict=True):
-            kind = kinds.setdefault(f"{name} {variable.name.rpartition('_')[2]}", ([], [], 0.0))
+            kind = kinds.setdefault(f"{name} {variable.name.rpartition('_')[2]}", ([], []))
             kind[0].append(one.astype("float64"))
             kind[1].append(other_one.astype("float64"))
-    return kinds | {"later losses": (losses[1:STEPS], expected["losses"][1:], 0.0),
-                    "validation loss": (losses[STEPS:], [expected["validation"]], 0.0)}
+    return kinds | {"later losses": (losses[1:STEPS], expected["losses"][1:]),
+                    "validation loss": (losses[STEPS:], [expected["validation"]])}
 
 
 def _by_keras(program, state, numbers, order, data, member):
     """The same steps of one run by Keras, uncompiled; random layers draw what they draw in the program."""
     model, plan, scores = program.model, program.plan, program.scores
     first = 0 if plan.data_sets == 1 else plan.samples * member
-    losses, gradients = [], [0.0] * len(state[0])
+    losses, gradients, smallest = [], [0.0] * len(state[0]), [np.inf] * len(state[0])
 
     def loss(x, y, weight, *, now, training):
         with noise.drawing_from(noise.Stream(numbers["key"], tf.constant(now), numbers["levels"])):
@@ -115,10 +119,13 @@ def _by_keras(program, state, numbers, order, data, member):
                         model.trainable_variables, weights, numbers["max_norm"]), strict=True):
                     variable.assign(value)
             losses.append(found.numpy())
-            gradients = [np.fmax(most, np.abs(slope)) for most, slope in zip(gradients, slopes, strict=True)]
+            sizes = [np.abs(slope) for slope in slopes]
+            gradients = [np.fmax(most, size) for most, size in zip(gradients, sizes, strict=True)]
+            smallest = [np.fmin(least, np.where(size, size, np.inf))   # a zero is exact
+                        for least, size in zip(smallest, sizes, strict=True)]
         place = 0 if plan.data_sets == 1 else member
         validation = loss(data["x_val"][place], data["y_val"][place], None, now=-1, training=False).numpy()
-        return {"losses": losses, "validation": validation, "gradients": gradients,
+        return {"losses": losses, "validation": validation, "gradients": gradients, "smallest": smallest,
                 "slots": [v.numpy() for v in optimizer.variables],
                 "trainable": [v.numpy() for v in model.trainable_variables],
                 "other": [v.numpy() for v in model.non_trainable_variables]}

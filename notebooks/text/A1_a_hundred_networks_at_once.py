@@ -525,8 +525,8 @@ _ = left.legend()
 # | `program.py` | the step, mapped; the loop over the steps, compiled |
 # | `optimizers.py`, `scores.py` | Keras's optimizers, losses, and metrics as functions |
 # | `layers.py`, `convolutions.py`, `noise.py` | layers that can be mapped |
-# | `verify.py` | the comparison with plain Keras |
-# | `blocks.py`, `fit.py` | blocks of ten runs; the results |
+# | `verify.py`, `programs.py` | the comparison with plain Keras; what happens if it fails |
+# | `structures.py`, `blocks.py`, `fit.py` | the plan; blocks of ten runs; the results |
 #
 # `Program` has methods for one run, like the functions you've just seen:
 # `gradients`, `train_step`, and `validate`. `fit_many` also takes Keras's losses,

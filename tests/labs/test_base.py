@@ -113,7 +113,7 @@ def test_only_labs_that_compile_nothing_do_not_speak_of_it(name, monkeypatch):
     said, compiled = [], []
     monkeypatch.setattr(base.Lab, "_say", lambda self, text: said.append(text))
     monkeypatch.setattr(base.Lab, "_picture", lambda self, state, runs: (b"", ""))
-    monkeypatch.setattr("course_utils.training.blocks._programs", {})   # what fails here is not remembered
+    monkeypatch.setattr("course_utils.training.programs._programs", {})   # what fails here is not remembered
     monkeypatch.setattr("course_utils.training.program.Program", lambda *_: compiled.append(1) or 1 / 0)
     getattr(labs, name)().wait(60)
     assert said[0].endswith("…")

@@ -14,6 +14,10 @@ NBVAL = ["-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-tim
          "-p", "no:cacheprovider", "-q", "--no-header", "-c", os.devnull]
 
 
+# Networks that train one by one would slow a lecture down unnoticed.
+MAPPED = {"PYTHONWARNINGS": "error:fit_many trains:UserWarning"}
+
+
 @functools.cache
 def without_network():
     """The words that put a command into a network namespace of its own, where the system allows it."""
@@ -36,5 +40,5 @@ def test_the_network_is_off_where_the_system_allows_it():
                                   for path in map(build.notebook_of, build.twins())], ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path):
     done = subprocess.run([*without_network(), sys.executable, *NBVAL, str(path)], cwd=path.parent,
-                          env=os.environ | build.QUIET, capture_output=True, text=True)
+                          env=os.environ | build.QUIET | MAPPED, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import fit_many, models
-from course_utils.training import batches, blocks, initial_weights, program
+from course_utils.training import batches, initial_weights, program, programs
 from tests.helpers.by_keras import expect_equal, train
 from tests.helpers.sentences import refused
 
@@ -209,11 +209,11 @@ def test_batch_statistics_are_those_of_keras_in_training_mode(small):
 def test_without_xla_it_says_so_and_gives_the_same(small, monkeypatch):
     fast = fit_many(models.mlp, small, {"seed": [0]}, epochs=2, dtype="float64")
     monkeypatch.setattr(program, "xla_works", lambda: False)
-    blocks.forget_programs()
+    programs.forget_programs()
     try:
         slow = fit_many(models.mlp, small, {"seed": [0]}, epochs=2, dtype="float64")
     finally:
-        blocks.forget_programs()
+        programs.forget_programs()
     xr.testing.assert_allclose(fast, slow, rtol=0, atol=1e-10)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from course_utils import fit_many, formatting
-from course_utils.training import blocks
+from course_utils.training import programs
 from tests.helpers import random_models
 from tests.helpers.by_keras import adding_up, train
 from tests.helpers.sentences import is_one_sentence
@@ -83,7 +83,7 @@ def checked(case):
     except Exception as error:   # whatever it is, an audit goes on
         return "failed", f"{type(error).__name__}: {str(error).strip():.600}"
     finally:
-        blocks.forget_programs()
+        programs.forget_programs()
 
 
 @pytest.mark.parametrize("seed", [8, 24, 28, 31, 33, 36])

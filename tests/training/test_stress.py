@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from course_utils import fit_many
-from course_utils.training import blocks
+from course_utils.training import blocks, structures
 
 # At the last rate many diverge at once.
 KNOBS = {"learning_rate": [0.01, 0.1, 1e200], "dropout": [0.0, 0.5], "seed": [0, 1, 2], "train_size": [64, None],
@@ -44,7 +44,7 @@ some_of_each = st.fixed_dictionaries({
        memory=st.sampled_from([1.0, 4e9]), in_step=st.booleans())
 def test_results_depend_neither_on_the_company_nor_on_the_way(small, everything, monkeypatch, grid, order, size, memory,
                                                              in_step):
-    monkeypatch.setattr(blocks, "ON_CPU", size)
+    monkeypatch.setattr(structures, "ON_CPU", size)
     runs = train(small, {knob: grid[knob] for knob in order}, max_memory=memory,
                  callback=(lambda partial: False) if in_step else None)
     alone = everything.sel(grid).transpose(*order, "epoch")
@@ -57,7 +57,7 @@ def test_the_pool_holds_diverged_and_calm_runs(everything):
 
 
 def test_canceling_a_part_keeps_what_was_finished(small, monkeypatch):
-    monkeypatch.setattr(blocks, "ON_CPU", 2)
+    monkeypatch.setattr(structures, "ON_CPU", 2)
     seen = []
 
     def stop(partial):
@@ -78,10 +78,11 @@ def test_blocks_shrink_to_fit_the_memory(small):
     [(knobs, _, runs)] = grids.structures(axes, fixed)
     splits = {seed: small for seed in range(10)}
     options = dict.fromkeys(["metrics", "class_weight", "sample_weight", "predict"], None)
-    sizes = {memory: blocks.Structure(
+    sizes = {memory: structures.prepare(
         network, knobs, chosen["sgd"], runs, splits,
-        options=options | {"loss": "sparse_categorical_crossentropy", "callbacks": (), "batch_statistics": False},
-        starts=[None] * 10, chunk=4, dtype="float32", memory=memory).size for memory in (1.0, 4e9)}
+        options=options | {"loss": "sparse_categorical_crossentropy", "callbacks": (), "batch_statistics": False,
+                           "diagnostics": False},
+        starts=[None] * 10, chunk=4, dtype="float32", memory=memory).plan.runs for memory in (1.0, 4e9)}
     assert sizes == {1.0: 1, 4e9: 10}
 
 
@@ -90,8 +91,9 @@ def test_an_error_while_training_reaches_the_caller_and_leaves_no_thread(small, 
 
     def fail(*args):
         raise RuntimeError("out of luck")
+        yield   # it is a generator
 
-    monkeypatch.setattr(blocks.Structure, "_data", fail)
+    monkeypatch.setattr(blocks.Block, "train", fail)
     before = threading.active_count()
     with pytest.raises(RuntimeError, match="out of luck"):
         train(small, {"seed": [0, 1]})

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 from course_utils import datasets, fit_many, models
-from course_utils.training import blocks, initial_weights, optimizers, verify
+from course_utils.training import initial_weights, optimizers, programs, verify
 from course_utils.training import layers as mapped
 from tests.helpers.by_keras import expect_equal, train
 from tests.helpers.sentences import refused
@@ -143,9 +143,9 @@ class Drifting(layers.BatchNormalization):
 @pytest.fixture
 def afresh():
     """No program is left of earlier tests, nor one with an error for later ones."""
-    blocks.forget_programs()
+    programs.forget_programs()
     yield
-    blocks.forget_programs()
+    programs.forget_programs()
 
 
 def normalized(input_shape=(6,), classes=3):
@@ -158,7 +158,7 @@ def normalized(input_shape=(6,), classes=3):
 def test_an_error_in_a_replaced_layer_is_found_and_does_not_count(small, monkeypatch, afresh, wrong, kind):
     kind_of_layer = layers.Dense if issubclass(wrong, layers.Dense) else layers.BatchNormalization
     monkeypatch.setitem(mapped.REPLACEMENTS, kind_of_layer, wrong)
-    with pytest.warns(UserWarning, match=rf"one by one: its results are not Keras's \({kind}\)\."):
+    with pytest.warns(UserWarning, match=rf"one by one: its results differ from Keras's \({kind}\)\."):
         runs = fit_many(normalized, small, {"seed": [0, 1]}, epochs=2, dtype="float64")
     expect_equal(runs.sel(seed=1), train(normalized, small, seed=1, epochs=2), 1e-8)
 
@@ -171,7 +171,8 @@ def test_an_error_in_the_state_of_the_optimizer_is_found(small, monkeypatch, afr
         return weights, [slot + 1 if slot.dtype.is_integer else slot for slot in slots]   # it counts the steps
 
     monkeypatch.setattr(optimizers.Stateless, "step", wrong)
-    with refused(ValueError, match=r"cannot train this model: its results are not Keras's \(optimizer iteration\)"):
+    message = r"cannot train this model: its results differ from Keras's \(optimizer iteration\)"
+    with pytest.warns(UserWarning, match="as model.fit does"), refused(ValueError, match=message):
         fit_many(normalized, small, {}, epochs=1)
 
 
@@ -195,7 +196,22 @@ def test_the_rounding_errors_of_a_bias_before_batch_norm_are_no_difference(small
     assert len(found) == 1 or dtype == "float32"   # where it asks again in float64
 
 
+def test_the_rounding_errors_of_small_gradients_need_no_float64(digits, found):
+    fit_many(models.mlp, digits, {"batch_norm": True, "seed": range(3)}, epochs=1, optimizer="adam")
+    assert found == [None]
+
+
 def test_a_structure_is_verified_once(small, found):
     for rates in ([0.1, 0.2], [0.3, 0.4]):
         fit_many(models.mlp, small, {"learning_rate": rates, "seed": range(10), "depth": [1, 2]}, epochs=1)
     assert found == [None, None]
+
+
+def test_a_model_that_cannot_be_built_in_float64_is_not_compared_in_it(small, monkeypatch, afresh):
+    base = normalized()
+    start = base.get_weights()
+    monkeypatch.setitem(mapped.REPLACEMENTS, layers.Dense, Wrong)
+    with pytest.warns(UserWarning, match="one by one: its results differ"):
+        runs = fit_many(lambda: base, small, {"seed": [0, 1]}, epochs=1, start=start)
+    base.set_weights(start)
+    expect_equal(runs.sel(seed=1), train(lambda: base, small, seed=1, epochs=1, dtype="float32"), 1e-4)
