@@ -36,8 +36,8 @@ def emoji(seed=0, *, artist="google", size=32, scaled=True, near_duplicates="non
     scaled : bool
         Pixels from 0 to 1; otherwise from 0 to 255. Both are float32.
     near_duplicates : {"none", "grouped", "random"}
-        "none": one emoji per concept. Otherwise there are also the woman and the man beside the person,
-        the runner who faces right, and so on, 141 to 205 more images per artist, but none of a concept
+        "none": one emoji per concept. Otherwise there are also the woman and the man for each person,
+        the runner who faces right, and so on, 153 more drawings per artist, but none of a concept
         of the test set, which stays as it is. "grouped": all emoji of a concept are on the same side.
         "random": they are divided without regard to concepts, so that the training set has
         near-duplicates of validation images. This is a leak, and there to be shown.
