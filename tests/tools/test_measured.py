@@ -74,8 +74,8 @@ def test_the_page_of_the_data_shows_every_data_set_and_says_what_can_go_wrong(na
     if name in DOWNLOADED:
         assert f"| `{name}` |" in DATA
         return
-    section = re.search(rf"^### {name}\n\n!\[([^\]]+)\]\((.*?)\)\n(.*?)(?=^##|\Z)", DATA, re.DOTALL | re.MULTILINE)
-    words, picture, text = section.groups()
+    section = re.search(rf"^### {name}\n\n!\[[^\]]+\]\((.*?)\)\n(.*?)(?=^##|\Z)", DATA, re.DOTALL | re.MULTILINE)
+    picture, text = section.groups()
     assert (build.HOME / "notebooks" / picture).exists(), "run `make data-page`"
     assert "- **What can go wrong:** " in text
     assert ("- **License:** " in text) == (DATA.index(section[0]) < DATA.index("## Data that the course makes"))
