@@ -34,7 +34,7 @@ def read_arrays(path):
         The file is missing or damaged; its checksums are compared.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception as error:   # a damaged archive can fail in any way
         raise ValueError(f"The file {path} is {'damaged' if path.exists() else 'missing'} ({type(error).__name__}); "

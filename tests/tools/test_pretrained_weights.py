@@ -166,10 +166,10 @@ def test_the_shipped_file_is_what_the_script_writes(tensors):
 
 
 def test_rounding_changes_no_weight_by_much(tensors):
-    for name, array in pretrained_weights.convert(tensors).items():
-        if array.dtype == np.float16:
-            assert np.isfinite(array).all(), name
-            assert (array != 0).mean() > 0.9, name
+    for name, kernel in tensors.items():
+        if kernel.ndim > 1:
+            error = kernel.astype("float16") - kernel
+            assert np.linalg.norm(error) < 3e-4 * np.linalg.norm(kernel), name
 
 
 def test_a_tensor_too_few_or_too_many_is_refused(tensors):
