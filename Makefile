@@ -11,7 +11,7 @@ ADD := $(PY) -m pip install --quiet --disable-pip-version-check --constraint req
 # Nobody who starts to learn is told how TensorFlow was compiled.
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick coverage build book book-packages present present-packages voila claims lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data pretrained hub hub-packages picture bundle test-oldest setup setup-dev clean
+.PHONY: lab test quick coverage build book book-packages present present-packages voila claims lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle test-oldest setup setup-dev clean
 
 setup setup-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -129,6 +129,18 @@ bench-labs: setup-dev # from the slider to the final picture, in a real browser
 
 bench-data: setup-dev # fit_many and model.fit on data from outside the course: difference and speed; ARGS="text" for one
 	@$(PY) -m benchmarks.own_data $(ARGS)
+
+data-page: setup-dev  # the pictures and baselines of notebooks/data.md; ARGS="emoji digits" for two data sets
+	@$(PY) -m benchmarks.data_page $(ARGS)
+
+emoji: setup          # the files of datasets.emoji, from two npm packages of 140 MB
+	@command -v npm >/dev/null || { echo "There is no npm here, which has the drawings: apt install npm, and run the same command again." >&2; exit 1; }
+	@rm -rf build/emoji && mkdir -p build/emoji
+	@cd build/emoji && npm pack --silent emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0 >/dev/null
+	@$(PY) -m course_utils.tools.emoji_sheets build/emoji
+
+mnist1d: setup-dev    # the file of datasets.mnist1d, from the package of its author
+	@.venv/bin/uv run --quiet --no-project --python $(PY) --with mnist1d==0.0.2.post1 python -m course_utils.tools.mnist1d_signals
 
 clean:
 	rm -rf .venv .venv-oldest

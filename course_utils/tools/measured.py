@@ -1,8 +1,9 @@
-"""What was measured with a clock, committed, and quoted by README and notebooks.
+"""What was measured, committed, and quoted by README and notebooks.
 
 Times depend on the machine; the ratio of two times measured on one machine depends on it less. So there are two files:
 ``measured.json`` holds ratios, from `make bench` and `make bench-search`; ``costs.json`` holds the seconds and the
-megabytes that the course takes on one machine, from `make bench-notebooks` and `make bench-kernel`.
+megabytes that the course takes on one machine, from `make bench-notebooks` and `make bench-kernel`. A third file,
+``baselines.json``, holds what simple models reach on each data set, from `make data-page`.
 """
 
 import json
@@ -12,6 +13,7 @@ from course_utils import formatting
 
 RESULTS = pathlib.Path(__file__).with_name("measured.json")
 COSTS = pathlib.Path(__file__).with_name("costs.json")
+BASELINES = pathlib.Path(__file__).with_name("baselines.json")
 LIMITS = {"notebook": 60, "import": 0.5, "kernel": 700}   # seconds, seconds, megabytes
 
 
@@ -34,7 +36,7 @@ def costs():
 
 
 def keep(path, measurements):
-    """Write measurements into one of the two files, in place of older ones."""
+    """Write measurements into one of the files, in place of older ones."""
     path.write_text(json.dumps(_read(path) | measurements, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -73,6 +75,25 @@ def cost_table():
         rows += [["memory of a kernel with a lab open", f"{memory['own']} MB", _limit(memory["own"], "kernel", "MB")],
                  ["libraries that all kernels share", f"{memory['shared']} MB, once", ""]]
     return formatting.table(["what", f"measured on {measurements.get('cores', '?')} cores", "at most"], rows)
+
+
+def baselines():
+    """Dict data set → "shape" of a sample, "sizes" of the three parts, "classes" (None for regression), and what
+    "guess", "linear", and "neighbor" reach: an accuracy, or for regression the root mean square error.
+    """
+    return _read(BASELINES)
+
+
+def baseline_table():
+    """The sizes of each data set and what simple models reach on its validation data, as a Markdown table."""
+    def reached(row, name):
+        return f"off by {row[name]:.1f}" if row["classes"] is None else f"{row[name]:.0%}"
+
+    rows = [[f"`{name}`", "×".join(map(str, row["shape"])),
+             " / ".join(map(str, row["sizes"])), str(row["classes"] or "regression"),
+             *(reached(row, model) for model in ("guess", "linear", "neighbor"))] for name, row in baselines().items()]
+    return formatting.table(["data set", "shape", "training / validation / test", "classes", "guess", "linear model",
+                             "nearest neighbor"], rows)
 
 
 def _read(path):

@@ -1,4 +1,4 @@
-"""The pages that quote measurements: README and the welcome page, whose tables `course build` writes."""
+"""The pages that quote measurements: README, the welcome page, and data.md, whose tables `course build` writes."""
 
 import re
 
@@ -9,10 +9,11 @@ PICTURES = build.HOME / "notebooks" / "pictures"   # not .github: JupyterLab sho
 
 
 def render(text):
-    """The text of the README or the welcome page, with everything between its markers as it was last measured."""
+    """The text of one of these pages, with everything between its markers as it was last measured."""
     blocks = {"syllabus": syllabus("notebooks/", "exercises/"), "lectures": syllabus(), "claim": _claim(),
               "famous": repr(claims.ledger(claims.FAMOUS)), "verdicts": repr(claims.summary()),
-              "ledger": repr(claims.ledger()), "costs": measured.cost_table(), "benchmarks": measured.table()}
+              "ledger": repr(claims.ledger()), "costs": measured.cost_table(), "benchmarks": measured.table(),
+              "baselines": measured.baseline_table()}
 
     def block(match):
         lines = [match["marker"], "", *blocks[match["name"]].splitlines(), "", "<!-- end -->"]
@@ -24,7 +25,8 @@ def render(text):
 
 def generated():
     """Paths of the pages that quote measurements."""
-    return [build.HOME / "README.md", build.HOME / "notebooks" / "text" / "00_welcome.py"]
+    return [build.HOME / "README.md", build.HOME / "notebooks" / "text" / "00_welcome.py",
+            build.HOME / "notebooks" / "data.md"]
 
 
 def update():

