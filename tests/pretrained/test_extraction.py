@@ -8,9 +8,12 @@ import keras
 import numpy as np
 import pytest
 
-from course_utils import pretrained
+from course_utils import datasets, pretrained
 from course_utils.pretrained import extraction, network
 from tests.helpers.sentences import is_one_sentence, refused
+
+
+SHIPPED = extraction.SHIPPED
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +45,11 @@ def images(count=3, side=5, seed=0):
 
 
 def test_they_are_those_of_the_network():
-    x = images(3, 40)
-    base = pretrained.efficientnet_lite0((40, 40, 3), include_top=False)
-    np.testing.assert_allclose(pretrained.features(x, size=40), base(x / np.float32(255)), atol=1e-4)
-    large = pretrained.features(x, size=64)
-    enlarged = keras.ops.image.resize(x / np.float32(255), (64, 64))
-    np.testing.assert_allclose(large, pretrained.features(np.asarray(enlarged), size=64), atol=1e-3)
-    assert large.dtype == np.float32
-    assert not np.allclose(large, pretrained.features(x, size=40), atol=0.1)
+    x = images(3, 20)
+    enlarged = keras.ops.image.resize(x / np.float32(255), (40, 40))
+    ours = pretrained.features(x, size=40)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, extraction._extractor(40)(enlarged), atol=1e-4)
 
 
 def test_they_are_computed_once(computed):
@@ -92,6 +92,23 @@ def test_shipped_features_need_no_weights(computed, monkeypatch):
     assert computed == []
     pretrained.features(np.concatenate([chosen, images(1, seed=1)]))   # one is new
     assert computed == [4]
+
+
+@pytest.mark.parametrize("artist", ["google", "twitter", "both"])
+def test_the_features_of_all_emoji_ship(computed, monkeypatch, artist):
+    monkeypatch.setattr(extraction, "SHIPPED", SHIPPED)
+    extraction._shipped.cache_clear()
+    split = datasets.emoji(seed=3, artist=artist, size=64, near_duplicates="random")
+    for x in (split.x_train, split.x_val, split.test[0], datasets.emoji(artist=artist, size=64).x_val):
+        assert pretrained.features(x).any(1).all()
+    assert computed == []
+
+
+def test_shipped_features_are_those_of_the_network(monkeypatch):
+    monkeypatch.setattr(extraction, "SHIPPED", SHIPPED)
+    extraction._shipped.cache_clear()
+    x = datasets.emoji(artist="both", size=64).x_val[[0, -1]]
+    np.testing.assert_allclose(pretrained.features(x), extraction.compute(x), atol=0.01)   # float16 has 11 bits
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-30], lambda content: b"", lambda content: b"text",

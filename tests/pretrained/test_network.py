@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from course_utils import datasets, fit_many, pretrained, surgery
+from course_utils import datasets, pretrained, surgery
 from course_utils.pretrained import network
 from course_utils.tools import pretrained_weights
 from course_utils.training.fine_tune import fine_tune, stack
@@ -128,21 +128,19 @@ def color_task():
     return datasets.Split("colors", x[:24], y[:24], x[24:], y[24:])
 
 
+@pytest.fixture(scope="module")
 def classifier(base):
-    return keras.Model(base.input, keras.layers.Dense(2, activation="softmax")(base.output))
+    """The first four blocks, which have layers of every kind; to compile all sixteen takes half a minute."""
+    x = keras.layers.GlobalAveragePooling2D()(base.get_layer("block3_1_project_bn").output)
+    return keras.Model(base.input, keras.layers.Dense(2, activation="softmax", name="dense")(x))
 
 
-def test_it_can_be_fine_tuned(base, color_task):
-    network = classifier(base)
-    for layer in network.layers:
-        layer.trainable = layer.name.startswith(("head", "dense")) and not layer.name.endswith("_bn")
-    runs, after = fine_tune(network, stack([network]), color_task, learning_rate=0.01, steps=2, batch_size=8)
+def test_fine_tuning_changes_the_layers_that_are_trainable(classifier, color_task):
+    trainable = {"block3_1_project", "dense"}
+    for layer in classifier.layers:
+        layer.trainable = layer.name in trainable
+    runs, after = fine_tune(classifier, stack([classifier]), color_task, learning_rate=0.01, steps=2, batch_size=8)
     moved = {variable.path.split("/")[0] for variable, old, new in zip(
-        network.weights, stack([network]), after, strict=True) if not np.array_equal(old, new)}
-    assert moved == {"head", network.layers[-1].name}
-    assert np.isfinite(runs.val_loss).all()
-
-
-def test_fit_many_trains_it(base, color_task):
-    runs = fit_many(lambda: classifier(base), color_task, {"learning_rate": [0.01], "seed": [0]}, steps=1, batch_size=8)
+        classifier.weights, stack([classifier]), after, strict=True) if not np.array_equal(old, new)}
+    assert moved == trainable
     assert np.isfinite(runs.val_loss).all()
