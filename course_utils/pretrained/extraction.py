@@ -31,7 +31,7 @@ def features(images, *, size=SIZE):
         Either uint8, from 0 to 255, or floats from 0 to 1.
     size : int, at least 32
         The images are resized to this many pixels a side (bilinear) before the network sees them. The features of
-        enlarged images are better, but take longer: with the default, about four times as long as with 96. Images that
+        enlarged images are better, but take longer: with the default, about five times as long as with 96. Images that
         aren't square are distorted; crop them first.
 
     Returns
