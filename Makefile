@@ -140,7 +140,7 @@ emoji: setup          # the files of datasets.emoji, from two npm packages of 14
 	@$(PY) -m course_utils.tools.emoji_sheets build/emoji
 
 mnist1d: setup-dev    # the file of datasets.mnist1d, from the package of its author
-	@.venv/bin/uv run --quiet --no-project --python $(PY) --with mnist1d==0.0.2.post1 python -m course_utils.tools.mnist1d_signals
+	@.venv/bin/uv run --quiet --no-project --python $(PY) --with mnist1d==0.0.2.post1 python -m benchmarks.mnist1d_signals
 
 clean:
 	rm -rf .venv .venv-oldest

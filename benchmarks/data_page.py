@@ -40,7 +40,7 @@ def baselines(load):
     number = split.classes is None
     models = {
         "guess": DummyRegressor() if number else DummyClassifier(),
-        "linear": LinearRegression() if number else LogisticRegression(max_iter=2000),
+        "linear": LinearRegression() if number else LogisticRegression(tol=0.01, max_iter=1000),
         "neighbor": KNeighborsRegressor(1) if number else KNeighborsClassifier(1),
     }
     score = root_mean_squared_error if number else accuracy_score
@@ -68,6 +68,11 @@ def save(figure, name):
     plots.plt.close(figure)
 
 
+def entitle(axes, titles):
+    for place, title in zip(axes, titles, strict=True):
+        place.set_title(title, fontsize=8, loc="center", weight="normal")
+
+
 def samples(split):
     """`SHOWN` training samples, as many of each class as possible."""
     ranks = np.zeros(len(split.y_train), int)
@@ -81,11 +86,10 @@ def samples(split):
 def show(rows, labels, name):
     figure, axes = panels(len(rows), len(labels), 0.9)
     for images, places in zip(rows, axes, strict=True):
-        for image, label, place in zip(images, labels, places, strict=True):
+        for image, place in zip(images, places, strict=True):
             place.imshow(image, cmap="gray")
             place.set_axis_off()
-            if places is axes[0]:
-                place.set_title(label, fontsize=8, loc="center", weight="normal")
+    entitle(axes[0], labels)
     save(figure, name)
 
 
@@ -95,7 +99,7 @@ def images(names=None, side=None):
     def draw(name):
         x, y = samples(getattr(datasets, name)(seed=0))
         x = x if side is None else x.reshape(-1, side, side)
-        show([x], [names[label] if names else label for label in y], name)
+        show([x], [names[label].replace(" ", "\n") if names else label for label in y], name)
 
     return draw
 
@@ -108,20 +112,20 @@ def emoji(name):
 def curves(name):
     x, y = samples(getattr(datasets, name)(seed=0))
     figure, [axes] = panels()
-    for signal, label, place in zip(x, y, axes, strict=True):
+    for signal, place in zip(x, axes, strict=True):
         place.plot(signal, color="C0", linewidth=1, marker="", linestyle="-")
-        place.set_title(label, fontsize=8, loc="center", weight="normal")
         place.set_axis_off()
+    entitle(axes, y)
     save(figure, name)
 
 
 def plane(name):
     split = getattr(datasets, name)(seed=0)
-    figure, axes = plots.plt.subplots(figsize=(3, 2.4), layout="constrained")
+    figure, axes = plots.plt.subplots(figsize=(3.8, 2.4), layout="constrained")
     for label, marker in enumerate("os"):
         axes.scatter(*split.x_train[split.y_train == label].T, s=8, color=f"C{label}", marker=marker, label=label)
     axes.set(xlabel="first feature", ylabel="second feature")
-    axes.legend(title="class")
+    axes.legend(title="class", loc="center left", bbox_to_anchor=(1, 0.5))
     save(figure, name)
 
 
@@ -149,11 +153,12 @@ def features(wanted, labels):
 
 def photographs(name):
     figure, [axes] = panels(1, 2, 1)
-    figure.set_size_inches(6, 2.1)
-    for (title, photograph), place in zip(datasets.photographs().items(), axes, strict=True):
-        place.imshow(photograph)
+    figure.set_size_inches(4.5, 1.7)
+    pictures = datasets.photographs()
+    for picture, place in zip(pictures.values(), axes, strict=True):
+        place.imshow(picture)
         place.set_axis_off()
-        place.set_title(title, fontsize=8, loc="center", weight="normal")
+    entitle(axes, pictures)
     save(figure, name)
 
 

@@ -131,7 +131,7 @@ def distances(images):
 def small(pixels, side=16):
     """Averages of blocks of pixels, in [0, 1]: float array (images, side, side, 3)."""
     block = pixels.shape[1] // side
-    return pixels.reshape(len(pixels), side, block, side, block, 3).mean((2, 4)) / 255
+    return pixels.reshape(len(pixels), side, block, side, block, 3).mean((2, 4), dtype="float32") / 255
 
 
 def sheet(pixels):

@@ -10,13 +10,13 @@ PICTURES = build.HOME / "notebooks" / "pictures"   # not .github: JupyterLab sho
 
 def render(text):
     """The text of one of these pages, with everything between its markers as it was last measured."""
-    blocks = {"syllabus": syllabus("notebooks/", "exercises/"), "lectures": syllabus(), "claim": _claim(),
-              "famous": repr(claims.ledger(claims.FAMOUS)), "verdicts": repr(claims.summary()),
-              "ledger": repr(claims.ledger()), "costs": measured.cost_table(), "benchmarks": measured.table(),
-              "baselines": measured.baseline_table()}
+    blocks = {"syllabus": lambda: syllabus("notebooks/", "exercises/"), "lectures": syllabus, "claim": _claim,
+              "famous": lambda: repr(claims.ledger(claims.FAMOUS)), "verdicts": lambda: repr(claims.summary()),
+              "ledger": lambda: repr(claims.ledger()), "costs": measured.cost_table, "benchmarks": measured.table,
+              "baselines": measured.baseline_table}
 
     def block(match):
-        lines = [match["marker"], "", *blocks[match["name"]].splitlines(), "", "<!-- end -->"]
+        lines = [match["marker"], "", *blocks[match["name"]]().splitlines(), "", "<!-- end -->"]
         return "\n".join((match["comment"] + line).rstrip() for line in lines)
 
     return re.sub(rf"^(?P<comment>(# )?)(?P<marker><!-- (?P<name>{'|'.join(blocks)}): [^\n]*-->)\n.*?<!-- end -->$",

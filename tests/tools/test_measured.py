@@ -5,7 +5,7 @@ import re
 import pytest
 from PIL import Image
 
-from course_utils import claims
+from course_utils import claims, datasets
 from course_utils.tools import build, measured, pages
 
 README = (build.HOME / "README.md").read_text(encoding="utf-8")
@@ -61,6 +61,41 @@ def test_the_verdicts_count_every_claim_once():
         assert sum(map(int, column)) == len(claims.all_claims())
     told = [found["digits"]["verdict"] for found in claims.results().values()]
     assert [int(count) for count in columns[1]] == [told.count(name.split(maxsplit=1)[1]) for name in columns[0]]
+
+
+DATA = (build.HOME / "notebooks" / "data.md").read_text(encoding="utf-8")
+NO_DATA_SET = {"Split", "TestSetReopened", "emoji_images", "emoji_rows", "emoji_table", "standardized", "stratified",
+               "with_label_noise"}
+DOWNLOADED = {"fashion_mnist", "cifar10"}
+
+
+@pytest.mark.parametrize("name", [name for name in datasets.__all__ if not name.isupper() and name not in NO_DATA_SET])
+def test_the_page_of_the_data_shows_every_data_set_and_says_what_can_go_wrong(name):
+    if name in DOWNLOADED:
+        assert f"| `{name}` |" in DATA
+        return
+    section = re.search(rf"^### {name}\n\n!\[[^\]]+\]\((.*?)\)\n(.*?)(?=^##|\Z)", DATA, re.DOTALL | re.MULTILINE)
+    picture, text = section.groups()
+    assert (build.HOME / "notebooks" / picture).exists(), "run `make data-page`"
+    assert "- **What can go wrong:** " in text
+    assert ("- **License:** " in text) == (DATA.index(section[0]) < DATA.index("## Data that the course makes"))
+    assert (name in measured.baselines()) == (name != "photographs")
+
+
+def test_the_sizes_in_the_table_of_the_data_are_those_of_the_splits():
+    for name, row in measured.baselines().items():
+        split = getattr(datasets, name)(seed=1)
+        assert row["sizes"] == [len(split.x_train), len(split.x_val), len(split.test[0])]
+        assert row["shape"] == [*split.x_train.shape[1:]]
+        assert row["classes"] == split.classes
+
+
+def test_the_table_of_the_data_gives_shares_of_classes_and_errors_of_numbers(monkeypatch):
+    row = {"shape": [2, 3], "sizes": [5, 6, 7], "classes": 4, "guess": 0.25, "linear": 0.5, "neighbor": 0.999}
+    monkeypatch.setattr(measured, "baselines", lambda: {"images": row, "cars": row | {"classes": None, "guess": 7.26}})
+    _, _, images, cars = measured.baseline_table().splitlines()
+    assert images == "| `images` | 2×3 | 5 / 6 / 7 | 4 | 25% | 50% | 100% |"
+    assert "| regression | off by 7.3 |" in cars
 
 
 def test_keeping_a_measurement_leaves_the_others(tmp_path):
