@@ -20,8 +20,12 @@ def test_text_and_bytes_arrive_as_they_are(tmp_path):
 def test_nobody_reads_half_a_file(tmp_path):
     path, whole = tmp_path / "file", 2_000_000
     write_atomically(path, b"a" * whole)
-    writers = [threading.Thread(target=lambda letter=letter: [write_atomically(path, letter * whole) for _ in range(30)])
-               for letter in (b"b", b"c")]
+
+    def write(letter):
+        for _ in range(30):
+            write_atomically(path, letter * whole)
+
+    writers = [threading.Thread(target=write, args=[letter]) for letter in (b"b", b"c")]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):

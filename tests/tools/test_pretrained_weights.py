@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from course_utils.files import read_arrays
-from course_utils.pretrained import network
+from course_utils.pretrained import extraction, network
 from course_utils.tools import pretrained_weights
 from tests.helpers.needed import needed
 from tests.helpers.sentences import is_one_sentence, refused
+
+WEIGHTS = network.FILE
 
 
 class Storage:
@@ -181,6 +183,22 @@ def test_a_tensor_too_few_or_too_many_is_refused(tensors):
 
 def test_the_same_arrays_are_the_same_file():
     assert pretrained_weights.packed({"a": values(3)}) == pretrained_weights.packed({"a": values(3)})
+
+
+def test_it_writes_both_files(tensors, monkeypatch, capsys, tmp_path):
+    weights, features = read_arrays(network.FILE), read_arrays(extraction.SHIPPED)
+    monkeypatch.setattr(network, "FILE", tmp_path / "weights.npz")
+    monkeypatch.setattr(extraction, "SHIPPED", tmp_path / "features.npz")
+    monkeypatch.setattr(extraction, "compute", lambda images, size: np.ones((len(images), 1280)))   # takes no minute
+    network.version.cache_clear()
+    assert pretrained_weights.main() == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert read_arrays(network.FILE).keys() == weights.keys()
+    written = read_arrays(extraction.SHIPPED)
+    assert written["features"].shape == features["features"].shape
+    if network.FILE.read_bytes() == WEIGHTS.read_bytes():   # another zlib may pack them differently
+        np.testing.assert_array_equal(written["keys"], features["keys"])
+    network.version.cache_clear()
 
 
 @pytest.mark.parametrize("package", ["absent_package", "json"])
