@@ -27,6 +27,8 @@ class PowerLaw:
         The same three, fitted to resampled runs: the uncertainty of the fit.
     noise : float
         Standard error of a mean error, as at the largest fitted size.
+    runs : int
+        How many runs that mean is of.
     fitted : array
         The sizes it was fitted to.
     """
@@ -36,6 +38,7 @@ class PowerLaw:
     floor: float
     resampled: np.ndarray = dataclasses.field(repr=False)
     noise: float = dataclasses.field(repr=False)
+    runs: int = dataclasses.field(repr=False)
     fitted: np.ndarray = dataclasses.field(repr=False)
 
     def __call__(self, size):
@@ -64,7 +67,7 @@ class PowerLaw:
         stats.check_share("level", level, 0.95)
         sizes = np.asarray(sizes, float)
         errors = _error(sizes, *self.resampled.T[:, :, None])
-        errors = errors + np.random.default_rng(0).normal(0, self.noise, (len(errors), 1))
+        errors = errors + self.noise * np.random.default_rng(0).standard_t(self.runs - 1, (len(errors), 1))
         low, high = np.quantile(errors, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return xr.Dataset({"mean": ("train_size", self(sizes)), "low": ("train_size", low),
                            "high": ("train_size", high)}, {"train_size": sizes})
@@ -94,8 +97,14 @@ def fit(errors, *, over="seed", resamples=200):
         Fewer than four sizes or two runs, a size that is not above 0, an error that is not a finite number of at least
         0, or errors that no power law fits.
 
+    Notes
+    -----
+    With eight runs, 95% intervals at eight times the largest size held the truth in 90 of 100 simulations: so few runs
+    do not say well how much they vary.
+
     Source: nonlinear least squares, `scipy.optimize.curve_fit`; bootstrap of the runs (Efron
-    & Tibshirani 1993, chapter 9).
+    & Tibshirani 1993, chapter 9), one run fewer than there are at a time, as otherwise they vary too little (Rao & Wu
+    1988, section 2).
     """
     missing = {"train_size", over} - set(errors.dims)
     if missing or errors.ndim != 2:
@@ -113,21 +122,25 @@ def fit(errors, *, over="seed", resamples=200):
     if not 0 < sizes[0] <= sizes[-1] < np.inf:
         raise ValueError(f"The sizes go from {sizes[0]:g} to {sizes[-1]:g}; expected numbers of samples, as the "
                          "coordinate train_size of the errors.")
-    deviation = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
-    weights = np.maximum(deviation, max(deviation.max() / 100, 1e-6))   # a size without spread must not decide alone
     rng = np.random.default_rng(0)
-    means = [runs[rng.integers(len(runs), size=len(runs))].mean(axis=0) for _ in range(resamples)]
-    best = _least_squares(sizes, runs.mean(axis=0), weights)
-    return PowerLaw(*map(float, best), np.array([_least_squares(sizes, mean, weights) for mean in means]),
-                    float(deviation[-1]), sizes)
+    drawn = [runs[rng.integers(len(runs), size=max(len(runs) - 1, 2))] for _ in range(resamples)]
+    return PowerLaw(*map(float, _least_squares(sizes, runs)), np.array([_least_squares(sizes, some) for some in drawn]),
+                    float(_deviation(runs)[-1]), len(runs), sizes)
 
 
 def _error(sizes, scale, rate, floor):
     return scale * sizes**-rate + floor
 
 
-def _least_squares(sizes, errors, deviation):
+def _deviation(runs):
+    """The standard errors of the mean of some runs."""
+    return runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
+
+
+def _least_squares(sizes, runs):
     """scale, rate, and floor that fit mean errors best, the last no higher than the highest of them, or than 1."""
+    errors, deviation = runs.mean(axis=0), _deviation(runs)
+    deviation = np.maximum(deviation, max(deviation.max() / 100, 1e-6))   # a size without spread must not decide alone
     middle = np.exp(np.log(sizes).mean())   # the scale is fitted there, where it is well determined
     start = (max(errors[0] - errors[-1], 1e-3), 0.7, max(errors[-1], 0) / 2)
     try:
