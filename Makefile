@@ -11,7 +11,7 @@ ADD := $(PY) -m pip install --quiet --disable-pip-version-check --constraint req
 # Nobody who starts to learn is told how TensorFlow was compiled.
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick coverage build book book-packages present present-packages voila claims lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle test-oldest setup setup-dev clean
+.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle test-oldest setup setup-dev clean
 
 setup setup-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -85,6 +85,9 @@ bundle: setup         # the course as it is in git, and its packages for this sy
 
 claims: setup         # put every claim on trial again, write course_utils/claims/results.json
 	@.venv/bin/course claims $(ARGS)
+
+measure: setup        # long measurements whose results are stored; resumable; ARGS="scratch" for a group, "dropout" for a row
+	@$(PY) -m course_utils.tools.measure $(ARGS)
 
 COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-annotate --no-header --quiet
 

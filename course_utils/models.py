@@ -64,7 +64,7 @@ def mlp(*, input_shape=(64,), classes=10, width=64, depth=3, activation="relu",
     return keras.Sequential(stack)   # all at once: `model.add` would rebuild it at every layer
 
 
-def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, activation="relu",
+def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), units=(), kernel_size=3, activation="relu",
         kernel_initializer="he_normal", batch_norm=False, momentum=0.99, dropout=0.0, l2=0.0):
     """A convolutional network: convolutions, each followed by a pooling, and a softmax.
 
@@ -78,11 +78,13 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
         a square one may be a vector: (64,) is reshaped to (8, 8, 1) first.
     filters : tuple or list of int
         Filters of each convolution; a 2×2 max pooling after each halves height and width.
+    units : tuple or list of int
+        Units of each dense hidden layer, between the last pooling and the softmax layer; by default there are none.
     kernel_size : int
         Of all convolutions; padding keeps height and width.
     batch_norm : bool
-        Put a `BatchNormalization` between each convolution and its activation, and drop the bias
-        of the convolution.
+        Put a `BatchNormalization` between each convolution or hidden layer and its activation, and drop the bias
+        of the former.
     dropout : float in [0, 1)
         Rate of a `Dropout` layer before the softmax layer; no such layer if 0.
     classes, activation, kernel_initializer, momentum, l2
@@ -109,14 +111,18 @@ def cnn(*, input_shape=(8, 8, 1), classes=10, filters=(8, 16), kernel_size=3, ac
     stack = [keras.Input(input_shape)]
     if image != tuple(input_shape):
         stack.append(layers.Reshape(image))
+    options = {"use_bias": not batch_norm, "kernel_initializer": kernel_initializer}
+
+    def activated(layer):
+        return [layer, *([layers.BatchNormalization(momentum=momentum)] if batch_norm else []),
+                layers.Activation(activation)]
+
     for number in filters:
-        stack.append(layers.Conv2D(number, kernel_size, padding="same", use_bias=not batch_norm,
-                                   kernel_initializer=kernel_initializer, kernel_regularizer=_penalty(l2)))
-        if batch_norm:
-            stack.append(layers.BatchNormalization(momentum=momentum))
-        stack.append(layers.Activation(activation))
-        stack.append(layers.MaxPooling2D())
+        stack += [*activated(layers.Conv2D(number, kernel_size, padding="same", kernel_regularizer=_penalty(l2),
+                                           **options)), layers.MaxPooling2D()]
     stack.append(layers.Flatten())
+    for number in units:
+        stack += activated(layers.Dense(number, kernel_regularizer=_penalty(l2), **options))
     if dropout:
         stack.append(layers.Dropout(dropout))
     stack.append(layers.Dense(classes, activation="softmax", kernel_regularizer=_penalty(l2)))

@@ -7,15 +7,15 @@
 # %% [markdown]
 # # A hundred networks at once: how does `fit_many` work?
 #
+# `fit_many` trains a Keras model once for every combination of settings in a grid.
 # By the end, you'll be able to:
 #
 # - **explain** why a loop of `model.fit` over small networks is slow;
-# - **use** a Keras model and a Keras optimizer as functions of their weights and
-#   state;
+# - **use** Keras models and optimizers as functions of their weights and state;
 # - **turn** a training step for one network into a step for ten;
 # - **tell** which settings need a new compiled program;
-# - **describe** how `fit_many` checks itself, and why two trainings that should be
-#   the same can drift apart.
+# - **describe** how `fit_many` checks itself, and why two identical trainings can
+#   drift apart.
 #
 # This appendix takes about {{minutes}} minutes. You should know NumPy and
 # `model.fit`.
@@ -23,9 +23,8 @@
 # %% [markdown]
 # ## Ten networks in NumPy
 #
-# We'll start without Keras. The next cell defines a network with one hidden layer
-# and no biases: two matrix products with a ReLU between them. `x` is a batch of
-# images of handwritten digits.
+# The next cell defines a network with one hidden layer and no biases, and applies
+# it to 32 images of handwritten digits.
 
 # %%
 import numpy as np
@@ -45,10 +44,10 @@ w1, w2 = rng.normal(size=(64, 20)), rng.normal(size=(20, 10))
 forward(x, w1, w2).shape
 
 # %% [markdown]
-# Now take ten such networks and stack their weights along a new first axis, so
-# that `w1[3]` belongs to network 3. We can loop over the networks, or we can pass
-# the stacks to the same function: `@` treats everything before the last two axes
-# as a stack of matrices. What shape will come out, and will the results agree?
+# Now we stack the weights of ten such networks along a new first axis, so that
+# `w1[3]` belongs to network 3. We can loop over the networks or pass both stacks to
+# `forward`: `@` treats all axes before the last two as a stack of matrices. What
+# shape will come out, and will the results agree?
 
 # %% [markdown] tags=["instructor"]
 # **Ask** for the shape, and draw the shapes on the board: the rest of the appendix
@@ -63,12 +62,12 @@ print("shape:", at_once.shape)
 print("same results:", np.allclose(one_by_one, at_once, rtol=0, atol=1e-12))
 
 # %% [markdown]
-# The results agree, and `forward` didn't change. That's the idea behind
-# `fit_many`, and we'll extend it to the training of Keras models.
+# The results agree, and `forward` didn't change. `fit_many` extends this idea to
+# training Keras models.
 #
-# Not every operation is this easy. Let's give each network a bias for its hidden
-# layer, stacked to shape (10, 20), and show the networks ten images. Which line is
-# correct, the one with `b1` or the one with `b1[:, None]`?
+# Not every operation is this easy. The next cell gives each network a bias for its
+# hidden layer, stacked to shape (10, 20), and shows the networks ten images. Which
+# line is correct?
 
 # %% tags=["nbval-check-output"]
 b1 = rng.normal(size=(10, 20))
@@ -79,23 +78,22 @@ print("ten @ w1 + b1[:, None]:",
       np.allclose((ten @ w1 + b1[:, None])[3], network_3))
 
 # %% [markdown]
-# The first line raises no error, but its result is wrong. The stack of products has
-# shape (10 networks, 10 images, 20 units), and NumPy matched the ten biases with
-# the ten *images*. You could fix this axis by hand, but the gradient of batch norm
-# contains many more. We'll let TensorFlow place them.
+# The first line raises no error, but its result is wrong. The products have shape
+# (10 networks, 10 images, 20 units), and NumPy matched the ten biases with the ten
+# *images*. The gradient of batch norm contains many more axes, so we'll let
+# TensorFlow place them.
 
 # %% [markdown]
 # ## Where does the time go?
 #
 # In a step of `model.fit`, Python calls Keras, Keras calls TensorFlow, and
-# TensorFlow starts many operations on small matrices. All of this takes about as
-# long for a tiny matrix as for a larger one, so `fit_many` pays this overhead once
-# for many networks and steps.
+# TensorFlow starts many small operations. This overhead hardly depends on the size
+# of the matrices, so `fit_many` shares it among many networks and steps.
 #
 # A training step needs about three matrix products per layer: one for the outputs
-# and two for the gradients. The next cell times a step of `model.fit` and then the
-# same number of multiplications in one large product. What share of the step will
-# the arithmetic take? (Timings aren't stored, so run the cell to see yours.)
+# and two for the gradients. The next cell times a step of `model.fit` and the same
+# number of multiplications in one large product. What share of the step will the
+# arithmetic take? (Timings aren't stored, so run the cell.)
 
 # %% tags=["live-only"]
 from timeit import timeit
@@ -116,16 +114,15 @@ print(f"arithmetic: {arithmetic / fit:.0%} of a step of model.fit")
 # %% [markdown]
 # ## A Keras model as a function
 #
-# A Keras model holds its own weights. To stack the weights of ten networks, we need
-# a function that takes them as arguments. `model.stateless_call(trainable, other,
-# x)` computes what the model computes, but with the weights you pass. `other` holds
-# the weights that gradients don't train, such as the running averages of batch
-# norm.
+# A Keras model holds its own weights. For stacking, we need a function that takes
+# them as arguments: `model.stateless_call(trainable, other, x)`. Here, `other`
+# holds the weights that gradients don't train, such as the running averages of
+# batch norm.
 #
-# The next cell builds ten networks with ten seeds, in float64 so that rounding
-# can't hide a mistake. It then calls the *first* model with the weights of the
-# *last* one. Whose outputs will come out? And batch norm updates its running
-# averages in training mode: where will the new ones be?
+# The next cell builds ten networks, in float64 so that rounding can't hide a
+# mistake. It then calls the *first* model with the weights of the *last*. Whose
+# outputs will come out? And where will training mode store batch norm's new running
+# averages?
 
 # %% tags=["nbval-check-output"]
 from course_utils.training import initial_weights
@@ -147,17 +144,14 @@ print("average in the model changed:",
 # %% [markdown]
 # ## One training step
 #
-# The model returned everything that training changes, and it changed nothing in
-# place. The optimizer has to do the same. `Stateless` turns a Keras optimizer into a
-# function: weights, gradients, and the optimizer's state go in, and new weights and
-# a new state come out. The update rule is still Keras's own. For SGD with momentum,
-# the state consists of a step counter, the learning rate, and a momentum for each
-# weight array, so each run can have its own learning rate.
+# The model returned its new running averages and changed nothing in place. The
+# optimizer must do the same. `Stateless` turns a Keras optimizer into a function
+# that returns new weights and a new state; the update rule is still Keras's own.
+# For SGD with momentum, the state consists of a step counter, the learning rate,
+# and a momentum for each weight array.
 #
-# `step` is one training step of one network. It doesn't know about stacks. The cell
-# after it stacks ten runs with ten learning rates. Each run has its own first
-# batch, because a seed determines the order of the images as well as the initial
-# weights.
+# `step` is one training step of one network. The cell after it stacks ten *runs*,
+# each with its own network, learning rate, and first batch.
 
 # %%
 import keras
@@ -207,9 +201,8 @@ ten_runs = ((*stacked, slots),
 #
 # `tf.vectorized_map(step, ten_runs)` calls `step` once, on placeholders for a
 # single run. It records the operations and replaces each one with an operation on
-# the whole stack. (With `fallback_to_while_loop=False`, it raises an error instead
-# of silently using a loop.) We'll compare every weight, running average, loss, and
-# number in the optimizer's state with those from a loop.
+# the whole stack. We'll compare every weight, running average, loss, and optimizer
+# state with those of a loop.
 
 # %% tags=["nbval-check-output"]
 def take(i):
@@ -227,8 +220,7 @@ print("same results:", max(gaps) < 1e-12)
 
 # %% [markdown]
 # All axes are in the right places. How many matrix products does the mapped step
-# contain? The next cell counts them for one run, for ten, and for a thousand. Make a
-# guess first.
+# contain for ten runs, and for a thousand?
 
 # %% tags=["nbval-check-output"]
 def products(function, kind, shape=()):
@@ -247,11 +239,10 @@ for many in (10, 1000):
 # %% [markdown]
 # ## Compile the loop over the steps
 #
-# A thousand runs need as many operations as one, so the overhead doesn't grow with
-# the number of runs. But Python still runs between two steps. We'll put the loop
-# over the steps inside the function, too, and have the XLA compiler turn all of it
-# into machine code (`jit_compile=True`). `order` says which images make up each
-# batch; its shape is (steps, runs, batch size).
+# A thousand runs need as many operations as one, but Python still runs between two
+# steps. We'll move the loop over the steps into the function and have the XLA
+# compiler turn it into machine code (`jit_compile=True`). `order` contains the
+# image indices of each batch, with shape (steps, runs, batch size).
 #
 # Then we'll train a hundred runs for three epochs: ten learning rates with ten
 # seeds each.
@@ -288,8 +279,7 @@ trained = train((*hundred, slots), order, tf.constant(steps))
 # ## The same with `fit_many`
 #
 # Validation is one more function to map. The next cell computes our hundred
-# validation accuracies and then trains the same grid with `fit_many`. Will they
-# agree?
+# validation accuracies and trains the same grid with `fit_many`. Will they agree?
 
 # %% tags=["nbval-check-output"]
 from course_utils import fit_many
@@ -311,10 +301,9 @@ print("all hundred agree:", bool((gaps < 1e-9).all()))
 # %% [markdown]
 # ## What needs a new program?
 #
-# In the labs, moving a slider often starts training right away, without waiting for
-# the compiler. The next cell shows why: it prints how many programs `train` has needed
-# so far. We'll change the learning rates and the number of steps first, and then the
-# batch size from 32 to 64.
+# In the course's labs, moving a slider often starts training without waiting for
+# the compiler. To see why, we'll count the programs that `train` needs as we change
+# the learning rates, the number of steps, and the batch size.
 
 # %% tags=["nbval-check-output"]
 programs = train.experimental_get_tracing_count
@@ -329,9 +318,9 @@ train((*hundred, slots), twice, tf.constant(2))
 print("with batches of 64:", programs())
 
 # %% [markdown]
-# *Numbers* are arguments of the program, so they may change from run to run and
-# from call to call. *Structure* determines the operations and the shapes of the
-# arrays. A new structure needs a new program.
+# *Numbers* are arguments of the program, so they can change from call to call.
+# *Structure* determines the operations and the array shapes, so a new structure
+# needs a new program.
 #
 # | numbers: no new program | structure: one program each |
 # |---|---|
@@ -343,11 +332,10 @@ print("with batches of 64:", programs())
 # %% [markdown]
 # ## Layers that can't be mapped
 #
-# TensorFlow can't map some operations, such as a convolution if each run has its own
-# kernels. `fit_many` replaces such a layer while it traces the model: it changes the
-# layer's class and nothing else, so the weights and settings stay the same.
-# `MatmulConv2D` computes a convolution as a matrix product. The engine's
-# `for_all_runs` wraps `tf.vectorized_map` and names the operation that can't be mapped.
+# TensorFlow can't map some operations, such as a convolution with different kernels
+# for each run. `fit_many` temporarily replaces such a layer's class but keeps its
+# weights and settings. `MatmulConv2D` computes a convolution as a matrix product.
+# `for_all_runs` is `tf.vectorized_map` with a clearer error message.
 
 # %% tags=["nbval-check-output"]
 from course_utils.training import layers as mappable
@@ -367,15 +355,15 @@ for replacements in {}, mappable.REPLACEMENTS:
 print("same outputs:", np.allclose(both[1], cnn(ten), atol=1e-5))
 
 # %% [markdown]
-# A `Dropout` layer can't be mapped either, because it draws from a random generator.
-# Its replacement *computes* the mask: it scrambles a unit's position, the run's
-# seed, and the step into one integer, and it keeps the unit if that integer is large
-# enough. This arithmetic can be mapped, and a run's masks don't depend on the other
-# runs in its stack.
+# A `Dropout` layer can't be mapped either, because it draws from a random
+# generator. Its replacement *computes* the mask: it scrambles a unit's position,
+# the run's seed, and the step into one integer and keeps the unit if that integer
+# is large enough. A run's masks therefore don't depend on the other runs in its
+# stack.
 #
-# The next cell computes masks for three dropout rates with seed 0, and for the
-# highest rate again with seed 1. If a unit survives a rate of 0.8, does it also
-# survive a rate of 0.2?
+# The next cell computes masks for three dropout rates, and for the highest rate
+# again with another seed. If a unit survives a rate of 0.8, does it also survive
+# 0.2?
 
 # %% tags=["nbval-check-output"]
 from course_utils.training import noise
@@ -397,9 +385,10 @@ print("same mask with seed 1:", np.array_equal(masks[2], masks[3]))
 # %% [markdown]
 # ## How `fit_many` checks itself
 #
-# When TensorFlow refuses to map an operation, you notice. When it maps one
-# incorrectly, you don't. `keras.ops.pad` in the next cell puts a one on each side of
-# a row of zeros. Compare a run on its own with the same run in a stack.
+# When TensorFlow can't map an operation, it raises an error. When it maps one
+# incorrectly, nothing warns you. In the next cell, `keras.ops.pad` puts a one on
+# each side of a row of zeros. Compare the row on its own with the same row in a
+# stack.
 
 # %%
 def pad(x):
@@ -411,16 +400,15 @@ print("alone: ", pad(zeros[0])[0].numpy())
 print("mapped:", program.for_all_runs(pad, zeros)[0, 0].numpy())
 
 # %% [markdown]
-# The mapped operation forgot the ones, without an error or a warning. A network with
-# such a layer would train, and nothing would look wrong.
+# The mapped operation dropped the ones. A network with such a layer would still
+# train.
 #
-# `fit_many` therefore compares every structure with plain Keras before training. The
-# compiled program takes three training steps, and so do Keras's own model and
-# optimizer, uncompiled. Random layers draw the same numbers in both.
-# `fit_many` compares the losses, the weight updates, the running averages, and the
-# optimizer's state, for the first and last run of a block. If they differ in
-# float32, it repeats the comparison in float64 in case the difference is only
-# rounding. What will it say about a model that pads its inputs this way?
+# `fit_many` therefore compares the program of every structure with plain,
+# uncompiled Keras before training. Both take three steps with the same random
+# numbers. The losses, weight updates, running averages, and optimizer states must
+# agree. If they differ in float32, `fit_many` repeats the comparison in float64 in
+# case the difference is only rounding. What will it say about a model that pads its
+# inputs?
 
 # %%
 import warnings
@@ -440,26 +428,24 @@ with warnings.catch_warnings(record=True) as caught:
 print(*[warning.message for warning in caught], sep="\n")
 
 # %% [markdown]
-# The losses differ, so `fit_many` doesn't use the mapped program. It trains the two
-# networks one by one instead, which takes longer, and checks that program the same
-# way. If this check fails, too, it falls back to Keras's own layers without XLA. If
-# even that doesn't match, it refuses to train the model. Models that can't be mapped, such as
-# recurrent networks with their loop over time, are also trained one by one.
+# The losses differ, so `fit_many` trains the two networks one by one and checks
+# that slower program the same way. If this check fails, too, it falls back to
+# Keras's own layers without XLA. If even that doesn't match, it refuses to train
+# the model. Models that can't be mapped, such as recurrent networks, are also
+# trained one by one.
 
 # %% [markdown]
 # ## Ten at a time, on every core
 #
-# `fit_many` doesn't put a hundred networks into one stack. It trains blocks of ten
-# (fewer if the networks are large; more on a graphics card), and each core of your
-# computer takes the next block. Ten small networks fit into a core's cache, and one
-# program serves grids of any size: the last block is filled up with copies. A grid
-# of two to nine runs uses the program of ten. Only a single run gets its own.
+# `fit_many` trains blocks of ten networks (fewer if they are large; more on a
+# graphics card), and each free core of your computer takes the next block. Ten
+# small networks fit into a core's cache, and one program serves grids of any size:
+# copies fill up the last block. Only a single run gets its own program.
 #
-# The next cell quotes the course's benchmarks. The first line shows how much a
-# single network gains, mainly because Python stays out of the loop. The second adds
-# the gain from stacks and cores. The third includes the time to compile, which you
-# pay once per structure. For one short training, `model.fit` is therefore the better
-# tool.
+# The next cell quotes the course's benchmarks. In the first line, a single network
+# gains mainly because Python stays out of the loop. The second line adds the gain
+# from stacks and cores. The third includes the time to compile, once per structure.
+# For one short training, `model.fit` is therefore the better tool.
 
 # %%
 from course_utils.tools import measured
@@ -470,14 +456,13 @@ for work in ("one_mlp", "sweep_warm", "sweep_cold"):
 # %% [markdown]
 # ## Why two trainings drift apart
 #
-# We made most comparisons in float64 and over a few steps. To see why, we'll train
-# each network twice. The second time, the initial weights are larger by about one
-# unit in the *last digit* that the computer stores. Differences this small also
-# arise when a program adds numbers in another order or runs on another processor.
+# Why did we compare in float64 and over a few steps? To find out, we'll train each
+# network twice. The second time, the initial weights are larger by about one unit
+# in the *last digit* stored. Such small differences also arise when a program adds
+# numbers in another order or runs on another processor.
 #
 # The figure shows how far apart the two validation losses are in the worst of ten
-# seeds, at a good learning rate and at one that's too high. The ticks on the
-# vertical axis are a factor of a thousand apart. Which curves rise?
+# seeds, at a good learning rate and one that's too high. Which curves rise?
 
 # %%
 drift = {}
@@ -505,33 +490,22 @@ right.set_title("Rate too high: neither stays close")
 _ = left.legend()
 
 # %% [markdown]
-# At the good rate, the two networks stay together in float64. In float32, they can
-# drift apart. At the high rate, training is chaotic: in either precision, the
+# At the good rate, the two networks stay together in float64 but can drift apart in
+# float32. At the high rate, training is chaotic: in either precision, the
 # difference grows until the two networks have little in common.
 #
 # So compare two programs in float64, over a few steps or at a good learning rate.
-# Don't expect the last digits of a float32 training to be the same on another
-# computer, whether you use `fit_many` or `model.fit`. That's one more reason to trust
-# a mean over ten seeds more than a single run.
+# Don't expect a float32 training to give the same last digits on another computer,
+# even with `model.fit`. That's one more reason to trust a mean over seeds,
+# not one run.
 
 # %% [markdown]
 # ## Where to look in the code
 #
 # The code is in `course_utils/training`; its `__init__.py` describes every module.
-# Start with these:
-#
-# | file | contents |
-# |---|---|
-# | `program.py` | the step, mapped; the loop over the steps, compiled |
-# | `optimizers.py`, `scores.py` | Keras's optimizers, losses, and metrics as functions |
-# | `layers.py`, `convolutions.py`, `noise.py` | layers that can be mapped |
-# | `verify.py`, `programs.py` | the comparison with plain Keras; what happens if it fails |
-# | `structures.py`, `blocks.py`, `fit.py` | the plan; blocks of ten runs; the results |
-#
-# `Program` has methods for one run, like the functions you've just seen:
-# `gradients`, `train_step`, and `validate`. `fit_many` also takes Keras's losses,
-# metrics, optimizers, class weights, initial weights, and three of its callbacks.
-# If it can't use one of them, an error message says so.
+# Start with `program.py` (the mapped step and the compiled loop), `layers.py`
+# (layers that can be mapped), `verify.py` (the comparison with plain Keras), and
+# `blocks.py` (blocks of ten).
 #
 # **References**
 #
@@ -539,7 +513,6 @@ _ = left.legend()
 #   `tf.vectorized_map` works).
 # - A. Sabne: *XLA: compiling machine learning for peak performance*, Google 2020.
 # - R. Frostig, M. J. Johnson, C. Leary: *Compiling machine learning programs via
-#   high-level tracing*, SysML 2018 (JAX, where the map is called `vmap`).
+#   high-level tracing*, SysML 2018 (JAX and its `vmap`).
 # - C. Summers, M. J. Dinneen: *Nondeterminism and instability in neural network
 #   optimization*, ICML 2021 (one changed bit in the initial weights).
-
