@@ -9,7 +9,7 @@ import cachetools
 
 from course_utils.training import blocks, checks, initial_weights
 
-KEPT = 64
+KEPT = 32
 
 _programs = cachetools.LRUCache(KEPT)   # or, in place of a program, why there is none
 _tracing = threading.RLock()   # a lab's thread and a cell may want a program at the same time
