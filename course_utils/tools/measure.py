@@ -4,6 +4,7 @@ What is already measured is skipped, unless it is named: `make measure ARGS="dro
 is saved as soon as it is there, so the command can be stopped, its results committed, and the rest measured later.
 """
 
+import os
 import sys
 import time
 
@@ -22,6 +23,7 @@ def main(names):
         print(f"There is no group or row {', '.join(sorted(unknown))}; there are {', '.join([*GROUPS, *known])}.",
               file=sys.stderr)
         return 2
+    os.environ.setdefault("TQDM_DISABLE", "1")
     todo = [name for group in names or GROUPS for name in GROUPS.get(group, [group])
             if group in known or name not in scoreboard.results()]
     try:
