@@ -25,6 +25,8 @@ SHOWN = 10  # samples in a picture
 
 
 def main(names):
+    if unknown := set(names) - set(DRAWN):
+        sys.exit(f"There is no data set {', '.join(sorted(unknown))}; there are {', '.join(DRAWN)}.")
     (pages.PICTURES / "data").mkdir(parents=True, exist_ok=True)
     for name in names or DRAWN:
         DRAWN[name](name)

@@ -50,7 +50,7 @@ def seconds(function):
 
 
 def ratios(slow, fast, repeats=REPEATS):
-    """Seconds that `slow()` says over seconds that `fast()` says, asked in turn."""
+    """Seconds that `slow()` returns over those that `fast()` returns, called in turn."""
     return [slow() / fast() for _ in range(repeats)]
 
 
@@ -254,11 +254,12 @@ def adam_rows(digits):
 def larger_cnn_rows(digits):
     rng = np.random.default_rng(0)
     x, y = rng.random((1024, 16, 16, 3), np.float32), rng.integers(10, size=1024).astype("int32")
+    grid = LARGER | {"filters": [LARGER["filters"]]}
     images = datasets.Split("noise", x[:768], y[:768], x[768:], y[768:])
 
     def many(epochs=5):
         return seconds(
-            lambda: fit_many(models.cnn, images, {"seed": range(10)} | LARGER, epochs=epochs, batch_size=BATCH)
+            lambda: fit_many(models.cnn, images, {"seed": range(10)} | grid, epochs=epochs, batch_size=BATCH)
         )
 
     many(1)
@@ -379,7 +380,7 @@ def matmul_rows(digits):
 
 def compile_rows(digits):
     """Seconds that tracing and compiling add to the first call, in epochs of model.fit on the same model."""
-    structures = {
+    cases = {
         "plain": ("an MLP 3×64", {}),
         "batch_norm": ("an MLP 3×64 with batch norm", {"batch_norm": True}),
         "adam": ("an MLP 2×128 with batch norm and dropout, Adam", {**ADAM, "optimizer": "adam"}),
@@ -410,7 +411,7 @@ def compile_rows(digits):
             "an epoch of one in model.fit",
             ratios(lambda s=structure: extra(**s), lambda s=structure: epoch_by_keras(digits, **s), FEWER),
         )
-        for name, (work, structure) in structures.items()
+        for name, (work, structure) in cases.items()
     }
 
 

@@ -99,8 +99,8 @@ def fit(errors, *, over="seed", resamples=200):
 
     Notes
     -----
-    With eight runs, 95% intervals at eight times the largest size held the truth in 90 of 100 simulations: so few runs
-    do not say well how much they vary.
+    In simulations with eight runs, 95% prediction intervals at eight times the largest size contained the true value 90
+    times out of 100. Eight runs are too few to estimate the spread well.
 
     Source: nonlinear least squares, `scipy.optimize.curve_fit`; bootstrap of the runs (Efron
     & Tibshirani 1993, chapter 9), one run fewer than there are at a time, as otherwise they vary too little (Rao & Wu
@@ -138,7 +138,7 @@ def _deviation(runs):
 
 
 def _least_squares(sizes, runs):
-    """scale, rate, and floor that fit mean errors best, the last no higher than the highest of them, or than 1."""
+    """scale, rate, and floor that fit the mean errors best; the floor is at most 1 or, if larger, the largest mean."""
     errors, deviation = runs.mean(axis=0), _deviation(runs)
     deviation = np.maximum(deviation, max(deviation.max() / 100, 1e-6))   # a size without spread must not decide alone
     middle = np.exp(np.log(sizes).mean())   # the scale is fitted there, where it is well determined

@@ -30,7 +30,8 @@ def emoji(seed=0, *, artist="google", size=32, scaled=True, near_duplicates="non
         shares of every class. Things that look the same but for a mirror or a turn stay together.
     artist : {"google", "twitter", "both"}
         Who drew the images: the team of Noto Emoji, or that of Twemoji. "both" gives two images per
-        concept, first those of Google and then those of Twitter.
+        concept, first those of Google and then those of Twitter. Each of the three counts as a test set
+        of its own, so opening one does not warn when you open another.
     size : {32, 64}
         Images have shape (size, size, 3). Those of 32 pixels are averages of 2×2 pixels.
     scaled : bool

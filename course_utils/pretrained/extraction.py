@@ -41,7 +41,8 @@ def features(images, *, size=SIZE):
     Raises
     ------
     ValueError
-        The images don't have this shape or this range, or the file of weights is damaged.
+        The images don't have this shape or this range, or a file of this package is missing
+        or damaged.
 
     Warns
     -----

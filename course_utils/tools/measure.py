@@ -18,22 +18,25 @@ GROUPS = {
 
 def main(names):
     """Measure these groups or rows, and say what is left."""
-    known = {name for group in GROUPS.values() for name in group}
-    if unknown := set(names) - known - set(GROUPS):
+    known = [name for group in GROUPS.values() for name in group]
+    if unknown := set(names) - {*known, *GROUPS}:
         print(f"There is no group or row {', '.join(sorted(unknown))}; there are {', '.join([*GROUPS, *known])}.",
               file=sys.stderr)
         return 2
     os.environ.setdefault("TQDM_DISABLE", "1")
-    todo = [name for group in names or GROUPS for name in GROUPS.get(group, [group])
-            if group in known or name not in scoreboard.results()]
+    todo = dict.fromkeys(name for group in names or GROUPS for name in GROUPS.get(group, [group])
+                         if group in known or name not in scoreboard.results())
     try:
         for name in todo:
             print(f"{name} …", end=" ", flush=True)
             start = time.monotonic()
             scoreboard.measure(name)
             print(f"{time.monotonic() - start:.0f} s", flush=True)
+    except ValueError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("\nStopped; the same command goes on from here.")
+        print("\nStopped; `make measure` measures what is left.")
     for group, members in GROUPS.items():
         left = [name for name in members if name not in scoreboard.results()]
         print(f"{group}:", f"{len(left)} left ({', '.join(left)})" if left else "all measured")

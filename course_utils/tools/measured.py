@@ -9,7 +9,7 @@ megabytes that the course takes on one machine, from `make bench-notebooks` and 
 import json
 import pathlib
 
-from course_utils import formatting
+from course_utils import files, formatting
 
 RESULTS = pathlib.Path(__file__).with_name("measured.json")
 COSTS = pathlib.Path(__file__).with_name("costs.json")
@@ -18,7 +18,8 @@ LIMITS = {"notebook": 60, "import": 0.5, "kernel": 700}   # seconds, seconds, me
 
 
 def results():
-    """All ratios: dict name → ``{"work", "what", "against", "ratio", "repeats"}``, and ``"target"`` if there is one."""
+    """All ratios: dict name → ``{"work", "what", "against", "ratio", "interval", "repeats"}``, and ``"target"``
+    if there is one."""
     return _read(RESULTS)
 
 
@@ -37,7 +38,7 @@ def costs():
 
 def keep(path, measurements):
     """Write measurements into one of the files, in place of older ones."""
-    path.write_text(json.dumps(_read(path) | measurements, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    files.write_atomically(path, json.dumps(_read(path) | measurements, indent=1, ensure_ascii=False) + "\n")
 
 
 def ratio(name):

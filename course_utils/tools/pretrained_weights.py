@@ -134,8 +134,7 @@ class _TensorsOnly(pickle.Unpickler):
 
 
 def _tensors(file):
-    reader = _TensorsOnly(file)
-    begin = reader.load(), _TensorsOnly(file).load(), _TensorsOnly(file).load()["little_endian"]
+    begin = _TensorsOnly(file).load(), _TensorsOnly(file).load(), _TensorsOnly(file).load()["little_endian"]
     if begin != (MAGIC, PROTOCOL, True):
         raise ValueError(f"it begins with {begin}")
     reader = _TensorsOnly(file)

@@ -40,7 +40,7 @@ class Block:
 
         from course_utils.training.callbacks import Watched
 
-        structure, count, numbers, data = self.structure, self.count, self.numbers, self.data
+        structure, count, numbers, data = self.structure, self.count, self.numbers, self.data()
         callbacks, dtype = structure.options["callbacks"], structure.dtype
         state = self.state()
         watched = [Watched(callbacks, rate, structure.scores.metrics)
@@ -54,7 +54,7 @@ class Block:
             if not stopped.all():
                 state, scores = program(state, numbers, tf.constant(order), tf.constant(done), tf.constant(steps), data)
                 scores = {name: value.numpy()[:count] for name, value in scores.items()}
-                weights = [functools.partial(self._weights, state, run) for run in range(count)]
+                weights = [functools.partial(_weights, structure.model, state[:2], run) for run in range(count)]
             done += steps
             for values in scores.values():
                 values[stopped] = np.nan
@@ -86,7 +86,6 @@ class Block:
                 order[:steps] = drawn[which].swapaxes(0, 1)
             yield chunk, steps, order
 
-    @functools.cached_property
     def data(self):
         """Data as the program takes them: dict of tensors."""
         import tensorflow as tf
@@ -157,13 +156,6 @@ class Block:
         slots = [tf.constant(values) for values in structure.stateless.state(len(self.runs))]
         return *stacks, structure.stateless.with_rate(slots, self.numbers["learning_rate"])
 
-    def _weights(self, state, run):
-        """The weights of a run in the order of ``model.get_weights()``."""
-        model = self.structure.model
-        stacks = dict(zip(map(id, [*model.trainable_variables, *model.non_trainable_variables]),
-                          [*state[0], *state[1]], strict=True))
-        return [stacks[id(variable)][run].numpy() for variable in model.weights]
-
     def _filled(self, values):
         return values + values[-1:] * (self.structure.plan.runs - len(values))
 
@@ -171,5 +163,14 @@ class Block:
 def divided(structure):
     """The runs of a structure in blocks: list of ``(members, Block)``, where `members` is a slice."""
     size = structure.plan.runs
+    if structure.shared:
+        _ = structure.shared_data   # made here, once: each thread would make its own
     return [(members, Block(structure, members))
             for members in (slice(first, first + size) for first in range(0, len(structure.runs), size))]
+
+
+def _weights(model, state, run):
+    """The weights of a run in the order of ``model.get_weights()``."""
+    stacks = dict(zip(map(id, [*model.trainable_variables, *model.non_trainable_variables]),
+                      [*state[0], *state[1]], strict=True))
+    return [stacks[id(variable)][run].numpy() for variable in model.weights]

@@ -40,11 +40,15 @@ def verified(structure, program):
     with _tracing:
         if program.verified:
             return structure, program
-        difference = _difference(structure, program)
-        if difference and structure.dtype == "float32":
-            difference = _exact_difference(structure, difference)
-        if difference:
-            reason = _programs[structure.key()] = f"its results differ from Keras's ({difference})"
+        try:
+            difference = _difference(structure, program)
+            if difference and structure.dtype == "float32":
+                difference = _exact_difference(structure, difference)
+            reason = difference and f"its results differ from Keras's ({difference})"
+        except Unfit as error:
+            reason = str(error)
+        if reason:
+            _programs[structure.key()] = reason
             return verified(*compiled(_slower(structure, reason)))
         program.verified = True
         return structure, program
@@ -52,7 +56,8 @@ def verified(structure, program):
 
 def forget_programs():
     """Drop all compiled programs and give their memory back."""
-    _programs.clear()
+    with _tracing:
+        _programs.clear()
     gc.collect()
 
 
@@ -87,8 +92,8 @@ def _slower(structure, reason):
     if structure.plan.runs > 1:
         warnings.warn(f"fit_many trains these {number} networks one by one: {reason}.", stacklevel=6)
         return structure.planned(runs=1)
-    if number == 1:   # else that was said already
-        warnings.warn(f"fit_many trains this network as model.fit does, which takes longer: {reason}.", stacklevel=6)
+    networks = f"these {number} networks" if number > 1 else "this network"
+    warnings.warn(f"fit_many trains {networks} as model.fit does, which takes longer: {reason}.", stacklevel=6)
     return structure.planned(as_keras=True)
 
 
@@ -97,23 +102,18 @@ def _difference(structure, program):
     from course_utils.training import verify
 
     block = blocks.Block(structure, slice(structure.plan.runs))
-    state, numbers, data = block.state(), block.numbers, block.data   # what is wrong with them is for the caller
+    state, numbers, data = block.state(), block.numbers, block.data()   # what is wrong with them is for the caller
     order = next(order for _, steps, order in block.chunks() if steps)
     try:
         return verify.difference(program, state, numbers, order, data, sorted({0, block.count - 1}))
-    except Exception as error:
-        return _first_sentence(error)
+    except Exception as error:   # whatever goes wrong inside TensorFlow, such as a compilation
+        raise Unfit(_first_sentence(error)) from None
 
 
 def _exact_difference(structure, difference):
-    """What is left of a difference in float64: what is not there, was rounding."""
+    """The difference that remains in float64, or None if it was only rounding."""
     exact = structure.exact()
-    if exact is None:
-        return difference
-    try:
-        return _difference(exact, _program(exact))
-    except Unfit as reason:
-        return str(reason)
+    return difference if exact is None else _difference(exact, _program(exact))
 
 
 def _first_sentence(error):

@@ -45,7 +45,8 @@ class Structure:
     chunk : int
         Steps between two validations.
     defaults : dict
-        What a run has where its grid says nothing, as far as it is more than "none".
+        Values for knobs that the grid leaves out: the optimizer's learning rate and weight decay.
+    dtype : str
     plan : program.Plan
     in_type : callable
         Prepares the same structure in another type of numbers.
@@ -63,12 +64,9 @@ class Structure:
     options: dict
     chunk: int
     defaults: dict
+    dtype: str
     plan: object
     in_type: Callable
-
-    @property
-    def dtype(self):
-        return self.in_type.keywords["dtype"]
 
     @property
     def split(self):
@@ -128,7 +126,7 @@ class Structure:
             name: getattr(self.plan, name) for name in ("runs", "as_keras", "penalty")})
 
     def key(self):
-        """What programs that calculate the same have in common."""
+        """A key that is the same for structures whose programs compute the same."""
         from course_utils.training import optimizers
 
         return (_fingerprint(self.model) or (self.build_model, self.arguments), self.dtype, self.scores.key,
@@ -187,7 +185,7 @@ def prepare(build_model, knobs, optimizer, runs, splits, *, options, starts, chu
     from course_utils.training.scores import Scores
 
     in_type = functools.partial(prepare, build_model, knobs, optimizer, runs, splits, options=options, starts=starts,
-                                chunk=chunk, dtype=dtype, memory=memory)
+                                chunk=chunk, memory=memory)
     batch_size, split = knobs["batch_size"], splits[runs[0]["seed"]]
     used = [knob for knob in NUMERIC if any(run[knob] is not None for run in runs)]
     checks.sizes(runs, len(split.x_train), batch_size)
@@ -219,7 +217,7 @@ def prepare(build_model, knobs, optimizer, runs, splits, *, options, starts, chu
     structure = Structure(
         build_model, arguments, model, optimizer, stateless, scores, runs, splits, starts, options, chunk,
         {"learning_rate": optimizers.learning_rate(optimizer), "weight_decay": optimizer.weight_decay or 0.0},
-        plan, in_type)
+        dtype, plan, in_type)
     return structure.planned(runs=structure.block_size(memory))
 
 

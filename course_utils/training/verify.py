@@ -123,12 +123,14 @@ def _by_keras(program, state, numbers, order, data, member):
             gradients = [np.fmax(most, size) for most, size in zip(gradients, sizes, strict=True)]
             smallest = [np.fmin(least, np.where(size, size, np.inf))   # a zero is exact
                         for least, size in zip(smallest, sizes, strict=True)]
+        # A recurrent layer with dropout draws even in validation.
+        other = [variable.numpy() for variable in model.non_trainable_variables]
         place = 0 if plan.data_sets == 1 else member
         validation = loss(data["x_val"][place], data["y_val"][place], None, now=-1, training=False).numpy()
         return {"losses": losses, "validation": validation, "gradients": gradients, "smallest": smallest,
                 "slots": [v.numpy() for v in optimizer.variables],
                 "trainable": [v.numpy() for v in model.trainable_variables],
-                "other": [v.numpy() for v in model.non_trainable_variables]}
+                "other": other}
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def offline(monkeypatch):
-    """Whoever asks for a connection fails."""
+    """Any attempt to open a connection fails."""
     def refuse(*args, **kwargs):
         raise AssertionError("something asked for a network connection")
 

@@ -75,7 +75,7 @@ def test_networks_are_scored_on_the_validation_images_of_both_artists(monkeypatc
     import course_utils
 
     monkeypatch.setattr(course_utils, "trained_model", lambda build_model, run: Trained(run), raising=False)
-    monkeypatch.setattr(scoreboard, "_trained", lambda settings, seeds, steps, weights: runs_of(seeds))
+    monkeypatch.setattr(scoreboard, "_trained", lambda settings, data, steps, weights: runs_of(data))
     found = scoreboard.scores_of_networks(scoreboard.FIRST, seeds=[2, 5])
     assert found == {artist: {metric: [1.0, 1.0] for metric in scoreboard.METRICS} for artist in scoreboard.ARTISTS}
     for seed, images in seen.items():
@@ -97,21 +97,42 @@ def test_a_network_trains_on_the_artist_of_its_row_with_its_schedule(monkeypatch
                         raising=False)
     settings = scoreboard.FIRST | {"artist": "twitter", "epochs": 2, "optimizer": "adamw, cosine",
                                    "knobs": {"label_smoothing": 0.1}}
-    scoreboard._trained(settings, [0, 3], scoreboard._steps(settings))
+    scoreboard._trained(settings, scoreboard._data(settings, [0, 3]), scoreboard._steps(settings))
     build_model, data, grid = seen["args"]
     np.testing.assert_array_equal(data(3).x_train, datasets.emoji(3, artist="twitter", scaled=False).x_train)
     assert grid == {"seed": [0, 3], "label_smoothing": 0.1}
     assert build_model(input_shape=(32, 32, 3), classes=7).count_params() == 356_423
-    assert seen["steps"] == 2 * (443 // 32)
+    assert seen["steps"] == seen["evaluate_every"] == 2 * (443 // 32)
+    assert seen["batch_size"] == 32
     assert float(seen["optimizer"]._learning_rate(0)) == pytest.approx(1e-3)
     assert float(seen["optimizer"]._learning_rate(seen["steps"])) == pytest.approx(0, abs=1e-9)
     assert type(seen["optimizer"]).__name__ == "AdamW"
+
+
+def test_the_three_metrics_are_told_apart():
+    y, answers = np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 0]]
+    found = scoreboard._scores([(answers, y)], [lambda x: x])
+    assert found == {"accuracy": [0.75], "balanced_accuracy": [0.5], "macro_f1": [pytest.approx(3 / 7)]}
+
+
+def test_features_are_scored_on_both_artists():
+    found = scoreboard.scores_of_features(scoreboard.FIRST, seeds=[0])
+    assert found["google"]["accuracy"][0] > found["twitter"]["accuracy"][0] > 0.6
+
+
+def test_the_picture_has_a_panel_for_each_artist_and_a_bar_for_each_row(empty):
+    for name in ("raw", "schedule"):
+        scoreboard.measure(name)
+    axes = scoreboard.plot().axes
+    assert [ax.get_title() or ax.get_title("left") for ax in axes] == ["Noto", "Twemoji"]
+    assert [len(ax.patches) for ax in axes] == [2, 2]
 
 
 def test_the_stored_rows_are_those_of_the_code():
     for name, row in scoreboard.results().items():
         compared = row["compared_with"]
         base = scoreboard.results()[compared]["settings"] if compared else scoreboard.FIRST
+        assert compared == scoreboard.best_before(name, scoreboard.results()), f"measure {name} again"
         expected = scoreboard._changed(base, scoreboard.ROWS[name].change)
         assert row["settings"] == json.loads(json.dumps(expected)), name
         assert {len(values) for scores in row["scores"].values() for values in scores.values()} == {len(SEEDS)}
