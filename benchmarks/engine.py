@@ -175,7 +175,11 @@ def sweep_rows(digits):
 
 
 def jax_rows(digits):
-    """fit_many and JAX do the same work, so this is also the ratio of the shares of the machine's rate they reach."""
+    """fit_many and JAX do the same work, so this is also the ratio of the shares of the machine's rate they reach.
+
+    jaxlib 0.10 multiplies matrices with YNNPACK, which TensorFlow 2.21 is built without. With
+    ``XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=``, JAX does without it, too, and takes 1.2 to 1.4 times as long.
+    """
     from benchmarks import peers
 
     def jax(block):

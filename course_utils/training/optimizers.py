@@ -168,7 +168,7 @@ class Stateless:
         """
         if self.decays:
             self.optimizer.weight_decay = numbers["weight_decay"]
-        schedule = _schedule_from(self.given, numbers["learning_rate"])
+        schedule = _schedule_from(self.given, numbers.get("learning_rate"))
         if schedule is not None:
             self.optimizer._learning_rate = schedule
         return self.optimizer.stateless_apply(state, gradients, weights)
