@@ -92,8 +92,8 @@ def _slower(structure, reason):
     if structure.plan.runs > 1:
         warnings.warn(f"fit_many trains these {number} networks one by one: {reason}.", stacklevel=6)
         return structure.planned(runs=1)
-    networks = f"these {number} networks" if number > 1 else "this network"
-    warnings.warn(f"fit_many trains {networks} as model.fit does, which takes longer: {reason}.", stacklevel=6)
+    if number == 1:   # else that they take longer was said already
+        warnings.warn(f"fit_many trains this network as model.fit does, which takes longer: {reason}.", stacklevel=6)
     return structure.planned(as_keras=True)
 
 
