@@ -99,8 +99,8 @@ def fit(errors, *, over="seed", resamples=200):
 
     Notes
     -----
-    In simulations with eight runs, 95% prediction intervals at eight times the largest size contained the true value 90
-    times out of 100. Eight runs are too few to estimate the spread well.
+    With eight runs or fewer, the intervals contain the true value somewhat less often than they promise: so few runs
+    are not enough to estimate the spread well.
 
     Source: nonlinear least squares, `scipy.optimize.curve_fit`; bootstrap of the runs (Efron
     & Tibshirani 1993, chapter 9), one run fewer than there are at a time, as otherwise they vary too little (Rao & Wu

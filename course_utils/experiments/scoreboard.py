@@ -234,6 +234,8 @@ def _cost(row, settings):
     """How many times as long as that of the first row a training takes, timed in turn with data and programs ready."""
     if row.score:
         return None   # its features are computed once and stored
+    if settings == FIRST:
+        return 1.0
     sides = [(each, _data(each, SEEDS)) for each in (settings, FIRST)]
 
     def seconds(settings, data):

@@ -89,10 +89,6 @@ def replaced(model, replacements=REPLACEMENTS):
     finally:
         for layer, kind in before:
             object.__setattr__(layer, "__class__", kind)
-        for layer in all_layers(model):
-            if hasattr(layer, "reset_dropout_mask"):   # a recurrent cell keeps the masks of a call that failed
-                layer.reset_dropout_mask()
-                layer.reset_recurrent_dropout_mask()
 
 
 def random(model):

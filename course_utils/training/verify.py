@@ -66,7 +66,7 @@ def _kinds(program, run, expected, dtype):
         return [np.where(kept, weight - start, 0)
                 for kept, weight, start in zip(real, weights, before[0], strict=True)]
 
-    # Adam takes steps as long for a small gradient as for a large one, and rounds the small one no less.
+    # Adam's steps are as long for small gradients as for large ones, so rounding errors of small gradients count more.
     rounding = [of_weights + np.abs(update) * 64 * eps * largest / np.maximum(gradient, largest * eps)
                 for update, gradient in zip(updates(expected["trainable"]), expected["smallest"], strict=True)]
     kinds = {"loss": (losses[:1], expected["losses"][:1]),

@@ -109,7 +109,7 @@ def test_dropout_of_a_model_with_a_lambda_layer_obeys_the_grid(words):
     assert runs.loss.sel(dropout=0.0) != runs.loss.sel(dropout=0.9)
 
 
-def test_a_recurrent_layer_with_dropout_does_not_keep_the_masks_of_a_call_that_failed(words):
+def test_a_recurrent_layer_with_dropout_which_draws_even_in_validation_is_trained_one_by_one(words):
     build = network((7,), lambda: layers.Embedding(20, 4, mask_zero=True), lambda: layers.LSTM(3, dropout=0.5))
     with quiet_if(False):
         runs = fit_many(build, words, {"seed": [0, 1]}, epochs=1, batch_size=16, dtype="float64")
