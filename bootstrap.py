@@ -21,6 +21,12 @@ VENV = os.path.join(HOME, ".venv")
 PYTHON = os.path.join(VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"]))
 STAMP = os.path.join(VENV, "installed")
 SETTINGS = os.path.join(VENV, "share", "jupyter", "lab", "settings", "overrides.json")
+# Without these, JupyterLab starts with a question about news, and shows the source of the course's Markdown pages.
+OVERRIDES = """{
+  "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false},
+  "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}}
+}
+"""
 LOCKS = ["requirements.lock", "requirements-dev.lock"]  # what learners need; what contributors also need
 WHEELS = os.path.isdir(os.path.join(HOME, "wheels"))
 PIP = [PYTHON, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check",
@@ -185,10 +191,9 @@ def install(locks, anew):
             if problem == FAILED:
                 sys.stderr.write(without_warnings(errors))
             return problem
-    # Or JupyterLab's first word to a learner is a question about news, which it would fetch.
     os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
     with open(SETTINGS, "w") as file:
-        file.write('{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}')
+        file.write(OVERRIDES)
     with open(STAMP, "w") as file:
         file.write("\n".join(fingerprint(locks)))
     print("The course is set up.")

@@ -360,10 +360,11 @@ def machine(tmp_path):
     return Machine(tmp_path / "course")
 
 
-def test_jupyterlab_does_not_ask_about_news(machine):
+def test_jupyterlab_does_not_ask_about_news_and_renders_markdown(machine):
     machine.set_up()
     settings = json.loads((machine.folder / ".venv/share/jupyter/lab/settings/overrides.json").read_text())
     assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    assert settings["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]["markdown"] == "Markdown Preview"
 
 
 def test_set_up_does_nothing_the_second_time(machine, capsys):

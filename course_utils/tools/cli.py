@@ -10,6 +10,7 @@ import tempfile
 
 def main(arguments=None):
     """Run one subcommand; the exit status is 0 if everything went well, and an expected error is one sentence."""
+    from course_utils.doctor import __main__ as terminal
     from course_utils.tools.sandbox import Limits
 
     parser = argparse.ArgumentParser(prog="course", description=__doc__)
@@ -37,6 +38,9 @@ def main(arguments=None):
                          help="GB of memory for one process (default: %(default)g)")
     add(reset, "restore a pristine exercise; yours is moved to a dated backup",
         "names", nargs="+", help="number of an exercise")
+    examination = commands.add_parser("doctor", help="find out what is wrong with a network of yours")
+    terminal.arguments(examination)
+    examination.set_defaults(run=terminal.run, expected=(ValueError, TypeError, OSError))
     add(claims, "put every claim on trial again, write results.json",
         "keys", nargs="*", expected=(), help="keys of claims (default: all)")
     for server in (

@@ -4,16 +4,26 @@ What is already measured is skipped, unless it is named: `make measure ARGS="dro
 is saved as soon as it is there, so the command can be stopped, its results committed, and the rest measured later.
 """
 
+import functools
 import os
 import sys
 import time
 
-from course_utils.experiments import scoreboard
+from course_utils.experiments import doctor_rates, scoreboard
 
 GROUPS = {
     "scratch": [name for name, row in scoreboard.ROWS.items() if row.score is None],
     "pretrained": [name for name, row in scoreboard.ROWS.items() if row.score],
+    "doctor": ["doctor_rates"],
 }
+MEASURE = {name: functools.partial(scoreboard.measure, name) for name in scoreboard.ROWS} | {
+    "doctor_rates": doctor_rates.measure}
+
+
+def left():
+    """Names of what is not measured yet, or not completely."""
+    return [name for name in MEASURE if (doctor_rates.missing() if name == "doctor_rates"
+                                         else name not in scoreboard.results())]
 
 
 def main(names):
@@ -25,12 +35,12 @@ def main(names):
         return 2
     os.environ.setdefault("TQDM_DISABLE", "1")
     todo = dict.fromkeys(name for group in names or GROUPS for name in GROUPS.get(group, [group])
-                         if group in known or name not in scoreboard.results())
+                         if group in known or name in left())
     try:
         for name in todo:
             print(f"{name} …", end=" ", flush=True)
             start = time.monotonic()
-            scoreboard.measure(name)
+            MEASURE[name]()
             print(f"{time.monotonic() - start:.0f} s", flush=True)
     except ValueError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -38,8 +48,8 @@ def main(names):
     except KeyboardInterrupt:
         print("\nStopped; `make measure` measures what is left.")
     for group, members in GROUPS.items():
-        left = [name for name in members if name not in scoreboard.results()]
-        print(f"{group}:", f"{len(left)} left ({', '.join(left)})" if left else "all measured")
+        todo = [name for name in members if name in left()]
+        print(f"{group}:", f"{len(todo)} left ({', '.join(todo)})" if todo else "all measured")
     return 0
 
 

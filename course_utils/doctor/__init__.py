@@ -1,0 +1,18 @@
+"""What is wrong with a network that doesn't improve, found out in the project where it is.
+
+    history = model.fit(...)
+    report = doctor.examine(model, (x_train, y_train), (x_val, y_val), history=history)
+    report                # what is probably wrong, the evidence, and the fix
+    report.try_fix()      # trains with and without the fix, within a minute
+
+    model.fit(..., callbacks=[doctor.Doctor()])   # reports at the end of training
+    doctor.read(history)                          # from the recorded curves alone
+
+This folder needs only Keras 3 and NumPy, with any of Keras's backends (Matplotlib draws the curves if it is there), and
+can be copied into any project.
+"""
+
+from .callback import Doctor
+from .examination import examine, read
+
+__all__ = ["Doctor", "examine", "read"]

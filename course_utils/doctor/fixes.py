@@ -1,0 +1,261 @@
+"""The fixes, as experiments: train the network again from new initial weights, with and without the fix."""
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from . import copies, measurements, task
+from .inputs import Samples, undisturbed
+
+HIDDEN = ("relu", "sigmoid", "tanh", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How the network is trained.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Only its structure, its loss, and its optimizer are used; frozen layers keep their weights.
+    change : callable layer → layer, optional
+        What becomes of each layer.
+    """
+
+    model: keras.Model
+    train: Samples
+    validation: Samples
+    steps: int
+    batch_size: int
+    learning_rate: float = None   # if it isn't that of the optimizer
+    factor: float = 1             # of the learning rate
+    change: Callable = None
+    change_last: bool = False
+    loss: object = None
+    shuffle: bool = True
+    balanced: bool = False
+
+    def trained(self, seed, deadline):
+        """A network trained from new initial weights, and after how many steps the time was up."""
+        random.seed(seed)   # Keras draws the seeds of initializers and layers from here
+        rng = np.random.default_rng(seed)
+        model = keras.models.clone_model(self.model, clone_function=self.change and self._changed)
+        for new, old in zip(copies.flat_layers(model), copies.flat_layers(self.model), strict=False):
+            if old.weights and not old.trainable_weights and type(new) is type(old):   # frozen, or adapted
+                new.set_weights(old.get_weights())
+                if isinstance(new, keras.layers.Normalization):
+                    new.finalize_state()
+        copies.compiled(model, self.model, learning_rate=self.learning_rate, factor=self.factor,
+                        loss=self.loss)
+        data = _balanced(self.train, rng) if self.balanced else self.train
+        return model, copies.train(model, data, steps=self.steps, batch_size=self.batch_size, rng=rng,
+                                   shuffle=self.shuffle, deadline=deadline)
+
+    def _changed(self, layer):
+        return self.change(layer) if self.change_last or layer is not self.last else _same(layer)
+
+    @property
+    def last(self):
+        """The layer that makes the outputs."""
+        return [layer for layer in copies.flat_layers(self.model) if layer.weights][-1]
+
+
+def _same(layer):
+    return layer.__class__.from_config(layer.get_config())
+
+
+def _hidden(layer):
+    return getattr(getattr(layer, "activation", None), "__name__", "") in HIDDEN or isinstance(layer, keras.layers.ReLU)
+
+
+def _slower(recipe, measured, job):
+    return dataclasses.replace(recipe, factor=0.1)
+
+
+def _faster(recipe, measured, job):
+    return dataclasses.replace(recipe, factor=10)
+
+
+def _longer(recipe, measured, job):
+    return dataclasses.replace(recipe, steps=3 * recipe.steps)
+
+
+def _wider(recipe, measured, job):
+    def change(layer):
+        config = layer.get_config()
+        for width in ("units", "filters"):
+            if isinstance(config.get(width), int):
+                config[width] *= 4
+        return layer.__class__.from_config(config)
+
+    return dataclasses.replace(recipe, change=change)
+
+
+def _dropped_out(recipe, measured, job):
+    def change(layer):
+        same = _same(layer)
+        return keras.Sequential([same, keras.layers.Dropout(0.5)]) if _hidden(layer) else same
+
+    return dataclasses.replace(recipe, change=change)
+
+
+def _standardized(recipe, measured, job):
+    x = recipe.train.x.astype("float32")
+    axes = tuple(range(x.ndim - 1))
+    center, spread = x.mean(axes), x.std(axes)
+    spread = np.where(spread > 1e-6, spread, 1)
+
+    def scaled(data):
+        return Samples(((data.x - center) / spread).astype("float32"), data.y)
+
+    return dataclasses.replace(recipe, train=scaled(recipe.train), validation=scaled(recipe.validation))
+
+
+def _started_anew(recipe, measured, job):
+    standard = {"relu": "he_normal"}
+    changed = []
+
+    def change(layer):
+        config = layer.get_config()
+        if "kernel_initializer" in config:
+            kind = standard.get(getattr(getattr(layer, "activation", None), "__name__", ""), "glorot_uniform")
+            new = {"kernel_initializer": kind, "bias_initializer": "zeros"}
+            changed.extend(key for key, value in new.items() if type(keras.initializers.get(value)) is not type(
+                getattr(layer, key, None)))
+            config |= new
+        return layer.__class__.from_config(config)
+
+    for layer in copies.flat_layers(recipe.model):
+        change(layer)
+    return dataclasses.replace(recipe, change=change, factor=1 if changed else 0.1)
+
+
+def _normalized(recipe, measured, job):
+    def change(layer):
+        config = layer.get_config()
+        if not _hidden(layer) or not layer.weights:
+            return _same(layer)
+        config |= {"activation": None, "kernel_initializer": "he_normal"}
+        return keras.Sequential([layer.__class__.from_config(config), keras.layers.BatchNormalization(momentum=0.9),
+                                 keras.layers.Activation("relu")])
+
+    return dataclasses.replace(recipe, change=change)
+
+
+def _warmed(recipe, measured, job):
+    def change(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["momentum"] = 0.9
+        return layer.__class__.from_config(config)
+
+    return dataclasses.replace(recipe, change=change, batch_size=max(32, recipe.batch_size))
+
+
+def _shuffled(recipe, measured, job):
+    return dataclasses.replace(recipe, shuffle=True)
+
+
+def _cleaned(recipe, measured, job):
+    kept = ~measurements.contradicted(job, recipe.train)
+    return dataclasses.replace(recipe, train=recipe.train.take(kept))
+
+
+def _balanced_fix(recipe, measured, job):
+    return dataclasses.replace(recipe, balanced=True)
+
+
+def _fitting(recipe, measured, job):
+    """A loss that fits the last layer, or targets that fit the loss."""
+    problem, classes = measured["mismatch"], job.classes
+    train, validation, loss = recipe.train, recipe.validation, recipe.model.loss
+    name = "binary" if job.kind == "binary" else "sparse"
+    losses = {"binary": keras.losses.BinaryCrossentropy, "sparse": keras.losses.SparseCategoricalCrossentropy}
+    labels = [Samples(data.x, job.labels(data.y).astype("int32")) for data in (train, validation)]
+    if job.kind == "binary":
+        labels = [Samples(data.x, data.y[:, None]) for data in labels]
+    outputs = {"units": 1 if job.kind == "binary" else classes,
+               "activation": "sigmoid" if job.kind == "binary" else "softmax"}
+    if problem == "targets out of reach":
+        outputs, labels = {"activation": "linear"}, [train, validation]
+    else:
+        loss = losses[name]()
+    if problem == "labels of another shape" and not job.classifying:
+        return dataclasses.replace(recipe, train=Samples(train.x, train.y.reshape(len(train), -1)),
+                                   validation=Samples(validation.x, validation.y.reshape(len(validation), -1)))
+    last = recipe.last
+
+    def change(layer):
+        config = layer.get_config()
+        if layer is last:
+            config |= {key: value for key, value in outputs.items() if key in config}
+        return layer.__class__.from_config(config)
+
+    return dataclasses.replace(recipe, train=labels[0], validation=labels[1], loss=loss, change=change,
+                               change_last=True)
+
+
+def _balanced(data, rng):
+    """As many samples of each class, drawn with replacement."""
+    labels = data.y.argmax(-1) if data.y.ndim > 1 and data.y.shape[-1] > 1 else data.y.reshape(-1)
+    classes = np.unique(labels)
+    each = -(-len(labels) // len(classes))
+    return data.take(np.concatenate([rng.choice(np.flatnonzero(labels == k), each) for k in classes]))
+
+
+FIXES = {
+    "wrong_loss": _fitting, "unshuffled": _shuffled, "batch_norm_statistics": _warmed, "unscaled_inputs": _standardized,
+    "dead_or_saturated": _started_anew, "vanishing_gradients": _normalized, "learning_rate_too_high": _slower,
+    "learning_rate_too_low": _faster, "imbalance": _balanced_fix, "undertrained": _longer, "label_noise": _cleaned,
+    "network_too_small": _wider, "overfitting": _dropped_out,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Validation scores with and without a fix, one pair for each seed, as far as the time allowed."""
+
+    name: str
+    before: list
+    after: list
+    complete: bool
+
+    @property
+    def gain(self):
+        """Mean gain in validation score."""
+        return float(np.mean(np.subtract(self.after, self.before)))
+
+    def __repr__(self):
+        pairs = ", ".join(f"{b:.3f} → {a:.3f}" for b, a in zip(self.before, self.after, strict=True))
+        early = "" if self.complete else " The trainings were cut short, so that both fit into the budget."
+        return (f"Validation score without and with the fix: {pairs}. Mean gain: {100 * self.gain:+.1f} points in "
+                f"{len(self.after)} pair{'s' * (len(self.after) > 1)} of trainings.{early}")
+
+
+def compare(name, recipe, measured, job, *, budget=60, pairs=3):
+    """Train with and without the fix from the same seeds, in pairs, until the budget (seconds) is used up."""
+    changed = FIXES[name](recipe, measured, job)
+    recipe = dataclasses.replace(recipe, shuffle=name != "unshuffled")
+    longer = changed.steps / recipe.steps
+    before, after, steps, end = [], [], recipe.steps, time.monotonic() + budget
+    with undisturbed():
+        for seed in range(pairs):
+            start = time.monotonic()
+            model, steps = dataclasses.replace(recipe, steps=steps).trained(seed, start + (end - start) / (1.2 + longer))
+            other, done = dataclasses.replace(changed, steps=int(longer * steps)).trained(seed, end)
+            if done < int(longer * steps) and before:
+                break
+            before.append(_score(job, model, recipe.validation))
+            after.append(_score(job, other, changed.validation))
+            if time.monotonic() - start > end - time.monotonic():
+                break
+    return Comparison(name, before, after, steps == recipe.steps)
+
+
+def _score(job, model, data):
+    predictions = np.nan_to_num(copies.outputs(model, data.x))
+    return dataclasses.replace(job, logits=not task.probabilities(predictions)).score(data.y, predictions)

@@ -1,0 +1,303 @@
+"""Everything the doctor measures about a network: one dict of named numbers, from which `diagnoses` draws conclusions.
+
+A number that makes no sense for a network (the balance of classes in a regression) is NaN, and so fulfills no condition.
+"""
+
+import keras
+import numpy as np
+
+from . import copies, task
+
+PROBES = {"lower": 0.1, "same": 1.0, "higher": 10.0}
+PROBED_STEPS = 200
+LOOKED_AT = 1500    # samples on which the doctor looks inside the network
+NEIGHBORS = 10
+NAN = float("nan")
+
+
+def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
+    """Measure a trained network: dict name → number. The model stays as it is."""
+    rng = np.random.default_rng(seed)
+    seen = train.take(np.sort(rng.permutation(len(train))[:LOOKED_AT]))
+    held_out = validation.take(np.sort(rng.permutation(len(validation))[:LOOKED_AT]))
+    seen_outputs, held_out_outputs = copies.outputs(model, seen.x), copies.outputs(model, held_out.x)
+    found = {"samples": len(train), "validation_samples": len(validation), "classes": job.classes,
+             "mismatch": task.mismatch(model, job, seen, seen_outputs),
+             "data_finite": float(np.isfinite(train.x).all() and np.isfinite(train.y).all()), "finite": float(np.isfinite(seen_outputs).all()),
+             "optimizer": type(model.optimizer).__name__, "learning_rate": copies.rate_of(model), "parameters": model.count_params(),
+             "chance": 1 / job.classes if job.classifying else 0.0}
+    found |= of_curves(curves)
+    found |= of_scores(job, seen, seen_outputs, "train_") | of_scores(job, held_out, held_out_outputs, "val_")
+    found |= of_balance(job, train, held_out, held_out_outputs)
+    found |= of_order(job, train, model)
+    copy = copies.copy_of(model)
+    found |= of_units(copy, seen)
+    found |= of_inputs(copy, seen)
+    if found["data_finite"]:
+        found |= of_neighbors(copy, job, seen, held_out, held_out_outputs, train)
+    if found["finite"] and found["data_finite"]:
+        found |= of_batch_norm(model, job, seen, held_out, found)
+        found |= of_gradients(model, seen, batch_size)
+        found |= of_probes(model, job, train, seen, held_out, batch_size, rng, found)
+    return found
+
+
+def of_curves(curves):
+    """From what `fit` recorded."""
+    loss = curves.get("loss")
+    if loss is None:
+        return {}
+    found = {"epochs": len(loss), "diverged": float(not np.isfinite(loss).all())}
+    finite = loss[np.isfinite(loss)]
+    if len(finite) < 2:
+        return found
+    moves = np.diff(finite)
+    found["roughness"] = float(np.maximum(moves, 0).sum() / max(np.abs(moves).sum(), 1e-12))
+    found["fallen"] = float((finite[0] - finite[-1]) / max(abs(finite[0]), 1e-12))
+    quarter = finite[-max(2, len(finite) // 4):]
+    found["still_falling"] = float((quarter[0] - quarter[-1]) / max(abs(quarter[0]), 1e-12))
+    found["loss_peak"] = float(finite.max() / max(finite[0], 1e-12))
+    held_out = curves.get("val_loss", np.array([]))
+    held_out = held_out[np.isfinite(held_out)]
+    if len(held_out) > 1:
+        found["val_loss_rise"] = float((_smooth(held_out)[-1] - _smooth(held_out).min()) / max(held_out.min(), 1e-12))
+        found["val_roughness"] = float(np.maximum(np.diff(held_out), 0).sum() / max(np.abs(np.diff(held_out)).sum(), 1e-12))
+        found["best_epoch"] = float((held_out.argmin() + 1) / len(held_out))
+        found["last_gap"] = float(held_out[-1] - finite[-1])
+    scores = next((values for name, values in curves.items() if name.startswith("val_") and "acc" in name), [])
+    if len(scores) > 1:
+        smooth = _smooth(scores)
+        found["val_accuracy_drop"] = float(np.nanmax(smooth) - smooth[-1])
+        found["val_accuracy_noise"] = float(np.std(np.diff(scores[len(scores) // 2:]))) if len(scores) > 3 else NAN
+    return found
+
+
+def _smooth(values):
+    width = max(1, min(5, len(values) // 5))
+    padded = np.concatenate([values[:1].repeat(width // 2), values, values[-1:].repeat(width - 1 - width // 2)])
+    return np.convolve(padded, np.ones(width) / width, "valid")
+
+
+def of_scores(job, data, predictions, prefix):
+    """How good the predictions are, in inference mode."""
+    with np.errstate(all="ignore"):
+        return {prefix + "loss": float(np.mean(job.losses(data.y, predictions))),
+                prefix + "score": job.score(data.y, predictions),
+                prefix + "accuracy": job.accuracy(data.y, predictions)}
+
+
+def of_balance(job, train, held_out, predictions):
+    """How often each class occurs, and how well each is recognized."""
+    if not job.classifying:
+        return {"spread_of_targets": float(np.std(train.y)), "offset_of_targets": float(np.abs(np.mean(train.y)))}
+    counts = np.bincount(job.labels(train.y), minlength=job.classes)
+    other = np.bincount(job.labels(held_out.y), minlength=job.classes)
+    predicted = np.bincount(np.clip(job.predicted(predictions), 0, None), minlength=job.classes)
+    recalls = job.recalls(held_out.y, predictions)
+    share = predicted.max() / len(held_out)
+    shift = 0.5 * np.abs(counts / counts.sum() - other / other.sum()).sum()
+    noise = 0.4 * np.sqrt(np.count_nonzero(counts) * (1 / len(train) + 1 / len(held_out)))
+    return {"smallest_class": float(counts[counts > 0].min() / counts.sum()), "largest_class": float(counts.max() / counts.sum()),
+            "smallest_recall": float(recalls.min()), "largest_prediction": float(share),
+            "classes_not_trained": float(np.count_nonzero(other[counts == 0])), "shift_of_classes": float(shift - noise),
+            "validation_error": float(np.sqrt(np.mean(recalls * (1 - recalls)) / len(held_out)))}
+
+
+def of_order(job, train, model):
+    """Whether samples come in the order of their classes, and the network fits the last ones best."""
+    values = job.labels(train.y) if job.classifying else train.y.reshape(len(train), -1)[:, 0].astype(float)
+    if len(values) < 20:
+        return {}
+    if job.classifying:
+        shares = np.bincount(values) / len(values)
+        expected = np.sum(shares ** 2)
+        order = (np.mean(values[1:] == values[:-1]) - expected) / max(1 - expected, 1e-12)
+    else:
+        order = np.corrcoef(values[1:], values[:-1])[0, 1] if np.std(values) else 0.0
+    tenth = max(10, len(train) // 10)
+    early, late = train.take(slice(0, len(train) - tenth)), train.take(slice(len(train) - tenth, None))
+    some = early.take(np.linspace(0, len(early) - 1, min(len(early), LOOKED_AT)).astype(int))
+    before, after = (job.losses(part.y, copies.outputs(model, part.x)) for part in (some, late))
+    return {"order": float(order), "late_advantage": float(np.mean(before) - np.mean(after)),
+            "late_advantage_z": float((np.mean(before) - np.mean(after)) / max(
+                np.sqrt(np.var(before) / len(before) + np.var(after) / len(after)), 1e-12))}
+
+
+def of_units(copy, seen):
+    """Shares of hidden units that never react, or always with the same extreme value: the worst layer's."""
+    worst = {"dead": 0.0, "saturated": 0.0}
+    layers = [layer for layer in copies.flat_layers(copy) if _activation(layer) in ("relu", "sigmoid", "tanh")]
+    output = next((layer for layer in reversed(list(copies.flat_layers(copy))) if layer.weights), None)
+
+    def see(layer, inputs, result):
+        if layer is output or (layer is last and _activation(layer) == "sigmoid"):
+            return
+        values = keras.ops.convert_to_numpy(result)
+        values = values.reshape(-1, values.shape[-1])
+        kind = _activation(layer)
+        if kind == "relu":
+            worst["dead"] = max(worst["dead"], float(np.mean(values.max(0) <= 0)))
+        else:
+            low, high = (0, 1) if kind == "sigmoid" else (-1, 1)
+            extreme = np.minimum(values - low, high - values) < 0.02 * (high - low)
+            worst["saturated"] = max(worst["saturated"], float(np.mean(extreme.mean(0) > 0.8)))
+
+    last = list(copies.flat_layers(copy))[-1]
+    with copies.watched(layers, see):
+        copies.outputs(copy, seen.x, LOOKED_AT)
+    return worst
+
+
+def _activation(layer):
+    if isinstance(layer, keras.layers.ReLU):
+        return "relu"
+    return getattr(getattr(layer, "activation", None), "__name__", "")
+
+
+def of_inputs(copy, seen):
+    """How far what enters the first layer with a kernel is from mean 0 and variance 1."""
+    first = next((layer for layer in copies.flat_layers(copy) if layer.trainable_weights), None)
+    if first is None or isinstance(first, keras.layers.Embedding | keras.layers.BatchNormalization
+                                   | keras.layers.LayerNormalization):
+        return {}
+    entering = []
+    with copies.watched([first], lambda layer, inputs, result: entering.append(keras.ops.convert_to_numpy(inputs))):
+        copy(seen.x, training=False)
+    values = entering[0].reshape(-1, entering[0].shape[-1]).astype(float)
+    spread = values.std(0)
+    varied = spread[spread > 1e-9 * max(spread.max(), 1e-12)]
+    if not len(varied):
+        return {}
+    return {"input_size": float(np.sqrt(np.mean(values ** 2))), "input_spread": float(np.sqrt(np.mean(spread ** 2))),
+            "input_offset": float(np.sqrt(np.mean(values.mean(0) ** 2)) / np.sqrt(np.mean(spread ** 2))),
+            "input_ratio": float(np.quantile(varied, 0.95) / np.quantile(varied, 0.5))}
+
+
+def of_neighbors(copy, job, seen, held_out, predictions, train):
+    """What the nearest training samples say: about twins across the split, wrong labels, and what could be reached."""
+    first = next(copies.flat_layers(copy), None)
+    tokens = any(isinstance(layer, keras.layers.Embedding) for layer in copies.flat_layers(copy)) or first is None
+    inputs = [data.x.reshape(len(data), -1).astype(float) for data in (seen, held_out, train)]
+    exact = {row.tobytes() for row in inputs[2]}
+    twins = np.array([row.tobytes() in exact for row in inputs[1]])
+    found = {}
+    if not tokens:
+        known, asked, everything = _comparable(*inputs)
+        within, neighbors = _nearest(known, known, NEIGHBORS + 1, itself=True)
+        across, _ = _nearest(asked, everything, 1)
+        twins |= across[:, 0] < 0.3 * np.median(within[:, 0])
+        found["twin_distance"] = float(np.median(across[:, 0]) / max(np.median(within[:, 0]), 1e-12))
+        if job.classifying:
+            labels, votes = _votes(job, seen, neighbors)
+            found["neighbor_score"] = float(np.mean([np.mean(votes[labels == k].argmax(-1) == k) for k in np.unique(labels)]))
+            found["contradicted"] = float(np.mean(_outvoted(labels, votes)))
+            found["neighbor_agreement"] = float(np.mean(votes.max(-1) >= 0.7))
+        else:
+            y = seen.y.reshape(len(seen), -1).astype(float)
+            guess = y[neighbors].mean(1)
+            found["neighbor_score"] = float(max(-1, 1 - np.mean((guess - y) ** 2) / max(np.mean((y - y.mean(0)) ** 2), 1e-12)))
+    found["twins"] = float(np.mean(twins))
+    if 10 <= np.count_nonzero(~twins) and np.count_nonzero(twins) >= 5:
+        alone = job.accuracy(held_out.y[~twins], predictions[~twins])
+        found["twin_gain"] = float(job.accuracy(held_out.y, predictions) - alone)
+        found["accuracy_without_twins"] = alone
+    return found
+
+
+def contradicted(job, data):
+    """Which samples have a label that almost none of their nearest neighbors have, which agree on another one."""
+    known, = _comparable(data.x.reshape(len(data), -1).astype(float))
+    _, neighbors = _nearest(known, known, NEIGHBORS + 1, itself=True)
+    return _outvoted(*_votes(job, data, neighbors))
+
+
+def _votes(job, data, neighbors):
+    labels = job.labels(data.y)
+    return labels, np.stack([np.bincount(labels[row], minlength=job.classes) for row in neighbors]) / neighbors.shape[1]
+
+
+def _outvoted(labels, votes):
+    return (votes[np.arange(len(labels)), labels] <= 0.1) & (votes.max(-1) >= 0.7)
+
+
+def _comparable(first, *others):
+    """Features divided by their standard deviation, in images by at least a tenth of the largest one."""
+    spread = first.std(0)
+    least = 0.1 * spread.max() if first.shape[1] > 100 else 0
+    spread = np.where(spread > 1e-9, np.maximum(spread, least), 1)
+    return [(values - first.mean(0)) / spread for values in (first, *others)]
+
+
+def _nearest(asked, known, count, itself=False):
+    """Distances to and places of the nearest samples; with `itself`, each sample is left out of its own."""
+    squares = np.sum(known ** 2, -1)
+    distances, places = [], []
+    for start in range(0, len(asked), 500):
+        part = asked[start:start + 500]
+        d = np.maximum(np.sum(part ** 2, -1)[:, None] + squares - 2 * part @ known.T, 0)
+        if itself:
+            d[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        wanted = min(count - itself, d.shape[1] - 1) if d.shape[1] > 1 else 1
+        nearest = np.argpartition(d, wanted - 1, axis=-1)[:, :wanted]
+        near = np.take_along_axis(d, nearest, -1)
+        order = near.argsort(-1)
+        places.append(np.take_along_axis(nearest, order, -1))
+        distances.append(np.sqrt(np.take_along_axis(near, order, -1)))
+    return np.concatenate(distances), np.concatenate(places)
+
+
+def of_batch_norm(model, job, seen, held_out, found):
+    """What the validation score gains if batch norm's running averages are replaced by those of the training data."""
+    layers = [layer for layer in copies.flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    if not layers:
+        return {}
+    copy = copies.copy_of(model)
+    norms = [layer for layer in copies.flat_layers(copy) if isinstance(layer, keras.layers.BatchNormalization)]
+    old = [[keras.ops.convert_to_numpy(layer.moving_mean), keras.ops.convert_to_numpy(layer.moving_variance)]
+           for layer in norms]
+    for layer in norms:
+        layer.trainable, layer.momentum = True, 0.0
+    with copies.watched(norms, lambda *_: None, training=True):
+        copy(seen.x, training=False)
+    shifts = [np.mean(np.abs(keras.ops.convert_to_numpy(layer.moving_mean) - mean)
+                      / np.sqrt(keras.ops.convert_to_numpy(layer.moving_variance) + layer.epsilon))
+              for layer, (mean, _) in zip(norms, old, strict=True)]
+    after = of_scores(job, held_out, copies.outputs(copy, held_out.x), "")
+    return {"batch_norm_shift": float(max(shifts)), "batch_norm_gain": after["score"] - found["val_score"],
+            "batch_norm_loss_gain": found["val_loss"] - after["loss"],
+            "batch_norm_momentum": float(max(layer.momentum for layer in layers))}
+
+
+def of_gradients(model, seen, batch_size):
+    """How much smaller the gradients of the first kernel are than those of the last, as powers of 10."""
+    copy = copies.compiled(copies.copy_of(model), model, optimizer=keras.optimizers.SGD(1.0))
+    kernels = [weight for weight in copy.trainable_weights if len(weight.shape) > 1]
+    if len(kernels) < 2:
+        return {}
+    ends = kernels[0], kernels[-1]
+    before = [keras.ops.convert_to_numpy(weight) for weight in ends]
+    copy.train_on_batch(seen.x[:4 * batch_size], seen.y[:4 * batch_size])
+    sizes = [np.sqrt(np.mean((keras.ops.convert_to_numpy(weight) - old) ** 2))
+             for weight, old in zip(ends, before, strict=True)]
+    return {"gradient_ratio": float(np.log10(max(sizes[0], 1e-12) / max(sizes[1], 1e-12))),
+            "gradient": float(np.log10(max(sizes[1], 1e-12)))}
+
+
+def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
+    """What training a little longer brings, at a tenth of the learning rate, the same one, and ten times as much."""
+    copy = copies.compiled(copies.copy_of(model), model, learning_rate=found["learning_rate"])
+    weights = copy.get_weights()
+    copy.optimizer.build(copy.trainable_variables)
+    slots = [keras.ops.convert_to_numpy(variable) for variable in copy.optimizer.variables]
+    order = rng.integers(1 << 30)
+    result = {}
+    for name, factor in PROBES.items():
+        copy.set_weights(weights)
+        for variable, value in zip(copy.optimizer.variables, slots, strict=True):
+            variable.assign(value)
+        copy.optimizer.learning_rate = found["learning_rate"] * factor
+        copies.train(copy, train, steps=PROBED_STEPS, batch_size=batch_size, rng=np.random.default_rng(order))
+        for prefix, data in (("train_", seen), ("val_", held_out)):
+            after = of_scores(job, data, np.nan_to_num(copies.outputs(copy, data.x)), prefix)
+            result |= {f"{name}_{prefix}{what}": after[prefix + what] - found[prefix + what] for what in ("loss", "score")}
+    return result

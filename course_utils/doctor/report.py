@@ -1,0 +1,148 @@
+"""What the doctor says."""
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+
+from . import diagnoses, fixes
+
+RATES = Path(__file__).with_name("rates.json")
+
+
+class Report:
+    """What is probably wrong with a network, how sure that is, and what to do.
+
+    Attributes
+    ----------
+    diagnosis : str
+        The most likely cause: a name from `diagnoses.DIAGNOSES`, "nothing_wrong", or "cannot_tell".
+    findings : list of str
+        All that was found, causes first.
+    measured : dict name → number
+        What the diagnosis rests on.
+    """
+
+    def __init__(self, measured, curves, recipe=None, job=None):
+        self.measured, self.curves, self._recipe, self._job = measured, curves, recipe, job
+        self.findings = diagnoses.findings(measured)
+        self.diagnosis = self.findings[0]
+        self.strength = diagnoses.strengths(measured).get(self.diagnosis, 0)
+
+    def try_fix(self, name=None, *, budget=60):
+        """Train with and without the fix of the first finding, or of the one named.
+
+        Parameters
+        ----------
+        name : str, optional
+        budget : float
+            Seconds for everything.
+
+        Returns
+        -------
+        fixes.Comparison, whose ``before`` and ``after`` are validation scores: balanced accuracy, or R² for numbers
+
+        Raises
+        ------
+        ValueError
+            There is nothing to try, in one sentence.
+        """
+        name = name or self.diagnosis
+        if self._recipe is None:
+            raise ValueError("The curves alone are not enough to try a fix; use doctor.examine.")
+        if name not in fixes.FIXES:
+            known = ", ".join(fixes.FIXES)
+            raise ValueError(f"There is no training that would show what becomes of {name!r}; fixes that can be tried are "
+                             f"{known}.")
+        return fixes.compare(name, self._recipe, self.measured, self._job, budget=budget)
+
+    def figure(self):
+        """Draw the recorded curves.
+
+        Raises
+        ------
+        ImportError
+            Matplotlib is not installed.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5, 2.6), layout="constrained")
+        axes = figure.subplots()
+        for name, label in (("loss", "training"), ("val_loss", "validation")):
+            if name in self.curves:
+                axes.plot(range(1, len(self.curves[name]) + 1), self.curves[name], label=label)
+        axes.set(xlabel="epoch", ylabel="loss")
+        axes.legend(frameon=False)
+        return figure
+
+    def __repr__(self):
+        return "\n".join(self._lines())
+
+    def _lines(self):
+        yield f"Diagnosis: {self._title(self.diagnosis)}{self._sure()}"
+        if "val_score" in self.measured:
+            name = "Balanced accuracy" if self._job.classifying else "R²"
+            yield f"{name}: {self.measured['train_score']:.3f} in training, {self.measured['val_score']:.3f} in validation."
+        if self.diagnosis in diagnoses.DIAGNOSES:
+            entry = diagnoses.DIAGNOSES[self.diagnosis]
+            yield f"Evidence: {entry.evidence(self.measured)}"
+            yield f"To be sure: {entry.experiment}" + (" report.try_fix() does it." * self._can_try())
+            yield "Fix:\n" + _indented(self._fix())
+            yield f"Read: {entry.lecture}"
+        elif self.diagnosis == diagnoses.NOTHING:
+            yield "Nothing that the doctor measured is unusual."
+        else:
+            yield "The network predicts badly, or too little is known, but no known cause shows."
+        for name in self.findings[1:]:
+            yield f"Also possible: {self._title(name)}. {diagnoses.DIAGNOSES[name].evidence(self.measured)}"
+        if rate := self._rate():
+            yield rate
+
+    def _title(self, name):
+        return {diagnoses.NOTHING: "Nothing seems to be wrong", diagnoses.UNKNOWN: "The doctor can't tell"}.get(
+            name) or diagnoses.DIAGNOSES[name].title
+
+    def _sure(self):
+        if self.diagnosis not in diagnoses.DIAGNOSES:
+            return "."
+        return " (almost certainly)." if self.strength >= 2 else " (probably)." if self.strength >= 1.3 else " (possibly)."
+
+    def _can_try(self):
+        return self._recipe is not None and self.diagnosis in fixes.FIXES
+
+    def _fix(self):
+        if self.diagnosis == "wrong_loss":
+            return diagnoses.MISMATCHES[self.measured["mismatch"]][1]
+        m, fix = self.measured, diagnoses.DIAGNOSES[self.diagnosis].fix
+        for name, value in (("OPTIMIZER", m.get("optimizer", "Adam")), ("SLOWER", f"{m['learning_rate'] / 10:.1g}"),
+                            ("FASTER", f"{m['learning_rate'] * 10:.1g}"), ("LONGER", f"{3 * m['epochs']:.0f}")):
+            fix = fix.replace(name, value)
+        return fix
+
+    def _rate(self):
+        """How often this diagnosis was right in the simulation."""
+        if not RATES.exists() or self._recipe is None:
+            return ""
+        rates = json.loads(RATES.read_text(encoding="utf-8"))
+        rate = rates["diagnoses"].get(self.diagnosis)
+        if rate is None:
+            return ""
+        return (f"In {rate['made']} of {rates['cases']} simulated cases, the doctor said this, and it was right in "
+                f"{rate['right']:.0%} of them ({rate['low']:.0%} to {rate['high']:.0%}).")
+
+    def _repr_html_(self):
+        text = "".join(f"<p style='margin: 0.3em 0; white-space: pre-wrap'>{html.escape(line)}</p>" for line in self._lines())
+        try:
+            picture = io.BytesIO()
+            self.figure().savefig(picture, format="png", dpi=100)
+        except ImportError:
+            return text
+        if "loss" not in self.curves:
+            return text
+        data = base64.b64encode(picture.getvalue()).decode()
+        return text + f"<img alt='The recorded loss of training and validation.' src='data:image/png;base64,{data}'>"
+
+
+def _indented(code):
+    return "\n".join("    " + line for line in code.splitlines())

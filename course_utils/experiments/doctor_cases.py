@@ -1,0 +1,237 @@
+"""Networks with one fault each, from invisible to blatant, and healthy ones: what `doctor_rates` tests the doctor with."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from course_utils import datasets
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Everything about one training."""
+
+    data: str
+    train_size: int = 800
+    val_size: int = 300
+    width: int = 64
+    depth: int = 2
+    activation: str = "relu"
+    bias: float = 0.0
+    batch_norm: bool = False
+    momentum: float = 0.9
+    dropout: float = 0.0
+    learning_rate: float = 2e-3
+    epochs: int = 25
+    initial_scale: float = 1.0
+    label_noise: float = 0.0
+    input_scale: float = 1.0
+    uneven: float = 0.0        # powers of 10 by which the sizes of the features differ
+    order: float = 0.0         # share of the training data that is sorted by class, and nothing is shuffled
+    rarity: float = 1.0        # how often half of the classes occur, compared with the others
+    class_weight: bool = False
+    twins: float = 0.0         # share of validation samples that are noisy copies of training samples
+    loss: str = "probabilities"
+
+
+# Data sets on which the thresholds were chosen, and those on which the rates are measured, with another family of
+# networks: convolutional ones instead of dense ones.
+TUNED_ON = {
+    "digits": Setting("digits"),
+    "mixture": Setting("mixture", train_size=1000, epochs=15),
+}
+MEASURED_ON = {
+    "mnist": Setting("mnist", train_size=1000, width=16, epochs=15, learning_rate=3e-3),
+    "mnist1d": Setting("mnist1d", train_size=2000, width=24, epochs=25, learning_rate=3e-3),
+}
+
+
+@functools.cache
+def _pool(name):
+    """All samples of a data set, with features of variance 1 or pixels from 0 to 1: x, y."""
+    if name == "mixture":   # classes that overlap: nothing reaches 90%
+        rng = np.random.default_rng(0)
+        centers = rng.normal(size=(6, 30)) * 0.55
+        y = rng.integers(6, size=6000)
+        return (centers[y] + rng.normal(size=(6000, 30))).astype("float32"), y.astype("int32")
+    split = getattr(datasets, name)(seed=0)
+    x, y = np.concatenate([split.x_train, split.x_val]), np.concatenate([split.y_train, split.y_val])
+    if name == "mnist":
+        x = x.reshape(-1, 14, 2, 14, 2, 1).mean((2, 4))
+    if name == "mnist1d":
+        x = x.reshape(-1, 40, 1, 1)
+    return x.astype("float32"), y.astype("int32")
+
+
+def data(setting, seed):
+    """Training, validation, and untouched samples, each (x, y), for a seed."""
+    x, y = _pool(setting.data)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(x))
+    if setting.rarity < 1:   # the rare classes are rare everywhere but in the untouched data
+        rare = y[order] < (y.max() + 1) // 2
+        kept = ~rare | (rng.random(len(order)) < setting.rarity)
+        wanted = setting.train_size + setting.val_size
+        order = np.concatenate([order[kept][:wanted], np.setdiff1d(order, order[kept][:wanted])])
+    n, v = min(setting.train_size, len(x) // 2), min(setting.val_size, len(x) // 4)
+    train, val, rest = np.split(order, [n, n + v])
+    if setting.order:
+        chosen = np.flatnonzero(rng.random(n) < setting.order)
+        train[chosen] = train[chosen][np.argsort(y[train[chosen]], kind="stable")]
+        train = np.concatenate([train[np.setdiff1d(np.arange(n), chosen)], train[chosen]])
+    x = x * setting.input_scale * 10 ** (setting.uneven * np.random.default_rng(1).normal(size=x.shape[1:]))
+    x = x.astype("float32")
+    x_val, y_val = x[val].copy(), y[val].copy()
+    copied = rng.permutation(v)[:int(setting.twins * v)]
+    originals = rng.choice(train, len(copied))
+    x_val[copied] = x[originals] + 0.02 * x.std() * rng.normal(size=x[originals].shape)
+    y_val[copied] = y[originals]
+    y_train = y[train].copy()
+    wrong = np.flatnonzero(rng.random(n) < setting.label_noise)
+    y_train[wrong] = (y_train[wrong] + rng.integers(1, y.max() + 1, len(wrong))) % (y.max() + 1)
+    return (x[train], y_train), (x_val, y_val), (x[rest[:1500]], y[rest[:1500]])
+
+
+def build_network(input_shape, classes, *, setting):
+    """The network of a setting: dense for vectors, convolutional for images and signals."""
+    import keras
+    from keras import layers
+
+    last = {"linear output": "linear", "sigmoids": "sigmoid"}.get(setting.loss, "softmax")
+    wide = {"kernel_initializer": keras.initializers.VarianceScaling(
+        2 * setting.initial_scale ** 2 if setting.activation == "relu" else setting.initial_scale ** 2, seed=None),
+        "bias_initializer": keras.initializers.Constant(setting.bias), "use_bias": True}
+    model = keras.Sequential([keras.Input(input_shape)])
+
+    def hidden(layer):
+        model.add(layer)
+        if setting.batch_norm:
+            model.add(layers.BatchNormalization(momentum=setting.momentum))
+        model.add(layers.Activation(setting.activation))
+        if setting.dropout:
+            model.add(layers.Dropout(setting.dropout))
+
+    for level in range(setting.depth):
+        if len(input_shape) == 1:
+            hidden(layers.Dense(setting.width, **wide))
+        else:
+            tall = input_shape[1] == 1
+            hidden(layers.Conv2D(setting.width, (3, 1) if tall else 3, padding="same", **wide))
+            if level < 2:
+                model.add(layers.MaxPooling2D((2, 1) if tall else 2))
+    if len(input_shape) > 1:
+        model.add(layers.Flatten())
+    model.add(layers.Dense(classes, activation=last))
+    return model
+
+
+def _compiled(model, setting):
+    import keras
+
+    model.compile(keras.optimizers.Adam(setting.learning_rate), keras.losses.SparseCategoricalCrossentropy(
+        from_logits=setting.loss == "taken for logits"), metrics=["accuracy"])
+    return model
+
+
+def networks(setting, seeds):
+    """Compiled and trained Keras models, with their histories (dict) and data (see `data`), one for each seed."""
+    import keras
+
+    from course_utils import fit_many, trained_model
+
+    parts = {seed: data(setting, seed) for seed in seeds}
+    classes = int(_pool(setting.data)[1].max()) + 1
+    if setting.loss != "probabilities":   # fit_many refuses what doesn't fit together
+        for seed, (train, val, _) in parts.items():
+            keras.utils.set_random_seed(seed % (1 << 31))
+            model = _compiled(build_network(train[0].shape[1:], classes, setting=setting), setting)
+            history = model.fit(*train, validation_data=val, epochs=setting.epochs, verbose=0)
+            yield model, history.history, parts[seed]
+        return
+    build = functools.partial(build_network, setting=setting)
+    counts = np.bincount(parts[seeds[0]][0][1], minlength=classes)
+    weights = {k: counts.sum() / classes / max(count, 1) for k, count in enumerate(counts)}
+    splits = {seed: datasets.Split(setting.data, *train, *val) for seed, (train, val, _) in parts.items()}
+    runs = fit_many(build, splits.get, {"seed": list(seeds), "shuffle": not setting.order}, epochs=setting.epochs,
+                    optimizer=keras.optimizers.Adam(setting.learning_rate), weights=True,
+                    class_weight=weights if setting.class_weight else None)
+    for seed in seeds:
+        run = runs.sel(seed=seed)
+        model = _compiled(trained_model(build, run), setting)
+        model.optimizer.iterations.assign(setting.epochs * len(splits[seed].x_train) // 32)
+        yield model, {name: run[name].values.tolist() for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+                      }, parts[seed]
+
+
+def _change(base, **changes):
+    return dataclasses.replace(base, **changes)
+
+
+def _other_loss(base, severity, rng):
+    wrong = ["taken for logits", "linear output", "sigmoids"][rng.integers(3)]
+    return _change(base, loss=wrong), base
+
+
+def _inactive(base, severity, rng):
+    if rng.random() < 0.5:
+        return _change(base, bias=-3 * severity), base
+    undone = _change(base, activation="tanh")
+    return _change(undone, initial_scale=10 ** (1.7 * severity)), undone
+
+
+def _unscaled(base, severity, rng):
+    if rng.random() < 0.5:
+        return _change(base, input_scale=10 ** (2.4 * severity)), base
+    return _change(base, uneven=1.5 * severity), base
+
+
+def _overfitting(base, severity, rng):
+    undone = _change(base, train_size=300, width=2 * base.width, epochs=60, dropout=0.5)
+    faulty = _change(undone, dropout=0.0, width=int(base.width * 2 ** (1 + 2 * severity)))
+    return faulty, _change(undone, width=faulty.width)
+
+
+# What each fault does to a healthy setting, for a severity from 0 to 1: callable (base, severity, rng) → the faulty
+# setting, and the one in which the fault is undone.
+FAULTS = {
+    "wrong_loss": _other_loss,
+    "unshuffled": lambda base, severity, rng: (_change(base, order=1 - (1 - severity) ** 3), base),
+    "batch_norm_statistics": lambda base, severity, rng: (
+        _change(base, batch_norm=True, momentum=1 - 10 ** (-1 - 2.3 * severity)), _change(base, batch_norm=True)),
+    "unscaled_inputs": _unscaled,
+    "dead_or_saturated": _inactive,
+    "vanishing_gradients": lambda base, severity, rng: (
+        _change(base, activation="sigmoid", depth=2 + round(6 * severity)),
+        _change(base, activation="relu", depth=2 + round(6 * severity))),
+    "duplicates": lambda base, severity, rng: (_change(base, twins=0.8 * severity), base),
+    "learning_rate_too_high": lambda base, severity, rng: (
+        _change(base, learning_rate=base.learning_rate * 10 ** (0.3 + 2.2 * severity)), base),
+    "learning_rate_too_low": lambda base, severity, rng: (
+        _change(base, learning_rate=base.learning_rate * 10 ** (-0.3 - 2.7 * severity)), base),
+    "imbalance": lambda base, severity, rng: (
+        _change(base, rarity=10 ** (-2 * severity)), _change(base, rarity=10 ** (-2 * severity), class_weight=True)),
+    "undertrained": lambda base, severity, rng: (
+        _change(base, epochs=max(1, round(base.epochs * 10 ** (-1.4 * severity)))), base),
+    "label_noise": lambda base, severity, rng: (_change(base, label_noise=0.7 * severity), base),
+    "network_too_small": lambda base, severity, rng: (
+        _change(base, width=max(1, round(base.width * 2 ** (-6 * severity)))), base),
+    "overfitting": _overfitting,
+    "validation_too_small": lambda base, severity, rng: (
+        _change(base, val_size=round(300 * 10 ** (-1.3 * severity))), base),
+    "nothing_wrong": lambda base, severity, rng: (base, base),
+}
+
+
+def base_setting(bases, rng):
+    """A healthy setting: one of these, varied a little."""
+    base = list(bases.values())[rng.integers(len(bases))]
+    return _change(base, width=base.width * int(rng.choice([1, 2])), learning_rate=base.learning_rate * 2 ** rng.uniform(-1, 0.5),
+                   batch_norm=bool(rng.random() < 0.3), dropout=float(rng.choice([0, 0, 0.2])))
+
+
+def balanced_accuracy(model, x, y):
+    """Mean recall of the classes."""
+    from sklearn import metrics
+
+    predicted = np.nan_to_num(np.asarray(model(x, training=False))).argmax(-1)
+    return float(metrics.balanced_accuracy_score(y, predicted))
