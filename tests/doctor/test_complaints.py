@@ -8,7 +8,6 @@ from tests.doctor import complaints
 DIAGNOSES = {
     "strong_dropout": {"nothing_wrong"},
     "few_steps_of_batch_norm": {"batch_norm_statistics"},
-    "slow_moving_averages": {"batch_norm_statistics"},
     "unscaled_inputs": {"unscaled_inputs"},
     "learning_rate_diverges": {"learning_rate_too_high"},
     "missing_value": {"data_not_finite"},
