@@ -33,11 +33,13 @@ def run(options):
     ValueError, TypeError, OSError
         A file that is missing, damaged, or holds something else, in one sentence.
     """
-    report = examine(_model(options.model), *_data(options.data), history=options.history,
-                     batch_size=options.batch_size)
+    report = examine(
+        _model(options.model), *_data(options.data), history=options.history, batch_size=options.batch_size
+    )
     print(report)
-    Path(options.out).write_text(PAGE.format(name=Path(options.model).name, report=report._repr_html_()),
-                                 encoding="utf-8")
+    Path(options.out).write_text(
+        PAGE.format(name=Path(options.model).name, report=report._repr_html_()), encoding="utf-8"
+    )
     print(f"The report is in {options.out}.")
 
 
@@ -47,8 +49,10 @@ def _model(path):
     try:
         return keras.models.load_model(path)
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as a Keras model ({str(error).splitlines()[0]}); save it with "
-                         "model.save('model.keras').") from None
+        raise ValueError(
+            f"{path} cannot be read as a Keras model ({str(error).splitlines()[0]}); save it with "
+            "model.save('model.keras')."
+        ) from None
 
 
 def _data(path):
@@ -58,8 +62,10 @@ def _data(path):
         with np.load(path) as file:
             x_train, y_train, x_val, y_val = (file[name] for name in PARTS)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read ({str(error).splitlines()[0]}); write it with np.savez(path, "
-                         f"{', '.join(f'{name}=…' for name in PARTS)}).") from None
+        raise ValueError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); write it with np.savez(path, "
+            f"{', '.join(f'{name}=…' for name in PARTS)})."
+        ) from None
     return (x_train, y_train), (x_val, y_val)
 
 

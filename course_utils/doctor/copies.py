@@ -21,11 +21,13 @@ def copy_of(model):
             copy.build(model.input_shape)
         copy.set_weights(model.get_weights())
     except Exception as error:
-        raise ValueError(f"Keras cannot copy this model ({str(error).splitlines()[0]}); give its classes a get_config, "
-                         "or pass the recorded curves to doctor.read.") from None
+        raise ValueError(
+            f"Keras cannot copy this model ({str(error).splitlines()[0]}); give its classes a get_config, "
+            "or pass the recorded curves to doctor.read."
+        ) from None
     for layer, original in zip(flat_layers(copy), flat_layers(model), strict=True):
         if isinstance(original, keras.layers.Normalization) and original.input_mean is None:
-            layer.finalize_state()   # what `adapt` found out is in the weights only
+            layer.finalize_state()  # what `adapt` found out is in the weights only
     return copy
 
 
@@ -45,10 +47,13 @@ def compiled(copy, model, *, learning_rate=None, factor=1, optimizer=None, loss=
         config = model.optimizer.get_config()
         if learning_rate is not None:
             config["learning_rate"] = learning_rate
-        if isinstance(config["learning_rate"], dict):   # a schedule
+        if isinstance(config["learning_rate"], dict):  # a schedule
             inner = config["learning_rate"]["config"]
-            inner |= {name: factor * value for name, value in inner.items()
-                      if name in ("initial_learning_rate", "end_learning_rate", "warmup_target") and value}
+            inner |= {
+                name: factor * value
+                for name, value in inner.items()
+                if name in ("initial_learning_rate", "end_learning_rate", "warmup_target") and value
+            }
         else:
             config["learning_rate"] *= factor
         optimizer = type(model.optimizer).from_config(config)
@@ -67,8 +72,8 @@ def train(copy, data, *, steps, batch_size, rng, shuffle=True, deadline=float("i
     done = 0
     while done < steps:
         order = rng.permutation(len(data)) if shuffle else np.arange(len(data))
-        for start in range(0, len(order), batch_size)[:steps - done]:
-            batch = order[start:start + batch_size]
+        for start in range(0, len(order), batch_size)[: steps - done]:
+            batch = order[start : start + batch_size]
             copy.train_on_batch(data.x[batch], data.y[batch])
             done += 1
             if time.monotonic() > deadline:
@@ -78,8 +83,12 @@ def train(copy, data, *, steps, batch_size, rng, shuffle=True, deadline=float("i
 
 def outputs(model, x, batch_size=500):
     """What the model predicts in inference mode, without `predict`, which would compile something into it."""
-    return np.concatenate([keras.ops.convert_to_numpy(model(x[start:start + batch_size], training=False))
-                           for start in range(0, len(x), batch_size)])
+    return np.concatenate(
+        [
+            keras.ops.convert_to_numpy(model(x[start : start + batch_size], training=False))
+            for start in range(0, len(x), batch_size)
+        ]
+    )
 
 
 @contextmanager
@@ -88,11 +97,13 @@ def watched(layers, see, **changed):
 
     With `training=True`, the layers run in training mode, whatever mode the model is called in.
     """
+
     def wrapped(layer, call):
         def run(inputs, *args, **kwargs):
             result = call(inputs, *args, **kwargs | changed)
             see(layer, inputs, result)
             return result
+
         return run
 
     for layer in layers:

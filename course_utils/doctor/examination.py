@@ -2,7 +2,7 @@
 
 from . import copies, diagnoses, measurements, task
 from .fixes import Recipe
-from .inputs import check, curves, undisturbed, samples
+from .inputs import check, curves, samples, undisturbed
 from .report import Report
 
 
@@ -41,15 +41,22 @@ def examine(model, train_data, validation_data, *, history=None, batch_size=None
         train, validation = samples(train_data, "train_data"), samples(validation_data, "validation_data")
         check(model, train, validation)
         if not recorded and not int(model.optimizer.iterations):
-            raise ValueError("The model has not been trained since it was compiled; call model.fit first, or pass its "
-                             "history.")
+            raise ValueError(
+                "The model has not been trained since it was compiled; call model.fit first, or pass its history."
+            )
         steps = (getattr(history, "params", None) or {}).get("steps")
         batch_size = batch_size or (-(-len(train) // steps) if steps else 32)
         epochs = epochs or (len(recorded["loss"]) if recorded else 20)
         job = task.task_of(model, train.y, copies.outputs(model, train.x[:100]))
         measured = measurements.measure(model, job, train, validation, recorded, batch_size=batch_size, seed=seed)
-    recipe = Recipe(model, train, validation, steps=epochs * -(-len(train) // batch_size), batch_size=batch_size,
-                    learning_rate=float(recorded["learning_rate"][0]) if "learning_rate" in recorded else None)
+    recipe = Recipe(
+        model,
+        train,
+        validation,
+        steps=epochs * -(-len(train) // batch_size),
+        batch_size=batch_size,
+        learning_rate=float(recorded["learning_rate"][0]) if "learning_rate" in recorded else None,
+    )
     return Report(diagnoses.Numbers(measured), recorded, recipe, job)
 
 
@@ -71,6 +78,8 @@ def read(history):
     """
     recorded = curves(history)
     if "val_loss" not in recorded:
-        raise ValueError("The history has no 'val_loss', and training curves alone don't show whether a network "
-                         "generalizes; pass validation_data to model.fit.")
+        raise ValueError(
+            "The history has no 'val_loss', and training curves alone don't show whether a network "
+            "generalizes; pass validation_data to model.fit."
+        )
     return Report(diagnoses.Numbers(measurements.of_curves(recorded)), recorded)

@@ -31,8 +31,8 @@ class Recipe:
     validation: Samples
     steps: int
     batch_size: int
-    learning_rate: float = None   # if it isn't that of the optimizer
-    factor: float = 1             # of the learning rate
+    learning_rate: float = None  # if it isn't that of the optimizer
+    factor: float = 1  # of the learning rate
     change: Callable = None
     change_last: bool = False
     loss: object = None
@@ -41,19 +41,19 @@ class Recipe:
 
     def trained(self, seed, deadline):
         """A network trained from new initial weights, and after how many steps the time was up."""
-        random.seed(seed)   # Keras draws the seeds of initializers and layers from here
+        random.seed(seed)  # Keras draws the seeds of initializers and layers from here
         rng = np.random.default_rng(seed)
         model = keras.models.clone_model(self.model, clone_function=self.change and self._changed)
         for new, old in zip(copies.flat_layers(model), copies.flat_layers(self.model), strict=False):
-            if old.weights and not old.trainable_weights and type(new) is type(old):   # frozen, or adapted
+            if old.weights and not old.trainable_weights and type(new) is type(old):  # frozen, or adapted
                 new.set_weights(old.get_weights())
                 if isinstance(new, keras.layers.Normalization):
                     new.finalize_state()
-        copies.compiled(model, self.model, learning_rate=self.learning_rate, factor=self.factor,
-                        loss=self.loss)
+        copies.compiled(model, self.model, learning_rate=self.learning_rate, factor=self.factor, loss=self.loss)
         data = _balanced(self.train, rng) if self.balanced else self.train
-        return model, copies.train(model, data, steps=self.steps, batch_size=self.batch_size, rng=rng,
-                                   shuffle=self.shuffle, deadline=deadline)
+        return model, copies.train(
+            model, data, steps=self.steps, batch_size=self.batch_size, rng=rng, shuffle=self.shuffle, deadline=deadline
+        )
 
     def _changed(self, layer):
         return self.change(layer) if self.change_last or layer is not self.last else _same(layer)
@@ -124,8 +124,11 @@ def _started_anew(recipe, measured, job):
         if "kernel_initializer" in config:
             kind = standard.get(getattr(getattr(layer, "activation", None), "__name__", ""), "glorot_uniform")
             new = {"kernel_initializer": kind, "bias_initializer": "zeros"}
-            changed.extend(key for key, value in new.items() if type(keras.initializers.get(value)) is not type(
-                getattr(layer, key, None)))
+            changed.extend(
+                key
+                for key, value in new.items()
+                if type(keras.initializers.get(value)) is not type(getattr(layer, key, None))
+            )
             config |= new
         return layer.__class__.from_config(config)
 
@@ -140,8 +143,13 @@ def _normalized(recipe, measured, job):
         if not _hidden(layer) or not layer.weights:
             return _same(layer)
         config |= {"activation": None, "kernel_initializer": "he_normal"}
-        return keras.Sequential([layer.__class__.from_config(config), keras.layers.BatchNormalization(momentum=0.9),
-                                 keras.layers.Activation("relu")])
+        return keras.Sequential(
+            [
+                layer.__class__.from_config(config),
+                keras.layers.BatchNormalization(momentum=0.9),
+                keras.layers.Activation("relu"),
+            ]
+        )
 
     return dataclasses.replace(recipe, change=change)
 
@@ -178,15 +186,20 @@ def _fitting(recipe, measured, job):
     labels = [Samples(data.x, job.labels(data.y).astype("int32")) for data in (train, validation)]
     if job.kind == "binary":
         labels = [Samples(data.x, data.y[:, None]) for data in labels]
-    outputs = {"units": 1 if job.kind == "binary" else classes,
-               "activation": "sigmoid" if job.kind == "binary" else "softmax"}
+    outputs = {
+        "units": 1 if job.kind == "binary" else classes,
+        "activation": "sigmoid" if job.kind == "binary" else "softmax",
+    }
     if problem == "targets out of reach":
         outputs, labels = {"activation": "linear"}, [train, validation]
     else:
         loss = losses[name]()
     if problem == "labels of another shape" and not job.classifying:
-        return dataclasses.replace(recipe, train=Samples(train.x, train.y.reshape(len(train), -1)),
-                                   validation=Samples(validation.x, validation.y.reshape(len(validation), -1)))
+        return dataclasses.replace(
+            recipe,
+            train=Samples(train.x, train.y.reshape(len(train), -1)),
+            validation=Samples(validation.x, validation.y.reshape(len(validation), -1)),
+        )
     last = recipe.last
 
     def change(layer):
@@ -195,8 +208,9 @@ def _fitting(recipe, measured, job):
             config |= {key: value for key, value in outputs.items() if key in config}
         return layer.__class__.from_config(config)
 
-    return dataclasses.replace(recipe, train=labels[0], validation=labels[1], loss=loss, change=change,
-                               change_last=True)
+    return dataclasses.replace(
+        recipe, train=labels[0], validation=labels[1], loss=loss, change=change, change_last=True
+    )
 
 
 def _balanced(data, rng):
@@ -208,10 +222,19 @@ def _balanced(data, rng):
 
 
 FIXES = {
-    "wrong_loss": _fitting, "unshuffled": _shuffled, "batch_norm_statistics": _warmed, "unscaled_inputs": _standardized,
-    "dead_or_saturated": _started_anew, "vanishing_gradients": _normalized, "learning_rate_too_high": _slower,
-    "learning_rate_too_low": _faster, "imbalance": _balanced_fix, "undertrained": _longer, "label_noise": _cleaned,
-    "network_too_small": _wider, "overfitting": _dropped_out,
+    "wrong_loss": _fitting,
+    "unshuffled": _shuffled,
+    "batch_norm_statistics": _warmed,
+    "unscaled_inputs": _standardized,
+    "dead_or_saturated": _started_anew,
+    "vanishing_gradients": _normalized,
+    "learning_rate_too_high": _slower,
+    "learning_rate_too_low": _faster,
+    "imbalance": _balanced_fix,
+    "undertrained": _longer,
+    "label_noise": _cleaned,
+    "network_too_small": _wider,
+    "overfitting": _dropped_out,
 }
 
 
@@ -232,8 +255,10 @@ class Comparison:
     def __repr__(self):
         pairs = ", ".join(f"{b:.3f} → {a:.3f}" for b, a in zip(self.before, self.after, strict=True))
         early = "" if self.complete else " The trainings were cut short, so that both fit into the budget."
-        return (f"Validation score without and with the fix: {pairs}. Mean gain: {100 * self.gain:+.1f} points in "
-                f"{len(self.after)} pair{'s' * (len(self.after) > 1)} of trainings.{early}")
+        return (
+            f"Validation score without and with the fix: {pairs}. Mean gain: {100 * self.gain:+.1f} points in "
+            f"{len(self.after)} pair{'s' * (len(self.after) > 1)} of trainings.{early}"
+        )
 
 
 def compare(name, recipe, measured, job, *, budget=60, pairs=3):
@@ -245,7 +270,9 @@ def compare(name, recipe, measured, job, *, budget=60, pairs=3):
     with undisturbed():
         for seed in range(pairs):
             start = time.monotonic()
-            model, steps = dataclasses.replace(recipe, steps=steps).trained(seed, start + (end - start) / (1.2 + longer))
+            model, steps = dataclasses.replace(recipe, steps=steps).trained(
+                seed, start + (end - start) / (1.2 + longer)
+            )
             other, done = dataclasses.replace(changed, steps=int(longer * steps)).trained(seed, end)
             if done < int(longer * steps) and before:
                 break

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-MOST_SAMPLES = 20_000   # read from a data set
+MOST_SAMPLES = 20_000  # read from a data set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,10 @@ def samples(data, name):
     if isinstance(data, tuple | list) and len(data) in (2, 3) and not isinstance(data[0], dict):
         x, y = (keras.ops.convert_to_numpy(part) for part in data[:2])
         if not x.ndim or not y.ndim or len(x) != len(y):
-            raise ValueError(f"{name} has inputs of shape {x.shape} and targets of shape {y.shape}; expected one "
-                             "target for each sample.")
+            raise ValueError(
+                f"{name} has inputs of shape {x.shape} and targets of shape {y.shape}; expected one "
+                "target for each sample."
+            )
         if not len(y):
             raise ValueError(f"{name} holds no samples; expected at least one.")
         return Samples(x[:MOST_SAMPLES], y[:MOST_SAMPLES])
@@ -51,11 +53,15 @@ def samples(data, name):
     if isinstance(data, keras.utils.PyDataset):
         batches = (data[index] for index in range(len(data)))
     elif not callable(data) and hasattr(data, "__next__"):
-        raise ValueError(f"{name} can be read only once, and the doctor would use it up; pass arrays, a tf.data data set, "
-                         "a PyDataset, or a function that returns a new generator.")
+        raise ValueError(
+            f"{name} can be read only once, and the doctor would use it up; pass arrays, a tf.data data set, "
+            "a PyDataset, or a function that returns a new generator."
+        )
     elif not hasattr(batches, "__iter__") or isinstance(batches, dict | str | np.ndarray):
-        raise TypeError(f"{name} is a {type(data).__name__}; expected (x, y), a tf.data data set, a PyDataset, or a "
-                        "function that returns a generator.")
+        raise TypeError(
+            f"{name} is a {type(data).__name__}; expected (x, y), a tf.data data set, a PyDataset, or a "
+            "function that returns a generator."
+        )
     return _joined(batches, name)
 
 
@@ -86,20 +92,26 @@ def check(model, train, validation):
     if not isinstance(model, keras.Model):
         raise TypeError(f"The model is a {type(model).__name__}; expected a keras.Model.")
     if not model.compiled or getattr(model, "loss", None) is None:
-        raise ValueError("The model is not compiled, so the doctor knows neither its loss nor its optimizer; call "
-                         "model.compile with those that your training uses.")
+        raise ValueError(
+            "The model is not compiled, so the doctor knows neither its loss nor its optimizer; call "
+            "model.compile with those that your training uses."
+        )
     if not model.built:
         raise ValueError("The model is not built, so it has no weights yet; train it with model.fit first.")
     if type(model).train_step is not keras.Model.train_step:
-        raise ValueError(f"{type(model).__name__} has a train_step of its own, which the doctor can't repeat; pass the "
-                         "recorded curves to doctor.read.")
+        raise ValueError(
+            f"{type(model).__name__} has a train_step of its own, which the doctor can't repeat; pass the "
+            "recorded curves to doctor.read."
+        )
     if isinstance(model.loss, dict | list) or isinstance(model.output_shape, dict | list):
         raise ValueError("The model has several outputs; the doctor examines models with one input and one output.")
     expected = getattr(model, "input_shape", None)
     for name, data in (("train_data", train), ("validation_data", validation)):
         shape = data.x.shape
-        if expected and (len(shape) != len(expected) or any(
-                want not in (None, have) for want, have in zip(expected[1:], shape[1:], strict=True))):
+        if expected and (
+            len(shape) != len(expected)
+            or any(want not in (None, have) for want, have in zip(expected[1:], shape[1:], strict=True))
+        ):
             raise ValueError(f"{name} has inputs of shape {shape[1:]}; the model expects {expected[1:]}.")
         if not np.issubdtype(data.x.dtype, np.number) and data.x.dtype != bool:
             raise ValueError(f"{name} has inputs of type {data.x.dtype}; expected numbers.")
@@ -123,16 +135,18 @@ def curves(history):
         try:
             history = json.loads(Path(history).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ValueError(f"The history {history} cannot be read ({error}); expected a JSON file with "
-                             "history.history.") from None
+            raise ValueError(
+                f"The history {history} cannot be read ({error}); expected a JSON file with history.history."
+            ) from None
     history = getattr(history, "history", history)
     if not isinstance(history, Mapping):
         raise TypeError(f"The history is a {type(history).__name__}; expected what model.fit returns, or its .history.")
     try:
         found = {name: np.atleast_1d(np.asarray(values, float)) for name, values in history.items()}
     except (TypeError, ValueError):
-        raise ValueError("The history holds something other than numbers; expected a list of numbers for each "
-                         "name.") from None
+        raise ValueError(
+            "The history holds something other than numbers; expected a list of numbers for each name."
+        ) from None
     if not len(found.get("loss", [])):
         raise ValueError("The history has no 'loss'; expected what model.fit returns.")
     return found
@@ -140,7 +154,7 @@ def curves(history):
 
 @contextmanager
 def undisturbed():
-    """Leave Python's and NumPy's random generators as they were (Keras draws its seeds from the first), and don't warn."""
+    """Leave Python's and NumPy's random generators as they were (Keras draws its seeds there), and don't warn."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with warnings.catch_warnings(action="ignore"):

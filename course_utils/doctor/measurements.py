@@ -1,6 +1,6 @@
-"""Everything the doctor measures about a network: one dict of named numbers, from which `diagnoses` draws conclusions.
+"""Everything the doctor measures about a network: one dict of named numbers, for `diagnoses` to judge.
 
-A number that makes no sense for a network (the balance of classes in a regression) is NaN, and so fulfills no condition.
+A number that makes no sense for a network (the balance of classes in a regression) is NaN: it fulfills no condition.
 """
 
 import keras
@@ -10,7 +10,7 @@ from . import copies, task
 
 PROBES = {"lower": 0.1, "same": 1.0, "higher": 10.0}
 PROBED_STEPS = 200
-LOOKED_AT = 1500    # samples on which the doctor looks inside the network
+LOOKED_AT = 1500  # samples on which the doctor looks inside the network
 NEIGHBORS = 10
 NAN = float("nan")
 
@@ -21,17 +21,26 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     seen = train.take(np.sort(rng.permutation(len(train))[:LOOKED_AT]))
     held_out = validation.take(np.sort(rng.permutation(len(validation))[:LOOKED_AT]))
     seen_outputs, held_out_outputs = copies.outputs(model, seen.x), copies.outputs(model, held_out.x)
-    found = {"samples": len(train), "validation_samples": len(validation), "classes": job.classes,
-             "mismatch": task.mismatch(model, job, seen, seen_outputs),
-             "data_finite": float(np.isfinite(train.x).all() and np.isfinite(train.y).all()), "finite": float(np.isfinite(seen_outputs).all()),
-             "optimizer": type(model.optimizer).__name__, "learning_rate": copies.rate_of(model), "parameters": model.count_params(),
-             "chance": 1 / job.classes if job.classifying else 0.0}
+    found = {
+        "samples": len(train),
+        "validation_samples": len(validation),
+        "classes": job.classes,
+        "mismatch": task.mismatch(model, job, seen, seen_outputs),
+        "data_finite": float(np.isfinite(train.x).all() and np.isfinite(train.y).all()),
+        "finite": float(np.isfinite(seen_outputs).all()),
+        "optimizer": type(model.optimizer).__name__,
+        "learning_rate": copies.rate_of(model),
+        "parameters": model.count_params(),
+        "chance": 1 / job.classes if job.classifying else 0.0,
+    }
     found |= of_curves(curves)
     found |= of_scores(job, seen, seen_outputs, "train_") | of_scores(job, held_out, held_out_outputs, "val_")
     found |= of_balance(job, train, held_out, held_out_outputs)
     found |= of_order(job, train, model)
     copy = copies.copy_of(model)
     found |= of_units(copy, seen)
+    fresh = keras.models.clone_model(copy)
+    found |= {f"{name}_at_start": share for name, share in of_units(fresh, seen).items()}
     found |= of_inputs(copy, seen)
     if found["data_finite"]:
         found |= of_neighbors(copy, job, seen, held_out, held_out_outputs, train)
@@ -54,21 +63,23 @@ def of_curves(curves):
     moves = np.diff(finite)
     found["roughness"] = float(np.maximum(moves, 0).sum() / max(np.abs(moves).sum(), 1e-12))
     found["fallen"] = float((finite[0] - finite[-1]) / max(abs(finite[0]), 1e-12))
-    quarter = finite[-max(2, len(finite) // 4):]
+    quarter = finite[-max(2, len(finite) // 4) :]
     found["still_falling"] = float((quarter[0] - quarter[-1]) / max(abs(quarter[0]), 1e-12))
     found["loss_peak"] = float(finite.max() / max(finite[0], 1e-12))
     held_out = curves.get("val_loss", np.array([]))
     held_out = held_out[np.isfinite(held_out)]
     if len(held_out) > 1:
         found["val_loss_rise"] = float((_smooth(held_out)[-1] - _smooth(held_out).min()) / max(held_out.min(), 1e-12))
-        found["val_roughness"] = float(np.maximum(np.diff(held_out), 0).sum() / max(np.abs(np.diff(held_out)).sum(), 1e-12))
+        found["val_roughness"] = float(
+            np.maximum(np.diff(held_out), 0).sum() / max(np.abs(np.diff(held_out)).sum(), 1e-12)
+        )
         found["best_epoch"] = float((held_out.argmin() + 1) / len(held_out))
         found["last_gap"] = float(held_out[-1] - finite[-1])
     scores = next((values for name, values in curves.items() if name.startswith("val_") and "acc" in name), [])
     if len(scores) > 1:
         smooth = _smooth(scores)
         found["val_accuracy_drop"] = float(np.nanmax(smooth) - smooth[-1])
-        found["val_accuracy_noise"] = float(np.std(np.diff(scores[len(scores) // 2:]))) if len(scores) > 3 else NAN
+        found["val_accuracy_noise"] = float(np.std(np.diff(scores[len(scores) // 2 :]))) if len(scores) > 3 else NAN
     return found
 
 
@@ -81,9 +92,11 @@ def _smooth(values):
 def of_scores(job, data, predictions, prefix):
     """How good the predictions are, in inference mode."""
     with np.errstate(all="ignore"):
-        return {prefix + "loss": float(np.mean(job.losses(data.y, predictions))),
-                prefix + "score": job.score(data.y, predictions),
-                prefix + "accuracy": job.accuracy(data.y, predictions)}
+        return {
+            prefix + "loss": float(np.mean(job.losses(data.y, predictions))),
+            prefix + "score": job.score(data.y, predictions),
+            prefix + "accuracy": job.accuracy(data.y, predictions),
+        }
 
 
 def of_balance(job, train, held_out, predictions):
@@ -97,10 +110,15 @@ def of_balance(job, train, held_out, predictions):
     share = predicted.max() / len(held_out)
     shift = 0.5 * np.abs(counts / counts.sum() - other / other.sum()).sum()
     noise = 0.4 * np.sqrt(np.count_nonzero(counts) * (1 / len(train) + 1 / len(held_out)))
-    return {"smallest_class": float(counts[counts > 0].min() / counts.sum()), "largest_class": float(counts.max() / counts.sum()),
-            "smallest_recall": float(recalls.min()), "largest_prediction": float(share),
-            "classes_not_trained": float(np.count_nonzero(other[counts == 0])), "shift_of_classes": float(shift - noise),
-            "validation_error": float(np.sqrt(np.mean(recalls * (1 - recalls)) / len(held_out)))}
+    return {
+        "smallest_class": float(counts[counts > 0].min() / counts.sum()),
+        "largest_class": float(counts.max() / counts.sum()),
+        "smallest_recall": float(recalls.min()),
+        "largest_prediction": float(share),
+        "classes_not_trained": float(np.count_nonzero(other[counts == 0])),
+        "shift_of_classes": float(shift - noise),
+        "validation_error": float(np.sqrt(np.mean(recalls * (1 - recalls)) / len(held_out))),
+    }
 
 
 def of_order(job, train, model):
@@ -110,7 +128,7 @@ def of_order(job, train, model):
         return {}
     if job.classifying:
         shares = np.bincount(values) / len(values)
-        expected = np.sum(shares ** 2)
+        expected = np.sum(shares**2)
         order = (np.mean(values[1:] == values[:-1]) - expected) / max(1 - expected, 1e-12)
     else:
         order = np.corrcoef(values[1:], values[:-1])[0, 1] if np.std(values) else 0.0
@@ -118,9 +136,14 @@ def of_order(job, train, model):
     early, late = train.take(slice(0, len(train) - tenth)), train.take(slice(len(train) - tenth, None))
     some = early.take(np.linspace(0, len(early) - 1, min(len(early), LOOKED_AT)).astype(int))
     before, after = (job.losses(part.y, copies.outputs(model, part.x)) for part in (some, late))
-    return {"order": float(order), "late_advantage": float(np.mean(before) - np.mean(after)),
-            "late_advantage_z": float((np.mean(before) - np.mean(after)) / max(
-                np.sqrt(np.var(before) / len(before) + np.var(after) / len(after)), 1e-12))}
+    return {
+        "order": float(order),
+        "late_advantage": float(np.mean(before) - np.mean(after)),
+        "late_advantage_z": float(
+            (np.mean(before) - np.mean(after))
+            / max(np.sqrt(np.var(before) / len(before) + np.var(after) / len(after)), 1e-12)
+        ),
+    }
 
 
 def of_units(copy, seen):
@@ -157,8 +180,9 @@ def _activation(layer):
 def of_inputs(copy, seen):
     """How far what enters the first layer with a kernel is from mean 0 and variance 1."""
     first = next((layer for layer in copies.flat_layers(copy) if layer.trainable_weights), None)
-    if first is None or isinstance(first, keras.layers.Embedding | keras.layers.BatchNormalization
-                                   | keras.layers.LayerNormalization):
+    if first is None or isinstance(
+        first, keras.layers.Embedding | keras.layers.BatchNormalization | keras.layers.LayerNormalization
+    ):
         return {}
     entering = []
     with copies.watched([first], lambda layer, inputs, result: entering.append(keras.ops.convert_to_numpy(inputs))):
@@ -168,9 +192,12 @@ def of_inputs(copy, seen):
     varied = spread[spread > 1e-9 * max(spread.max(), 1e-12)]
     if not len(varied):
         return {}
-    return {"input_size": float(np.sqrt(np.mean(values ** 2))), "input_spread": float(np.sqrt(np.mean(spread ** 2))),
-            "input_offset": float(np.sqrt(np.mean(values.mean(0) ** 2)) / np.sqrt(np.mean(spread ** 2))),
-            "input_ratio": float(np.quantile(varied, 0.95) / np.quantile(varied, 0.5))}
+    return {
+        "input_size": float(np.sqrt(np.mean(values**2))),
+        "input_spread": float(np.sqrt(np.mean(spread**2))),
+        "input_offset": float(np.sqrt(np.mean(values.mean(0) ** 2)) / np.sqrt(np.mean(spread**2))),
+        "input_ratio": float(np.quantile(varied, 0.95) / np.quantile(varied, 0.5)),
+    }
 
 
 def of_neighbors(copy, job, seen, held_out, predictions, train):
@@ -189,15 +216,19 @@ def of_neighbors(copy, job, seen, held_out, predictions, train):
         found["twin_distance"] = float(np.median(across[:, 0]) / max(np.median(within[:, 0]), 1e-12))
         if job.classifying:
             labels, votes = _votes(job, seen, neighbors)
-            found["neighbor_score"] = float(np.mean([np.mean(votes[labels == k].argmax(-1) == k) for k in np.unique(labels)]))
+            found["neighbor_score"] = float(
+                np.mean([np.mean(votes[labels == k].argmax(-1) == k) for k in np.unique(labels)])
+            )
             found["contradicted"] = float(np.mean(_outvoted(labels, votes)))
             found["neighbor_agreement"] = float(np.mean(votes.max(-1) >= 0.7))
         else:
             y = seen.y.reshape(len(seen), -1).astype(float)
             guess = y[neighbors].mean(1)
-            found["neighbor_score"] = float(max(-1, 1 - np.mean((guess - y) ** 2) / max(np.mean((y - y.mean(0)) ** 2), 1e-12)))
+            found["neighbor_score"] = float(
+                max(-1, 1 - np.mean((guess - y) ** 2) / max(np.mean((y - y.mean(0)) ** 2), 1e-12))
+            )
     found["twins"] = float(np.mean(twins))
-    if 10 <= np.count_nonzero(~twins) and np.count_nonzero(twins) >= 5:
+    if np.count_nonzero(~twins) >= 10 and np.count_nonzero(twins) >= 5:
         alone = job.accuracy(held_out.y[~twins], predictions[~twins])
         found["twin_gain"] = float(job.accuracy(held_out.y, predictions) - alone)
         found["accuracy_without_twins"] = alone
@@ -206,7 +237,7 @@ def of_neighbors(copy, job, seen, held_out, predictions, train):
 
 def contradicted(job, data):
     """Which samples have a label that almost none of their nearest neighbors have, which agree on another one."""
-    known, = _comparable(data.x.reshape(len(data), -1).astype(float))
+    (known,) = _comparable(data.x.reshape(len(data), -1).astype(float))
     _, neighbors = _nearest(known, known, NEIGHBORS + 1, itself=True)
     return _outvoted(*_votes(job, data, neighbors))
 
@@ -230,11 +261,11 @@ def _comparable(first, *others):
 
 def _nearest(asked, known, count, itself=False):
     """Distances to and places of the nearest samples; with `itself`, each sample is left out of its own."""
-    squares = np.sum(known ** 2, -1)
+    squares = np.sum(known**2, -1)
     distances, places = [], []
     for start in range(0, len(asked), 500):
-        part = asked[start:start + 500]
-        d = np.maximum(np.sum(part ** 2, -1)[:, None] + squares - 2 * part @ known.T, 0)
+        part = asked[start : start + 500]
+        d = np.maximum(np.sum(part**2, -1)[:, None] + squares - 2 * part @ known.T, 0)
         if itself:
             d[np.arange(len(part)), start + np.arange(len(part))] = np.inf
         wanted = min(count - itself, d.shape[1] - 1) if d.shape[1] > 1 else 1
@@ -253,19 +284,28 @@ def of_batch_norm(model, job, seen, held_out, found):
         return {}
     copy = copies.copy_of(model)
     norms = [layer for layer in copies.flat_layers(copy) if isinstance(layer, keras.layers.BatchNormalization)]
-    old = [[keras.ops.convert_to_numpy(layer.moving_mean), keras.ops.convert_to_numpy(layer.moving_variance)]
-           for layer in norms]
+    old = [
+        [keras.ops.convert_to_numpy(layer.moving_mean), keras.ops.convert_to_numpy(layer.moving_variance)]
+        for layer in norms
+    ]
     for layer in norms:
         layer.trainable, layer.momentum = True, 0.0
     with copies.watched(norms, lambda *_: None, training=True):
         copy(seen.x, training=False)
-    shifts = [np.mean(np.abs(keras.ops.convert_to_numpy(layer.moving_mean) - mean)
-                      / np.sqrt(keras.ops.convert_to_numpy(layer.moving_variance) + layer.epsilon))
-              for layer, (mean, _) in zip(norms, old, strict=True)]
+    shifts = [
+        np.mean(
+            np.abs(keras.ops.convert_to_numpy(layer.moving_mean) - mean)
+            / np.sqrt(keras.ops.convert_to_numpy(layer.moving_variance) + layer.epsilon)
+        )
+        for layer, (mean, _) in zip(norms, old, strict=True)
+    ]
     after = of_scores(job, held_out, copies.outputs(copy, held_out.x), "")
-    return {"batch_norm_shift": float(max(shifts)), "batch_norm_gain": after["score"] - found["val_score"],
-            "batch_norm_loss_gain": found["val_loss"] - after["loss"],
-            "batch_norm_momentum": float(max(layer.momentum for layer in layers))}
+    return {
+        "batch_norm_shift": float(max(shifts)),
+        "batch_norm_gain": after["score"] - found["val_score"],
+        "batch_norm_loss_gain": found["val_loss"] - after["loss"],
+        "batch_norm_momentum": float(max(layer.momentum for layer in layers)),
+    }
 
 
 def of_gradients(model, seen, batch_size):
@@ -276,11 +316,15 @@ def of_gradients(model, seen, batch_size):
         return {}
     ends = kernels[0], kernels[-1]
     before = [keras.ops.convert_to_numpy(weight) for weight in ends]
-    copy.train_on_batch(seen.x[:4 * batch_size], seen.y[:4 * batch_size])
-    sizes = [np.sqrt(np.mean((keras.ops.convert_to_numpy(weight) - old) ** 2))
-             for weight, old in zip(ends, before, strict=True)]
-    return {"gradient_ratio": float(np.log10(max(sizes[0], 1e-12) / max(sizes[1], 1e-12))),
-            "gradient": float(np.log10(max(sizes[1], 1e-12)))}
+    copy.train_on_batch(seen.x[: 4 * batch_size], seen.y[: 4 * batch_size])
+    sizes = [
+        np.sqrt(np.mean((keras.ops.convert_to_numpy(weight) - old) ** 2))
+        for weight, old in zip(ends, before, strict=True)
+    ]
+    return {
+        "gradient_ratio": float(np.log10(max(sizes[0], 1e-12) / max(sizes[1], 1e-12))),
+        "gradient": float(np.log10(max(sizes[1], 1e-12))),
+    }
 
 
 def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
@@ -299,5 +343,7 @@ def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
         copies.train(copy, train, steps=PROBED_STEPS, batch_size=batch_size, rng=np.random.default_rng(order))
         for prefix, data in (("train_", seen), ("val_", held_out)):
             after = of_scores(job, data, np.nan_to_num(copies.outputs(copy, data.x)), prefix)
-            result |= {f"{name}_{prefix}{what}": after[prefix + what] - found[prefix + what] for what in ("loss", "score")}
+            result |= {
+                f"{name}_{prefix}{what}": after[prefix + what] - found[prefix + what] for what in ("loss", "score")
+            }
     return result

@@ -53,8 +53,9 @@ class Report:
             raise ValueError("The curves alone are not enough to try a fix; use doctor.examine.")
         if name not in fixes.FIXES:
             known = ", ".join(fixes.FIXES)
-            raise ValueError(f"There is no training that would show what becomes of {name!r}; fixes that can be tried are "
-                             f"{known}.")
+            raise ValueError(
+                f"There is no training that would show what becomes of {name!r}; fixes that can be tried are {known}."
+            )
         return fixes.compare(name, self._recipe, self.measured, self._job, budget=budget)
 
     def figure(self):
@@ -83,7 +84,8 @@ class Report:
         yield f"Diagnosis: {self._title(self.diagnosis)}{self._sure()}"
         if "val_score" in self.measured:
             name = "Balanced accuracy" if self._job.classifying else "R²"
-            yield f"{name}: {self.measured['train_score']:.3f} in training, {self.measured['val_score']:.3f} in validation."
+            train, validation = self.measured["train_score"], self.measured["val_score"]
+            yield f"{name}: {train:.3f} in training, {validation:.3f} in validation."
         if self.diagnosis in diagnoses.DIAGNOSES:
             entry = diagnoses.DIAGNOSES[self.diagnosis]
             yield f"Evidence: {entry.evidence(self.measured)}"
@@ -101,12 +103,15 @@ class Report:
 
     def _title(self, name):
         return {diagnoses.NOTHING: "Nothing seems to be wrong", diagnoses.UNKNOWN: "The doctor can't tell"}.get(
-            name) or diagnoses.DIAGNOSES[name].title
+            name
+        ) or diagnoses.DIAGNOSES[name].title
 
     def _sure(self):
         if self.diagnosis not in diagnoses.DIAGNOSES:
             return "."
-        return " (almost certainly)." if self.strength >= 2 else " (probably)." if self.strength >= 1.3 else " (possibly)."
+        return (
+            " (almost certainly)." if self.strength >= 2 else " (probably)." if self.strength >= 1.3 else " (possibly)."
+        )
 
     def _can_try(self):
         return self._recipe is not None and self.diagnosis in fixes.FIXES
@@ -115,8 +120,12 @@ class Report:
         if self.diagnosis == "wrong_loss":
             return diagnoses.MISMATCHES[self.measured["mismatch"]][1]
         m, fix = self.measured, diagnoses.DIAGNOSES[self.diagnosis].fix
-        for name, value in (("OPTIMIZER", m.get("optimizer", "Adam")), ("SLOWER", f"{m['learning_rate'] / 10:.1g}"),
-                            ("FASTER", f"{m['learning_rate'] * 10:.1g}"), ("LONGER", f"{3 * m['epochs']:.0f}")):
+        for name, value in (
+            ("OPTIMIZER", m.get("optimizer", "Adam")),
+            ("SLOWER", f"{m['learning_rate'] / 10:.1g}"),
+            ("FASTER", f"{m['learning_rate'] * 10:.1g}"),
+            ("LONGER", f"{3 * m['epochs']:.0f}"),
+        ):
             fix = fix.replace(name, value)
         return fix
 
@@ -128,11 +137,15 @@ class Report:
         rate = rates["diagnoses"].get(self.diagnosis)
         if rate is None:
             return ""
-        return (f"In {rate['made']} of {rates['cases']} simulated cases, the doctor said this, and it was right in "
-                f"{rate['right']:.0%} of them ({rate['low']:.0%} to {rate['high']:.0%}).")
+        return (
+            f"In {rate['made']} of {rates['cases']} simulated cases, the doctor said this, and it was right in "
+            f"{rate['right']:.0%} of them ({rate['low']:.0%} to {rate['high']:.0%})."
+        )
 
     def _repr_html_(self):
-        text = "".join(f"<p style='margin: 0.3em 0; white-space: pre-wrap'>{html.escape(line)}</p>" for line in self._lines())
+        text = "".join(
+            f"<p style='margin: 0.3em 0; white-space: pre-wrap'>{html.escape(line)}</p>" for line in self._lines()
+        )
         try:
             picture = io.BytesIO()
             self.figure().savefig(picture, format="png", dpi=100)

@@ -12,7 +12,7 @@ class Task:
 
     kind: str
     classes: int
-    logits: bool   # the outputs are not probabilities
+    logits: bool  # the outputs are not probabilities
 
     @property
     def classifying(self):
@@ -72,8 +72,9 @@ class Task:
 
 def task_of(model, targets, outputs):
     """What this model is to predict, judged by its targets and the shape of its outputs."""
-    whole = np.issubdtype(targets.dtype, np.integer) or targets.dtype == bool or np.array_equal(
-        targets, np.round(targets))
+    whole = (
+        np.issubdtype(targets.dtype, np.integer) or targets.dtype == bool or np.array_equal(targets, np.round(targets))
+    )
     width = outputs.shape[-1] if outputs.ndim > 1 else 1
     loss = loss_name(model)
     one_hot = targets.ndim > 1 and targets.shape[-1] > 1 and np.allclose(targets.sum(-1), 1) and whole
@@ -100,8 +101,10 @@ def loss_name(model):
 
 def from_logits(model):
     """What a cross-entropy takes its inputs for; a string stands for probabilities."""
-    return bool(getattr(model.loss, "from_logits", False) or
-                (getattr(model.loss, "_fn_kwargs", None) or {}).get("from_logits", False))
+    return bool(
+        getattr(model.loss, "from_logits", False)
+        or (getattr(model.loss, "_fn_kwargs", None) or {}).get("from_logits", False)
+    )
 
 
 def last_activation(model):
@@ -126,8 +129,10 @@ def broadcasts(model, targets, outputs):
     if targets.ndim == outputs.ndim or targets.size != outputs.size:
         return False
     loss, some = keras.losses.get(model.loss), outputs[:200]
-    values = [float(np.mean(keras.ops.convert_to_numpy(loss(keras.ops.convert_to_tensor(y, some.dtype), some))))
-              for y in (targets[:200], targets[:200].reshape(some.shape))]
+    values = [
+        float(np.mean(keras.ops.convert_to_numpy(loss(keras.ops.convert_to_tensor(y, some.dtype), some))))
+        for y in (targets[:200], targets[:200].reshape(some.shape))
+    ]
     return not np.isclose(*values, rtol=1e-4)
 
 
@@ -167,7 +172,8 @@ def mismatch(model, task, data, outputs):
     if columns != width:
         return "labels of another shape"
     low, high = {"relu": (0, np.inf), "sigmoid": (0, 1), "tanh": (-1, 1), "softmax": (0, 1)}.get(
-        activation, (-np.inf, np.inf))
+        activation, (-np.inf, np.inf)
+    )
     if np.mean((targets < low) | (targets > high)) > 0.01:
         return "targets out of reach"
     return ""

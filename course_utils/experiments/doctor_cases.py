@@ -1,4 +1,4 @@
-"""Networks with one fault each, from invisible to blatant, and healthy ones: what `doctor_rates` tests the doctor with."""
+"""Networks with one fault each, from invisible to blatant, and healthy ones, to test the doctor with."""
 
 import dataclasses
 import functools
@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from course_utils import datasets
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -26,11 +27,11 @@ class Setting:
     initial_scale: float = 1.0
     label_noise: float = 0.0
     input_scale: float = 1.0
-    uneven: float = 0.0        # powers of 10 by which the sizes of the features differ
-    order: float = 0.0         # share of the training data that is sorted by class, and nothing is shuffled
-    rarity: float = 1.0        # how often half of the classes occur, compared with the others
+    uneven: float = 0.0  # powers of 10 by which the sizes of the features differ
+    order: float = 0.0  # share of the training data that is sorted by class, and nothing is shuffled
+    rarity: float = 1.0  # how often half of the classes occur, compared with the others
     class_weight: bool = False
-    twins: float = 0.0         # share of validation samples that are noisy copies of training samples
+    twins: float = 0.0  # share of validation samples that are noisy copies of training samples
     loss: str = "probabilities"
 
 
@@ -49,7 +50,7 @@ MEASURED_ON = {
 @functools.cache
 def _pool(name):
     """All samples of a data set, with features of variance 1 or pixels from 0 to 1: x, y."""
-    if name == "mixture":   # classes that overlap: nothing reaches 90%
+    if name == "mixture":  # classes that overlap: nothing reaches 90%
         rng = np.random.default_rng(0)
         centers = rng.normal(size=(6, 30)) * 0.55
         y = rng.integers(6, size=6000)
@@ -68,7 +69,7 @@ def data(setting, seed):
     x, y = _pool(setting.data)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(x))
-    if setting.rarity < 1:   # the rare classes are rare everywhere but in the untouched data
+    if setting.rarity < 1:  # the rare classes are rare everywhere but in the untouched data
         rare = y[order] < (y.max() + 1) // 2
         kept = ~rare | (rng.random(len(order)) < setting.rarity)
         wanted = setting.train_size + setting.val_size
@@ -82,7 +83,7 @@ def data(setting, seed):
     x = x * setting.input_scale * 10 ** (setting.uneven * np.random.default_rng(1).normal(size=x.shape[1:]))
     x = x.astype("float32")
     x_val, y_val = x[val].copy(), y[val].copy()
-    copied = rng.permutation(v)[:int(setting.twins * v)]
+    copied = rng.permutation(v)[: int(setting.twins * v)]
     originals = rng.choice(train, len(copied))
     x_val[copied] = x[originals] + 0.02 * x.std() * rng.normal(size=x[originals].shape)
     y_val[copied] = y[originals]
@@ -98,9 +99,13 @@ def build_network(input_shape, classes, *, setting):
     from keras import layers
 
     last = {"linear output": "linear", "sigmoids": "sigmoid"}.get(setting.loss, "softmax")
-    wide = {"kernel_initializer": keras.initializers.VarianceScaling(
-        2 * setting.initial_scale ** 2 if setting.activation == "relu" else setting.initial_scale ** 2, seed=None),
-        "bias_initializer": keras.initializers.Constant(setting.bias), "use_bias": True}
+    wide = {
+        "kernel_initializer": keras.initializers.VarianceScaling(
+            2 * setting.initial_scale**2 if setting.activation == "relu" else setting.initial_scale**2, seed=None
+        ),
+        "bias_initializer": keras.initializers.Constant(setting.bias),
+        "use_bias": True,
+    }
     model = keras.Sequential([keras.Input(input_shape)])
 
     def hidden(layer):
@@ -128,8 +133,11 @@ def build_network(input_shape, classes, *, setting):
 def _compiled(model, setting):
     import keras
 
-    model.compile(keras.optimizers.Adam(setting.learning_rate), keras.losses.SparseCategoricalCrossentropy(
-        from_logits=setting.loss == "taken for logits"), metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(setting.learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=setting.loss == "taken for logits"),
+        metrics=["accuracy"],
+    )
     return model
 
 
@@ -141,7 +149,7 @@ def networks(setting, seeds):
 
     parts = {seed: data(setting, seed) for seed in seeds}
     classes = int(_pool(setting.data)[1].max()) + 1
-    if setting.loss != "probabilities":   # fit_many refuses what doesn't fit together
+    if setting.loss != "probabilities":  # fit_many refuses what doesn't fit together
         for seed, (train, val, _) in parts.items():
             keras.utils.set_random_seed(seed % (1 << 31))
             model = _compiled(build_network(train[0].shape[1:], classes, setting=setting), setting)
@@ -152,15 +160,24 @@ def networks(setting, seeds):
     counts = np.bincount(parts[seeds[0]][0][1], minlength=classes)
     weights = {k: counts.sum() / classes / max(count, 1) for k, count in enumerate(counts)}
     splits = {seed: datasets.Split(setting.data, *train, *val) for seed, (train, val, _) in parts.items()}
-    runs = fit_many(build, splits.get, {"seed": list(seeds), "shuffle": not setting.order}, epochs=setting.epochs,
-                    optimizer=keras.optimizers.Adam(setting.learning_rate), weights=True,
-                    class_weight=weights if setting.class_weight else None)
+    runs = fit_many(
+        build,
+        splits.get,
+        {"seed": list(seeds), "shuffle": not setting.order},
+        epochs=setting.epochs,
+        optimizer=keras.optimizers.Adam(setting.learning_rate),
+        weights=True,
+        class_weight=weights if setting.class_weight else None,
+    )
     for seed in seeds:
         run = runs.sel(seed=seed)
         model = _compiled(trained_model(build, run), setting)
         model.optimizer.iterations.assign(setting.epochs * len(splits[seed].x_train) // 32)
-        yield model, {name: run[name].values.tolist() for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-                      }, parts[seed]
+        yield (
+            model,
+            {name: run[name].values.tolist() for name in ("loss", "accuracy", "val_loss", "val_accuracy")},
+            parts[seed],
+        )
 
 
 def _change(base, **changes):
@@ -197,27 +214,42 @@ FAULTS = {
     "wrong_loss": _other_loss,
     "unshuffled": lambda base, severity, rng: (_change(base, order=1 - (1 - severity) ** 3), base),
     "batch_norm_statistics": lambda base, severity, rng: (
-        _change(base, batch_norm=True, momentum=1 - 10 ** (-1 - 2.3 * severity)), _change(base, batch_norm=True)),
+        _change(base, batch_norm=True, momentum=1 - 10 ** (-1 - 2.3 * severity)),
+        _change(base, batch_norm=True),
+    ),
     "unscaled_inputs": _unscaled,
     "dead_or_saturated": _inactive,
     "vanishing_gradients": lambda base, severity, rng: (
         _change(base, activation="sigmoid", depth=2 + round(6 * severity)),
-        _change(base, activation="relu", depth=2 + round(6 * severity))),
+        _change(base, activation="relu", depth=2 + round(6 * severity)),
+    ),
     "duplicates": lambda base, severity, rng: (_change(base, twins=0.8 * severity), base),
     "learning_rate_too_high": lambda base, severity, rng: (
-        _change(base, learning_rate=base.learning_rate * 10 ** (0.3 + 2.2 * severity)), base),
+        _change(base, learning_rate=base.learning_rate * 10 ** (0.3 + 2.2 * severity)),
+        base,
+    ),
     "learning_rate_too_low": lambda base, severity, rng: (
-        _change(base, learning_rate=base.learning_rate * 10 ** (-0.3 - 2.7 * severity)), base),
+        _change(base, learning_rate=base.learning_rate * 10 ** (-0.3 - 2.7 * severity)),
+        base,
+    ),
     "imbalance": lambda base, severity, rng: (
-        _change(base, rarity=10 ** (-2 * severity)), _change(base, rarity=10 ** (-2 * severity), class_weight=True)),
+        _change(base, rarity=10 ** (-2 * severity)),
+        _change(base, rarity=10 ** (-2 * severity), class_weight=True),
+    ),
     "undertrained": lambda base, severity, rng: (
-        _change(base, epochs=max(1, round(base.epochs * 10 ** (-1.4 * severity)))), base),
+        _change(base, epochs=max(1, round(base.epochs * 10 ** (-1.4 * severity)))),
+        base,
+    ),
     "label_noise": lambda base, severity, rng: (_change(base, label_noise=0.7 * severity), base),
     "network_too_small": lambda base, severity, rng: (
-        _change(base, width=max(1, round(base.width * 2 ** (-6 * severity)))), base),
+        _change(base, width=max(1, round(base.width * 2 ** (-6 * severity)))),
+        base,
+    ),
     "overfitting": _overfitting,
     "validation_too_small": lambda base, severity, rng: (
-        _change(base, val_size=round(300 * 10 ** (-1.3 * severity))), base),
+        _change(base, val_size=round(300 * 10 ** (-1.3 * severity))),
+        base,
+    ),
     "nothing_wrong": lambda base, severity, rng: (base, base),
 }
 
@@ -225,8 +257,13 @@ FAULTS = {
 def base_setting(bases, rng):
     """A healthy setting: one of these, varied a little."""
     base = list(bases.values())[rng.integers(len(bases))]
-    return _change(base, width=base.width * int(rng.choice([1, 2])), learning_rate=base.learning_rate * 2 ** rng.uniform(-1, 0.5),
-                   batch_norm=bool(rng.random() < 0.3), dropout=float(rng.choice([0, 0, 0.2])))
+    return _change(
+        base,
+        width=base.width * int(rng.choice([1, 2])),
+        learning_rate=base.learning_rate * 2 ** rng.uniform(-1, 0.5),
+        batch_norm=bool(rng.random() < 0.3),
+        dropout=float(rng.choice([0, 0, 0.2])),
+    )
 
 
 def balanced_accuracy(model, x, y):

