@@ -266,7 +266,8 @@ DIAGNOSES = {
             f"The gradients of the first kernel are 10^{-m['gradient_ratio']:.1f} times smaller than those of the last."
         ),
         "Replace the activations by ReLU with He's initial weights and batch norm.",
-        'layers.Dense(units, use_bias=False, kernel_initializer="he_normal"),\nlayers.BatchNormalization(momentum=0.9),\n'
+        'layers.Dense(units, use_bias=False, kernel_initializer="he_normal"),\n'
+        'layers.BatchNormalization(momentum=0.9),\n'
         'layers.Activation("relu")',
         "07_batch_norm_on_trial",
     ),
@@ -357,7 +358,8 @@ DIAGNOSES = {
         lambda m: (
             f"The validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
             if np.isnan(m["train_score"])
-            else f"The training score is {_percent(m['train_score'])} and the validation score {_percent(m['val_score'])}; "
+            else f"The training score is {_percent(m['train_score'])} "
+            f"and the validation score {_percent(m['val_score'])}; "
             f"the validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
         ),
         "Train again with dropout after each hidden layer.",
