@@ -22,6 +22,8 @@ root_doc = "00_welcome"
 exclude_patterns = ["text", "**/.ipynb_checkpoints"]
 nb_execution_mode = "off"
 myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+myst_heading_slug_func = "book.anchors.anchor"
 
 templates_path = ["templates"]
 html_theme = "furo"

@@ -176,7 +176,16 @@ quiz.ask("00", "seeds")
 #
 # <!-- end -->
 #
-# To read on about batch normalization there is an annotated [reading list](reading_batch_normalization.md).
+# Four more pages go with the lectures:
+#
+# - [What's wrong with my network?](whats_wrong.md) lists what people complain about,
+#   what it usually means, and how to find out.
+# - [The data sets](data.md) shows each data set, its license, and what can go wrong
+#   when you draw conclusions from it.
+# - [Pretrained networks](pretrained_networks.md) shows how to use them, with and
+#   without internet access.
+# - The annotated [reading list](reading_batch_normalization.md) is about batch
+#   normalization.
 
 # %% [markdown]
 # ## The ledger
