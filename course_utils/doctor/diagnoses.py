@@ -132,7 +132,7 @@ def _learning_rate_too_low(m):
 def _undertrained(m):
     return max(
         _all(_above(_gain(m, "same"), 0.01), _above(m["same_train_score"], 0.015)),
-        _all(_above(m["still_falling"], 0.1), _yes(np.isnan(m["train_score"])), _yes(not m["val_loss_rise"] > 0.05)),
+        _all(_above(m["val_still_falling"], 0.1), _yes(np.isnan(m["train_score"]))),
     )
 
 
@@ -322,7 +322,7 @@ DIAGNOSES = {
         "The network hasn't been trained long enough",
         _undertrained,
         lambda m: (
-            f"The training loss was still falling, by {_percent(m['still_falling'])} in the last quarter."
+            f"The validation loss was still falling, by {_percent(m['val_still_falling'])} in the last quarter."
             if np.isnan(m["same_val_score"])
             else f"After {PROBED_STEPS} more steps, the validation score is {_points(m['same_val_score'])} higher."
         ),

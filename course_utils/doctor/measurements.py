@@ -63,8 +63,7 @@ def of_curves(curves):
     moves = np.diff(finite)
     found["roughness"] = float(np.maximum(moves, 0).sum() / max(np.abs(moves).sum(), 1e-12))
     found["fallen"] = float((finite[0] - finite[-1]) / max(abs(finite[0]), 1e-12))
-    quarter = finite[-max(2, len(finite) // 4) :]
-    found["still_falling"] = float((quarter[0] - quarter[-1]) / max(abs(quarter[0]), 1e-12))
+    found["still_falling"] = _late_fall(finite)
     found["loss_peak"] = float(finite.max() / max(finite[0], 1e-12))
     held_out = curves.get("val_loss", np.array([]))
     held_out = held_out[np.isfinite(held_out)]
@@ -73,6 +72,7 @@ def of_curves(curves):
         found["val_roughness"] = float(
             np.maximum(np.diff(held_out), 0).sum() / max(np.abs(np.diff(held_out)).sum(), 1e-12)
         )
+        found["val_still_falling"] = _late_fall(_smooth(held_out))
         found["best_epoch"] = float((held_out.argmin() + 1) / len(held_out))
         found["last_gap"] = float(held_out[-1] - finite[-1])
     scores = next((values for name, values in curves.items() if name.startswith("val_") and "acc" in name), [])
@@ -81,6 +81,12 @@ def of_curves(curves):
         found["val_accuracy_drop"] = float(np.nanmax(smooth) - smooth[-1])
         found["val_accuracy_noise"] = float(np.std(np.diff(scores[len(scores) // 2 :]))) if len(scores) > 3 else NAN
     return found
+
+
+def _late_fall(values):
+    """By which share of itself a curve has fallen in its last quarter."""
+    quarter = values[-max(2, len(values) // 4) :]
+    return float((quarter[0] - quarter[-1]) / max(abs(quarter[0]), 1e-12))
 
 
 def _smooth(values):

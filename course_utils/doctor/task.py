@@ -126,9 +126,10 @@ def probabilities(outputs):
 
 def broadcasts(model, targets, outputs):
     """Whether the loss compares each output with the targets of other samples, as (n,) minus (n, 1) does in NumPy."""
-    if targets.ndim == outputs.ndim or targets.size != outputs.size:
+    loss, some = model.loss, outputs[:200]
+    # Keras gives the targets the shape of the outputs before it calls a function, but not before a Loss of one's own.
+    if not isinstance(loss, keras.losses.Loss) or targets.ndim == outputs.ndim or targets.size != outputs.size:
         return False
-    loss, some = keras.losses.get(model.loss), outputs[:200]
     values = [
         float(np.mean(keras.ops.convert_to_numpy(loss(keras.ops.convert_to_tensor(y, some.dtype), some))))
         for y in (targets[:200], targets[:200].reshape(some.shape))
@@ -139,7 +140,7 @@ def broadcasts(model, targets, outputs):
 def _distorted(model, task, data, outputs):
     """Whether the loss really applies a second softmax: Keras on TensorFlow mostly notices that there is one."""
     some = data.take(slice(0, 200))
-    loss = keras.losses.get(model.loss)(keras.ops.convert_to_tensor(some.y), model(some.x, training=False))
+    loss = model.loss(keras.ops.convert_to_tensor(some.y), model(some.x, training=False))
     right = np.mean(task.losses(some.y, outputs[:200]))
     return not np.isclose(float(np.mean(keras.ops.convert_to_numpy(loss))), right, rtol=0.02)
 

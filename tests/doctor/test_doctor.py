@@ -183,9 +183,9 @@ def test_loss_and_last_layer_must_fit(last, units, loss, problem):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((64,)), layers.Dense(units, activation=last)])
     model.compile("sgd", loss)
-    outputs = np.asarray(model(TRAIN[0]))
-    job = task.task_of(model, TRAIN[1], outputs)
     with undisturbed():
+        outputs = np.asarray(model(TRAIN[0]))
+        job = task.task_of(model, TRAIN[1], outputs)
         assert task.mismatch(model, job, samples(TRAIN, "train"), outputs) == problem
 
 
