@@ -1,4 +1,4 @@
-"""What is wrong with a network that doesn't improve, found out in the project where it is.
+"""Find out what is wrong with a network that doesn't improve, in your own project.
 
     history = model.fit(...)
     report = doctor.examine(model, (x_train, y_train), (x_val, y_val), history=history)

@@ -20,8 +20,8 @@ def arguments(parser):
     """Add what this command takes to a parser."""
     parser.add_argument("model", help="a compiled and trained model, saved with model.save")
     parser.add_argument("data", help=f"an .npz file with {', '.join(PARTS)}")
-    parser.add_argument("--history", help="a JSON file of history.history")
-    parser.add_argument("--batch-size", type=int, help="with which the model was trained (default: 32)")
+    parser.add_argument("--history", help="a JSON file that contains history.history")
+    parser.add_argument("--batch-size", type=int, help="the batch size used in training (default: 32)")
     parser.add_argument("--out", default="doctor.html", help="the page to write (default: %(default)s)")
 
 
@@ -70,7 +70,7 @@ def _data(path):
 
 
 def main():
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
     try:

@@ -31,7 +31,7 @@ class Doctor(keras.callbacks.Callback):
         self.report = None
 
     def on_train_begin(self, logs=None):
-        """Forget an earlier training."""
+        """Discard the curves of an earlier run."""
         self.curves = {}
 
     def on_epoch_end(self, epoch, logs=None):
@@ -42,7 +42,7 @@ class Doctor(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Report."""
         if "val_loss" not in self.curves and self.data[0] is None:
-            print("The doctor needs validation data to say anything; pass validation_data to model.fit.")
+            print("The doctor needs validation data; pass validation_data to model.fit.")
             return
         history = keras.callbacks.History()
         history.history, history.params = self.curves, self.params

@@ -1,15 +1,16 @@
-"""From what was measured to what is wrong: one table, in the order in which causes come before their effects."""
+"""What can be wrong with a network, in words: one table, in the order in which causes come before their effects."""
 
 import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
+from . import rules
 from .measurements import NAN, PROBED_STEPS
 
 
 class Numbers(dict):
-    """What was measured. What was not is NaN, which fulfills no condition."""
+    """Measured values; a value that was not measured is NaN and meets no condition."""
 
     def __missing__(self, name):
         return NAN
@@ -23,7 +24,8 @@ class Diagnosis:
     ----------
     title : str
     strength : callable Numbers → number
-        How clear the evidence is: from 1 on, the diagnosis is made; 2 and more is hard to explain otherwise.
+        How clear the evidence is: the diagnosis is made from 1 up, and from 2 up it is hard to explain the evidence in
+        any other way.
     evidence : callable Numbers → str
         What was measured, in a sentence.
     experiment : str
@@ -31,7 +33,7 @@ class Diagnosis:
     fix : str
         In Keras; the report puts numbers in place of SLOWER, FASTER, and LONGER, and a name in place of OPTIMIZER.
     lecture : str
-        Name of the notebook that explains it.
+        The notebook or page that explains it.
     """
 
     title: str
@@ -45,18 +47,18 @@ class Diagnosis:
 MISMATCHES = {
     "probabilities taken for logits": (
         "The last layer already returns probabilities, but the loss was created with from_logits=True.",
-        'loss="sparse_categorical_crossentropy"   # from_logits=False is the default',
+        "from_logits=False   # in the loss that you already use; it is the default",
     ),
     "logits taken for probabilities": (
-        "The last layer returns any numbers, but the loss expects probabilities.",
-        "loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+        "The last layer returns unbounded scores (logits), but the loss expects probabilities.",
+        "from_logits=True   # in the loss that you already use, such as keras.losses.SparseCategoricalCrossentropy",
     ),
     "softmax of one unit": (
         "The last layer is a softmax of a single unit, which is 1 for every input.",
         'layers.Dense(1, activation="sigmoid")   # and loss="binary_crossentropy"',
     ),
     "relu before the loss": (
-        "The outputs pass through a ReLU before the cross-entropy, so all negative ones are lost.",
+        "The outputs pass through a ReLU before the cross-entropy, so all negative values become 0.",
         'layers.Dense(classes, activation="softmax")',
     ),
     "sigmoids for one of several classes": (
@@ -64,15 +66,15 @@ MISMATCHES = {
         'layers.Dense(classes, activation="softmax")',
     ),
     "too few outputs": (
-        "There are labels as large as the number of outputs, or larger.",
-        'layers.Dense(y_train.max() + 1, activation="softmax")',
+        "Some labels are too large: with n outputs, labels must run from 0 to n - 1.",
+        'layers.Dense(y_train.max() + 1, activation="softmax")   # if your labels start at 1, subtract 1 instead',
     ),
     "labels of another shape": (
-        "The targets don't have the shape of the outputs, so each output is compared with the wrong targets.",
-        'loss="sparse_categorical_crossentropy"   # integer labels; "categorical_crossentropy" takes one-hot labels',
+        "The targets and the outputs have different shapes, so the loss compares the wrong pairs.",
+        "y_train, y_val = y_train.reshape(-1, 1), y_val.reshape(-1, 1)   # for one output",
     ),
     "regression loss for classes": (
-        "The targets are classes, but the loss is one for numbers.",
+        "The targets are classes, but the loss is meant for regression.",
         'loss="sparse_categorical_crossentropy"   # "binary_crossentropy" with a single sigmoid',
     ),
     "targets out of reach": (
@@ -82,296 +84,226 @@ MISMATCHES = {
 }
 
 
-def _above(value, threshold):
-    """How many times the threshold; 0 if it wasn't measured."""
-    ratio = value / threshold if threshold else np.inf
-    return 0.0 if np.isnan(ratio) else float(ratio)
-
-
-def _all(*strengths):
-    return min(strengths)
-
-
-def _yes(condition):
-    return 1.0 if condition else 0.0
-
-
 def _points(value):
-    return f"{100 * value:.0f} points" if abs(value) >= 0.005 else "0 points"
+    return f"{100 * value:+.1f} points"
 
 
 def _percent(value):
     return f"{100 * value:.0f}%"
 
 
-def _gain(m, rate):
-    """What more steps at this rate gain in validation, beyond the gain at the same rate and beyond chance."""
-    return m[f"{rate}_val_score"] - (max(0, m["same_val_score"]) if rate != "same" else 0) - _noise(m)
-
-
-def _noise(m):
-    return 0 if np.isnan(m["validation_error"]) else m["validation_error"]
-
-
-def _learning_rate_too_high(m):
-    if m["finite"] == 0 or m["diverged"] > 0:
-        return 3.0
-    return max(
-        _all(_above(_gain(m, "lower"), 0.02), _above(m["lower_train_score"] - max(0, m["same_train_score"]), 0.02)),
-        _all(_above(m["roughness"], 0.35), _above(m["chance"] + 0.3, m["train_score"])),
-        _all(_above(m["dead"], 0.5), _above(0.25, m["dead_at_start"]), _yes(m["train_score"] < 0.9)),
+def _unscaled(m):
+    return (
+        f"The inputs have a root mean square of {m['input_size']:.2g} and a standard deviation of "
+        f"{m['input_spread']:.2g}; after standardization, both would be about 1. The widest features vary "
+        f"{m['input_ratio']:.2g} times as much as a typical one."
     )
-
-
-def _learning_rate_too_low(m):
-    return _all(
-        _above(_gain(m, "higher"), 0.015), _above(m["higher_train_score"] - max(0, m["same_train_score"]), 0.015)
-    )
-
-
-def _undertrained(m):
-    return max(
-        _all(_above(_gain(m, "same"), 0.01), _above(m["same_train_score"], 0.015)),
-        _all(_above(m["val_still_falling"], 0.1), _yes(np.isnan(m["train_score"]))),
-    )
-
-
-def _network_too_small(m):
-    return _all(_above(m["neighbor_score"] - m["train_score"], 0.03), _yes(m["train_score"] < 0.97))
-
-
-def _overfitting(m):
-    gap = m["train_score"] - m["val_score"]
-    with_data = _all(_above(gap, 0.06), max(_above(m["val_loss_rise"], 0.15), _above(m["val_accuracy_drop"], 0.02)))
-    alone = _all(_above(m["val_loss_rise"], 0.15), _yes(np.isnan(m["train_score"])))
-    return max(with_data, alone)
-
-
-def _unscaled_inputs(m):
-    return max(
-        _above(m["input_size"], 10),
-        _above(m["input_ratio"], 30),
-        _above(m["input_offset"], 8),
-        _above(0.02, m["input_spread"]) if m["input_spread"] > 0 else 0,
-    )
-
-
-def _dead_or_saturated(m):
-    return max(
-        _all(_above(m["dead"], 0.5), _above(m["dead_at_start"], 0.25)),
-        _all(_above(m["saturated"], 0.5), _above(m["saturated_at_start"], 0.25)),
-    )
-
-
-def _vanishing_gradients(m):
-    return _all(_above(-m["gradient_ratio"], 2), _yes(m["train_score"] < 0.95))
-
-
-def _batch_norm_statistics(m):
-    return _above(m["batch_norm_gain"], 0.02)
-
-
-def _duplicates(m):
-    return _all(_above(m["twins"], 0.05), _above(m["twin_gain"], 0.02))
 
 
 def _unshuffled(m):
-    return _all(
-        _above(m["order"], 0.5),
-        max(
-            _all(_above(m["late_advantage_z"], 4), _above(m["late_advantage"], 0.1)),
-            _above(m["classes_not_trained"], 1),
-        ),
+    start = "Neighboring training samples have the same class far more often than chance would give, and "
+    if m["classes_not_trained"] >= 1:
+        return f"{start}{m['classes_not_trained']:.0f} classes of the validation set don't occur in the training set."
+    return start + "the network fits the last tenth of the data best."
+
+
+def _inactive(m):
+    if m["dead"] > m["saturated"]:
+        return f"In one layer, {_percent(m['dead'])} of the ReLUs return 0 for every sample."
+    return f"In one layer, {_percent(m['saturated'])} of the units are almost always at an end of their range."
+
+
+def _probed(m, rate, factor):
+    return (
+        f"{PROBED_STEPS} more steps at {factor} the learning rate change the validation score by "
+        f"{_points(m[f'{rate}_val_score'])}; at the same rate, by {_points(m['same_val_score'])}."
     )
 
 
-def _label_noise(m):
-    return _above(m["contradicted"], 0.05)
+def _too_high(m):
+    if m["finite"] == 0:
+        return "The network's outputs are NaN or infinite."
+    if m["diverged"] > 0:
+        return "The training loss became NaN or infinite."
+    if m["dead"] >= 0.5 and m["dead_at_start"] < 0.25:
+        return (
+            f"In one layer, {_percent(m['dead'])} of the ReLUs return 0 for every sample. With new initial weights, "
+            f"only {_percent(m['dead_at_start'])} do."
+        )
+    return _probed(m, "lower", "a tenth of")
 
 
-def _imbalance(m):
-    return _all(_above(m["val_accuracy"] - m["val_score"], 0.05), _above(m["largest_class"] / m["smallest_class"], 3))
-
-
-def _validation_too_small(m):
-    return _above(m["validation_error"], 0.035)
+def _overfitted(m):
+    risen = (
+        f"the validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
+        if m["val_loss_rise"] > 0.005
+        else f"the validation accuracy has fallen by {_percent(m['val_accuracy_drop'])} from its maximum."
+    )
+    if np.isnan(m["train_score"]):
+        return risen[0].upper() + risen[1:]
+    return (
+        f"The network scores {_percent(m['train_score'])} on the training data and {_percent(m['val_score'])} on the "
+        f"validation data, and {risen}"
+    )
 
 
 DIAGNOSES = {
     "data_not_finite": Diagnosis(
-        "The training data holds values that are not finite",
-        lambda m: 3.0 if m["data_finite"] == 0 else 0.0,
-        lambda m: "Some inputs or targets are NaN or infinite, and one of them is enough to make every weight NaN.",
-        "Count them: np.isnan(x_train).sum(), np.isinf(x_train).sum().",
-        "keep = np.isfinite(x_train).all(axis=1)   # or fill the gaps: sklearn.impute.SimpleImputer",
+        "The training data contains NaN or infinite values",
+        rules.data_not_finite,
+        lambda m: "Some inputs or targets are NaN or infinite. A single one can ruin the weights.",
+        "Count them: (~np.isfinite(x_train)).sum(), (~np.isfinite(y_train)).sum().",
+        "keep = np.isfinite(x_train.reshape(len(x_train), -1)).all(axis=1)\n"
+        "x_train, y_train = x_train[keep], y_train[keep]   # or fill the gaps",
         "04_normalizing_inputs",
     ),
     "wrong_loss": Diagnosis(
         "The loss doesn't fit the last layer",
-        lambda m: 3.0 if m.get("mismatch") else 0.0,
+        rules.wrong_loss,
         lambda m: MISMATCHES[m["mismatch"]][0],
         "Train with a loss that fits the last layer.",
         "",  # the fix is that of the mismatch
-        "02_training_curves",
+        "whats_wrong.md",
     ),
     "unshuffled": Diagnosis(
         "The data isn't shuffled",
+        rules.unshuffled,
         _unshuffled,
-        lambda m: (
-            f"Neighboring samples have the same class far more often than by chance ({_percent(m['order'])} of "
-            "the way to perfect order), and the network fits the last tenth of the data best."
-        ),
         "Train again on shuffled data.",
-        "model.fit(x, y, shuffle=True)   # or dataset.shuffle(len(x))",
+        "order = np.random.permutation(len(x))\n"
+        "x, y = x[order], y[order]   # before you split; with tf.data: dataset.shuffle(len(x))",
         "02_training_curves",
-    ),
-    "batch_norm_statistics": Diagnosis(
-        "Batch norm's running averages are wrong",
-        _batch_norm_statistics,
-        lambda m: (
-            f"With the statistics of the training data in place of the running averages, the validation score is "
-            f"{_points(m['batch_norm_gain'])} higher."
-        ),
-        "Replace the running averages by the statistics of the training data.",
-        "layers.BatchNormalization(momentum=0.9)   # or train longer; batches of at least 16",
-        "06_batch_norm_in_keras",
     ),
     "unscaled_inputs": Diagnosis(
         "The inputs aren't scaled",
-        _unscaled_inputs,
-        lambda m: (
-            f"The inputs have a typical size of {m['input_size']:.2g} and a standard deviation of "
-            f"{m['input_spread']:.2g}; the widest features vary {m['input_ratio']:.2g} times as much as a typical one."
-        ),
-        "Standardize the inputs and train again.",
+        rules.unscaled_inputs,
+        _unscaled,
+        "Standardize the inputs, and train again.",
         "normalize = layers.Normalization()\nnormalize.adapt(x_train)   # then use it as the first layer",
         "04_normalizing_inputs",
     ),
+    "batch_norm_statistics": Diagnosis(
+        "Batch norm's running averages are wrong",
+        rules.batch_norm_statistics,
+        lambda m: (
+            "With the statistics of the training data instead of the running averages, the validation score changes "
+            f"by {_points(m['batch_norm_gain'])}."
+        ),
+        "Train again with momentum=0.9 and batches of at least 32.",
+        "layers.BatchNormalization(momentum=0.9)   # or train longer; batches of at least 32",
+        "06_batch_norm_in_keras",
+    ),
     "dead_or_saturated": Diagnosis(
         "Units are dead or saturated",
-        _dead_or_saturated,
-        lambda m: (
-            f"In one layer, {_percent(m['dead'])} of the ReLUs return 0 for every sample."
-            if m["dead"] > m["saturated"]
-            else f"In one layer, {_percent(m['saturated'])} of the units are almost always at an end of their range."
-        ),
-        "Start from standard initial weights, at a tenth of the learning rate if they already were.",
+        rules.dead_or_saturated,
+        _inactive,
+        "Train again from standard initial weights. If you already use them, train at a tenth of the learning rate.",
         'layers.Dense(units, activation="relu", kernel_initializer="he_normal")',
-        "05_batch_norm_from_scratch",
+        "02_training_curves",
     ),
     "vanishing_gradients": Diagnosis(
         "The gradients vanish",
-        _vanishing_gradients,
+        rules.vanishing_gradients,
         lambda m: (
-            f"The gradients of the first kernel are 10^{-m['gradient_ratio']:.1f} times smaller than those of the last."
+            f"The gradients of the last kernel are about {10 ** -m['gradient_ratio']:,.0f} times as large as those of "
+            "the first."
         ),
-        "Replace the activations by ReLU with He's initial weights and batch norm.",
+        "Replace the activations with ReLU, He initialization, and batch norm.",
         'layers.Dense(units, use_bias=False, kernel_initializer="he_normal"),\n'
-        'layers.BatchNormalization(momentum=0.9),\n'
+        "layers.BatchNormalization(momentum=0.9),\n"
         'layers.Activation("relu")',
         "07_batch_norm_on_trial",
     ),
     "duplicates": Diagnosis(
-        "Validation samples also occur in the training data",
-        _duplicates,
+        "Validation samples have copies in the training data",
+        rules.duplicates,
         lambda m: (
-            f"{_percent(m['twins'])} of the validation samples have a twin in the training data. Without them, the "
-            f"validation accuracy is {_points(m['twin_gain'])} lower."
+            f"{_percent(m['twins'])} of the validation samples have an exact or near copy in the training data. "
+            f"Without these samples, the validation accuracy changes by {_points(-m['twin_gain'])}."
         ),
-        "Score the validation samples that have no twin.",
-        "train, val = next(GroupShuffleSplit(1).split(x, y, groups))   # scikit-learn; twins share a group",
-        "01_learning_curves",
+        "Score only the validation samples that have no copy.",
+        "split = sklearn.model_selection.GroupShuffleSplit(n_splits=1)\n"
+        "train_rows, val_rows = next(split.split(x, y, groups))   # copies share a group number",
+        "02_training_curves",
     ),
     "learning_rate_too_high": Diagnosis(
         "The learning rate is too high",
-        _learning_rate_too_high,
-        lambda m: (
-            "The loss is not a finite number."
-            if m["finite"] == 0 or m["diverged"] > 0
-            else f"After {PROBED_STEPS} more steps at a tenth of the learning rate, the validation score is "
-            f"{_points(m['lower_val_score'])} higher; at the same rate, {_points(m['same_val_score'])}."
-        ),
+        rules.learning_rate_too_high,
+        _too_high,
         "Train again at a tenth of the learning rate.",
         "optimizer=keras.optimizers.OPTIMIZER(SLOWER)",
         "02_training_curves",
     ),
     "learning_rate_too_low": Diagnosis(
         "The learning rate is too low",
-        _learning_rate_too_low,
-        lambda m: (
-            f"After {PROBED_STEPS} more steps at ten times the learning rate, the validation score is "
-            f"{_points(m['higher_val_score'])} higher; at the same rate, {_points(m['same_val_score'])}."
-        ),
+        rules.learning_rate_too_low,
+        lambda m: _probed(m, "higher", "ten times"),
         "Train again at ten times the learning rate.",
         "optimizer=keras.optimizers.OPTIMIZER(FASTER)",
         "02_training_curves",
     ),
     "imbalance": Diagnosis(
         "A frequent class hides the errors on a rare one",
-        _imbalance,
+        rules.imbalance,
         lambda m: (
-            f"The accuracy is {_percent(m['val_accuracy'])}, but averaged over the classes it is only "
-            f"{_percent(m['val_score'])}: of one class, {_percent(m['smallest_recall'])} is recognized. The largest "
-            f"class has {_percent(m['largest_class'])} of the samples."
+            f"The validation accuracy is {_percent(m['val_accuracy'])}, but the average recall of the classes is only "
+            f"{_percent(m['val_score'])}. The least recognized class has a recall of "
+            f"{_percent(m['smallest_recall'])}. The largest class makes up {_percent(m['largest_class'])} of the "
+            "training samples."
         ),
-        "Give each class the same weight and train again.",
+        "Give each class the same total weight, and train again.",
         "model.fit(..., class_weight={k: len(y) / classes / (y == k).sum() for k in range(classes)})",
-        "03_better_or_lucky",
+        "whats_wrong.md",
     ),
     "undertrained": Diagnosis(
         "The network hasn't been trained long enough",
-        _undertrained,
+        rules.undertrained,
         lambda m: (
-            f"The validation loss was still falling, by {_percent(m['val_still_falling'])} in the last quarter."
+            f"The validation loss was still falling: by {_percent(m['val_still_falling'])} in the last quarter."
             if np.isnan(m["same_val_score"])
-            else f"After {PROBED_STEPS} more steps, the validation score is {_points(m['same_val_score'])} higher."
+            else f"{PROBED_STEPS} more steps change the validation score by {_points(m['same_val_score'])}."
         ),
         "Train three times as long.",
         "model.fit(..., epochs=LONGER)",
         "02_training_curves",
     ),
     "label_noise": Diagnosis(
-        "Some training labels are probably wrong",
-        _label_noise,
+        "Some training labels are wrong",
+        rules.label_noise,
         lambda m: (
             f"{_percent(m['contradicted'])} of the training samples are surrounded by samples that agree on another "
             "label."
         ),
         "Leave out the samples whose neighbors agree on another label, and train again.",
-        "Look at the samples with the highest training loss, correct their labels, and stop early.",
+        "# Check the labels of samples whose neighbors agree on another one, and correct them.\n"
+        "keras.callbacks.EarlyStopping(restore_best_weights=True)   # meanwhile",
         "10_weight_regularization",
     ),
     "network_too_small": Diagnosis(
         "The network is too small",
-        _network_too_small,
+        rules.network_too_small,
         lambda m: (
-            f"The network's training score is {_percent(m['train_score'])}, and more steps don't help. Voting "
-            f"among the nearest training samples reaches {_percent(m['neighbor_score'])}."
+            f"The network scores {_percent(m['train_score'])} on the training data. A vote among the nearest other "
+            f"samples scores {_percent(m['neighbor_score'])}."
         ),
         "Train a network that is four times as wide.",
         "layers.Dense(4 * units, ...)",
-        "02_training_curves",
+        "01_learning_curves",
     ),
     "overfitting": Diagnosis(
         "The network overfits",
-        _overfitting,
-        lambda m: (
-            f"The validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
-            if np.isnan(m["train_score"])
-            else f"The training score is {_percent(m['train_score'])} "
-            f"and the validation score {_percent(m['val_score'])}; "
-            f"the validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
-        ),
+        rules.overfitting,
+        _overfitted,
         "Train again with dropout after each hidden layer.",
         "layers.Dropout(0.5)   # after each hidden layer; or keras.callbacks.EarlyStopping(restore_best_weights=True)",
         "09_dropout",
     ),
     "validation_too_small": Diagnosis(
-        "The validation set is too small to tell",
-        _validation_too_small,
+        "The validation set is too small for a precise score",
+        rules.validation_too_small,
         lambda m: (
             f"With {m['validation_samples']:.0f} samples, the standard error of the validation score is "
-            f"{_points(m['validation_error'])}."
+            f"{100 * m['validation_error']:.1f} points, so the true score may be twice that much higher or lower."
         ),
         "Repeat the training with other splits, and compare means.",
         "sklearn.model_selection.RepeatedStratifiedKFold(n_splits=5, n_repeats=2)",

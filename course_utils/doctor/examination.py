@@ -9,8 +9,8 @@ from .report import Report
 def examine(model, train_data, validation_data, *, history=None, batch_size=None, epochs=None, seed=0):
     """Find out what is wrong with a trained network.
 
-    It takes some seconds: besides looking at the network and its data, the doctor trains copies for 200 more steps at
-    three learning rates. The model, its optimizer, the data, and the random state stay as they are.
+    This takes a few seconds, because the doctor also trains copies of the network for 200 more steps at each of three
+    learning rates. The model, its optimizer, the data, and the random state stay as they are.
 
     Parameters
     ----------
@@ -22,9 +22,10 @@ def examine(model, train_data, validation_data, *, history=None, batch_size=None
     history : keras.callbacks.History, dict, or path, optional
         What ``model.fit`` returned, its ``.history``, or a JSON file of it.
     batch_size, epochs : int, optional
-        With which the model was trained, if `history` does not say so: 32, and as many epochs as it holds, or 20.
+        What the model was trained with. Defaults: taken from the History object, otherwise a batch size of 32 and the
+        number of recorded epochs (20 without a history).
     seed : int
-        Of the batches on which the copies are trained.
+        Seed for drawing the batches of the copies.
 
     Returns
     -------
@@ -33,8 +34,8 @@ def examine(model, train_data, validation_data, *, history=None, batch_size=None
     Raises
     ------
     TypeError, ValueError
-        The model is not compiled or not trained, has a training loop of its own, or doesn't match the data; or data
-        that can be read only once. In one sentence.
+        The model is not compiled or not trained, has a training loop of its own, or doesn't match the data; or
+        the data can be read only once.
     """
     recorded = curves(history)
     with undisturbed():
@@ -61,7 +62,7 @@ def examine(model, train_data, validation_data, *, history=None, batch_size=None
 
 
 def read(history):
-    """Say what can be said from the recorded curves alone.
+    """Diagnose from the recorded curves alone.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def read(history):
     Raises
     ------
     TypeError, ValueError
-        It is no history, or has no validation loss.
+        The history is invalid or has no validation loss.
     """
     recorded = curves(history)
     if "val_loss" not in recorded:

@@ -240,12 +240,17 @@ FIXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Validation scores with and without a fix, one pair for each seed, as far as the time allowed."""
+    """Validation scores without and with a fix, one pair for each seed, as far as the time allowed.
+
+    `shortened` says whether the runs were cut short to fit the budget, and `unequal` whether the last run with the fix
+    had to stop even earlier.
+    """
 
     name: str
     before: list
     after: list
-    complete: bool
+    shortened: bool
+    unequal: bool
 
     @property
     def gain(self):
@@ -254,33 +259,37 @@ class Comparison:
 
     def __repr__(self):
         pairs = ", ".join(f"{b:.3f} → {a:.3f}" for b, a in zip(self.before, self.after, strict=True))
-        early = "" if self.complete else " The trainings were cut short, so that both fit into the budget."
+        count = len(self.after)
         return (
-            f"Validation score without and with the fix: {pairs}. Mean gain: {100 * self.gain:+.1f} points in "
-            f"{len(self.after)} pair{'s' * (len(self.after) > 1)} of trainings.{early}"
+            f"Validation score without → with the fix: {pairs}. Mean gain: {100 * self.gain:+.1f} points "
+            f"({count} pair{'s' * (count > 1)} of training runs)."
+            + " The runs were cut short to fit the time budget." * self.shortened
+            + " The run with the fix got fewer steps than it should, so its score may be too low." * self.unequal
         )
 
 
 def compare(name, recipe, measured, job, *, budget=60, pairs=3):
-    """Train with and without the fix from the same seeds, in pairs, until the budget (seconds) is used up."""
+    """Train without and with the fix from the same seeds, in pairs, until the budget (seconds) is used up."""
     changed = FIXES[name](recipe, measured, job)
     recipe = dataclasses.replace(recipe, shuffle=name != "unshuffled")
     longer = changed.steps / recipe.steps
-    before, after, steps, end = [], [], recipe.steps, time.monotonic() + budget
+    before, after, steps, unequal, end = [], [], recipe.steps, False, time.monotonic() + budget
     with undisturbed():
         for seed in range(pairs):
             start = time.monotonic()
             model, steps = dataclasses.replace(recipe, steps=steps).trained(
                 seed, start + (end - start) / (1.2 + longer)
             )
-            other, done = dataclasses.replace(changed, steps=int(longer * steps)).trained(seed, end)
-            if done < int(longer * steps) and before:
+            wanted = int(longer * steps)
+            other, done = dataclasses.replace(changed, steps=wanted).trained(seed, end)
+            if done < wanted and before:
                 break
+            unequal = done < wanted
             before.append(_score(job, model, recipe.validation))
             after.append(_score(job, other, changed.validation))
             if time.monotonic() - start > end - time.monotonic():
                 break
-    return Comparison(name, before, after, steps == recipe.steps)
+    return Comparison(name, before, after, shortened=steps < recipe.steps, unequal=unequal)
 
 
 def _score(job, model, data):

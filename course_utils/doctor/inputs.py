@@ -47,7 +47,7 @@ def samples(data, name):
                 "target for each sample."
             )
         if not len(y):
-            raise ValueError(f"{name} holds no samples; expected at least one.")
+            raise ValueError(f"{name} is empty; expected at least one sample.")
         return Samples(x[:MOST_SAMPLES], y[:MOST_SAMPLES])
     batches = data() if callable(data) and not isinstance(data, keras.utils.PyDataset) else data
     if isinstance(data, keras.utils.PyDataset):
@@ -69,7 +69,7 @@ def _joined(batches, name):
     parts, count = [], 0
     for batch in batches:
         if not isinstance(batch, tuple | list) or len(batch) < 2:
-            raise ValueError(f"{name} yields no (x, y) batches; expected inputs and targets.")
+            raise ValueError(f"{name} yields batches without targets; expected (x, y).")
         if isinstance(batch[0], dict | tuple | list):
             raise ValueError(f"{name} yields several inputs; the doctor examines models with one input and one output.")
         parts.append([keras.ops.convert_to_numpy(part) for part in batch[:2]])
@@ -77,7 +77,7 @@ def _joined(batches, name):
         if count >= MOST_SAMPLES:
             break
     if not count:
-        raise ValueError(f"{name} holds no samples; expected at least one.")
+        raise ValueError(f"{name} is empty; expected at least one sample.")
     return Samples(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
@@ -87,20 +87,20 @@ def check(model, train, validation):
     Raises
     ------
     TypeError, ValueError
-        In one sentence.
+        What is wrong with it.
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"The model is a {type(model).__name__}; expected a keras.Model.")
     if not model.compiled or getattr(model, "loss", None) is None:
         raise ValueError(
-            "The model is not compiled, so the doctor knows neither its loss nor its optimizer; call "
-            "model.compile with those that your training uses."
+            "The model is not compiled, so the doctor doesn't know its loss or optimizer; call "
+            "model.compile with the ones you trained with, and pass the history."
         )
     if not model.built:
         raise ValueError("The model is not built, so it has no weights yet; train it with model.fit first.")
     if type(model).train_step is not keras.Model.train_step:
         raise ValueError(
-            f"{type(model).__name__} has a train_step of its own, which the doctor can't repeat; pass the "
+            f"{type(model).__name__} has its own train_step, which the doctor can't repeat; pass the "
             "recorded curves to doctor.read."
         )
     if isinstance(model.loss, dict | list) or isinstance(model.output_shape, dict | list):
@@ -136,7 +136,7 @@ def curves(history):
             history = json.loads(Path(history).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"The history {history} cannot be read ({error}); expected a JSON file with history.history."
+                f"Cannot read the history {history} ({error}); expected a JSON file that contains history.history."
             ) from None
     history = getattr(history, "history", history)
     if not isinstance(history, Mapping):
@@ -145,7 +145,7 @@ def curves(history):
         found = {name: np.atleast_1d(np.asarray(values, float)) for name, values in history.items()}
     except (TypeError, ValueError):
         raise ValueError(
-            "The history holds something other than numbers; expected a list of numbers for each name."
+            "The history contains values that aren't numbers; expected a list of numbers for each name."
         ) from None
     if not len(found.get("loss", [])):
         raise ValueError("The history has no 'loss'; expected what model.fit returns.")

@@ -50,11 +50,11 @@ class Report:
         """
         name = name or self.diagnosis
         if self._recipe is None:
-            raise ValueError("The curves alone are not enough to try a fix; use doctor.examine.")
+            raise ValueError("The curves alone are not enough to try a fix; use doctor.examine with the model and its data.")
         if name not in fixes.FIXES:
             known = ", ".join(fixes.FIXES)
             raise ValueError(
-                f"There is no training that would show what becomes of {name!r}; fixes that can be tried are {known}."
+                f"No training run can test a fix for {name!r}; the doctor can try {known}."
             )
         return fixes.compare(name, self._recipe, self.measured, self._job, budget=budget)
 
@@ -83,19 +83,21 @@ class Report:
     def _lines(self):
         yield f"Diagnosis: {self._title(self.diagnosis)}{self._sure()}"
         if "val_score" in self.measured:
-            name = "Balanced accuracy" if self._job.classifying else "R²"
+            name = "Balanced accuracy (the average recall of the classes)" if self._job.classifying else "R²"
             train, validation = self.measured["train_score"], self.measured["val_score"]
-            yield f"{name}: {train:.3f} in training, {validation:.3f} in validation."
+            yield f"{name}: {train:.3f} on the training data, {validation:.3f} on the validation data."
         if self.diagnosis in diagnoses.DIAGNOSES:
             entry = diagnoses.DIAGNOSES[self.diagnosis]
             yield f"Evidence: {entry.evidence(self.measured)}"
-            yield f"To be sure: {entry.experiment}" + (" report.try_fix() does it." * self._can_try())
+            yield f"To be sure: {entry.experiment}" + (" In Python, report.try_fix() runs this experiment." * self._can_try())
             yield "Fix:\n" + _indented(self._fix())
             yield f"Read: {entry.lecture}"
+        elif self.diagnosis == diagnoses.NOTHING and self._recipe is None:
+            yield "The curves show neither overfitting nor divergence. Other problems show only in doctor.examine."
         elif self.diagnosis == diagnoses.NOTHING:
-            yield "Nothing that the doctor measured is unusual."
+            yield "None of the doctor's measurements is unusual."
         else:
-            yield "The network predicts badly, or too little is known, but no known cause shows."
+            yield "The network predicts poorly, or there is too little information, and the doctor finds no known cause."
         for name in self.findings[1:]:
             yield f"Also possible: {self._title(name)}. {diagnoses.DIAGNOSES[name].evidence(self.measured)}"
         if rate := self._rate():
@@ -120,11 +122,13 @@ class Report:
         if self.diagnosis == "wrong_loss":
             return diagnoses.MISMATCHES[self.measured["mismatch"]][1]
         m, fix = self.measured, diagnoses.DIAGNOSES[self.diagnosis].fix
+        rate, epochs = m["learning_rate"], m["epochs"]
+        known = rate == rate
         for name, value in (
             ("OPTIMIZER", m.get("optimizer", "Adam")),
-            ("SLOWER", f"{m['learning_rate'] / 10:.1g}"),
-            ("FASTER", f"{m['learning_rate'] * 10:.1g}"),
-            ("LONGER", f"{3 * m['epochs']:.0f}"),
+            ("SLOWER", f"{rate / 10:.1g}" if known else "learning_rate / 10"),
+            ("FASTER", f"{rate * 10:.1g}" if known else "learning_rate * 10"),
+            ("LONGER", f"{3 * epochs:.0f}" if epochs == epochs else "3 * epochs"),
         ):
             fix = fix.replace(name, value)
         return fix
@@ -138,8 +142,8 @@ class Report:
         if rate is None:
             return ""
         return (
-            f"In {rate['made']} of {rates['cases']} simulated cases, the doctor said this, and it was right in "
-            f"{rate['right']:.0%} of them ({rate['low']:.0%} to {rate['high']:.0%})."
+            f"In the simulation, the doctor made this diagnosis in {rate['made']} of {rates['cases']} cases. It was "
+            f"right in {rate['right']:.0%} of those ({rate['low']:.0%} to {rate['high']:.0%})."
         )
 
     def _repr_html_(self):
@@ -154,7 +158,7 @@ class Report:
         if "loss" not in self.curves:
             return text
         data = base64.b64encode(picture.getvalue()).decode()
-        return text + f"<img alt='The recorded loss of training and validation.' src='data:image/png;base64,{data}'>"
+        return text + f"<img alt='The training and validation loss by epoch.' src='data:image/png;base64,{data}'>"
 
 
 def _indented(code):

@@ -155,12 +155,12 @@ def mismatch(model, task, data, outputs):
     if width == 1 and activation == "softmax":
         return "softmax of one unit"
     if "crossentropy" in loss:
+        if activation == "relu":
+            return "relu before the loss"
         if from_logits(model) and activation in ("softmax", "sigmoid"):
             return "probabilities taken for logits" if _distorted(model, task, data, outputs) else ""
         if not from_logits(model) and activation not in ("softmax", "sigmoid") and not probabilities(outputs):
             return "logits taken for probabilities"
-        if activation == "relu":
-            return "relu before the loss"
         if "binary" not in loss and activation == "sigmoid" and width > 1:
             return "sigmoids for one of several classes"
         if "sparse" in loss and targets.max() >= width:

@@ -1,0 +1,122 @@
+"""When each diagnosis is made: how clear the evidence is, as a multiple of what it takes.
+
+The thresholds were chosen on simulated networks (`experiments.doctor_cases`), on other data sets and another family of
+networks than those on which the doctor's rate of errors is measured.
+"""
+
+import numpy as np
+
+
+def _above(value, threshold):
+    """How many times the threshold; 0 if it wasn't measured."""
+    ratio = value / threshold if threshold else np.inf
+    return 0.0 if np.isnan(ratio) else float(ratio)
+
+
+def _all(*strengths):
+    return min(strengths)
+
+
+def _yes(condition):
+    return 1.0 if condition else 0.0
+
+
+def _gain(m, rate):
+    """What more steps at this rate gain in validation, beyond the gain at the same rate and beyond chance."""
+    return m[f"{rate}_val_score"] - (max(0, m["same_val_score"]) if rate != "same" else 0) - _noise(m)
+
+
+def _noise(m):
+    return 0 if np.isnan(m["validation_error"]) else m["validation_error"]
+
+
+def data_not_finite(m):
+    return 3.0 if m["data_finite"] == 0 else 0.0
+
+
+def wrong_loss(m):
+    return 3.0 if m.get("mismatch") else 0.0
+
+
+def learning_rate_too_high(m):
+    if m["finite"] == 0 or m["diverged"] > 0:
+        return 3.0
+    return max(
+        _all(_above(_gain(m, "lower"), 0.02), _above(m["lower_train_score"] - max(0, m["same_train_score"]), 0.02)),
+        _all(_above(m["roughness"], 0.35), _above(m["chance"] + 0.3, m["train_score"])),
+        _all(_above(m["dead"], 0.5), _above(0.25, m["dead_at_start"]), _yes(m["train_score"] < 0.9)),
+    )
+
+
+def learning_rate_too_low(m):
+    return _all(
+        _above(_gain(m, "higher"), 0.015), _above(m["higher_train_score"] - max(0, m["same_train_score"]), 0.015)
+    )
+
+
+def undertrained(m):
+    return max(
+        _all(_above(_gain(m, "same"), 0.01), _above(m["same_train_score"], 0.015)),
+        _all(_above(m["val_still_falling"], 0.1), _yes(np.isnan(m["train_score"]))),
+    )
+
+
+def network_too_small(m):
+    return _all(_above(m["neighbor_score"] - m["train_score"], 0.03), _yes(m["train_score"] < 0.97))
+
+
+def overfitting(m):
+    gap = m["train_score"] - m["val_score"]
+    with_data = _all(_above(gap, 0.06), max(_above(m["val_loss_rise"], 0.15), _above(m["val_accuracy_drop"], 0.02)))
+    alone = _all(_above(m["val_loss_rise"], 0.15), _yes(np.isnan(m["train_score"])))
+    return max(with_data, alone)
+
+
+def unscaled_inputs(m):
+    return max(
+        _above(m["input_size"], 10),
+        _above(m["input_ratio"], 30),
+        _above(m["input_offset"], 8),
+        _above(0.02, m["input_spread"]) if m["input_spread"] > 0 else 0,
+    )
+
+
+def dead_or_saturated(m):
+    return max(
+        _all(_above(m["dead"], 0.5), _above(m["dead_at_start"], 0.25)),
+        _all(_above(m["saturated"], 0.5), _above(m["saturated_at_start"], 0.25)),
+    )
+
+
+def vanishing_gradients(m):
+    return _all(_above(-m["gradient_ratio"], 2), _yes(m["train_score"] < 0.95))
+
+
+def batch_norm_statistics(m):
+    return _above(m["batch_norm_gain"], 0.02)
+
+
+def duplicates(m):
+    return _all(_above(m["twins"], 0.05), _above(m["twin_gain"], 0.02))
+
+
+def unshuffled(m):
+    return _all(
+        _above(m["order"], 0.5),
+        max(
+            _all(_above(m["late_advantage_z"], 4), _above(m["late_advantage"], 0.1)),
+            _above(m["classes_not_trained"], 1),
+        ),
+    )
+
+
+def label_noise(m):
+    return _above(m["contradicted"], 0.05)
+
+
+def imbalance(m):
+    return _all(_above(m["val_accuracy"] - m["val_score"], 0.05), _above(m["largest_class"] / m["smallest_class"], 3))
+
+
+def validation_too_small(m):
+    return _above(m["validation_error"], 0.035)
