@@ -61,10 +61,6 @@ MISMATCHES = {
         "The outputs pass through a ReLU before the cross-entropy, so all negative values become 0.",
         'layers.Dense(classes, activation="softmax")',
     ),
-    "sigmoids for one of several classes": (
-        "The outputs are independent sigmoids, but the loss expects probabilities that sum to 1.",
-        'layers.Dense(classes, activation="softmax")',
-    ),
     "too few outputs": (
         "Some labels are too large: with n outputs, labels must run from 0 to n - 1.",
         'layers.Dense(y_train.max() + 1, activation="softmax")   # if your labels start at 1, subtract 1 instead',
@@ -226,6 +222,17 @@ DIAGNOSES = {
         "train_rows, val_rows = next(split.split(x, y, groups))   # copies share a group number",
         "02_training_curves",
     ),
+    "network_too_small": Diagnosis(
+        "The network is too small",
+        rules.network_too_small,
+        lambda m: (
+            f"The network scores {_percent(m['train_score'])} on the training data. A vote among the nearest other "
+            f"samples scores {_percent(m['neighbor_score'])}."
+        ),
+        "Train a network that is four times as wide.",
+        "layers.Dense(4 * units, ...)",
+        "01_learning_curves",
+    ),
     "learning_rate_too_high": Diagnosis(
         "The learning rate is too high",
         rules.learning_rate_too_high,
@@ -272,23 +279,13 @@ DIAGNOSES = {
         rules.label_noise,
         lambda m: (
             f"{_percent(m['contradicted'])} of the training samples are surrounded by samples that agree on another "
-            "label."
+            f"label. A vote among the nearest training samples predicts {_percent(m['neighbor_score'])} of the "
+            f"training labels and {_percent(m['neighbor_val_score'])} of the validation labels."
         ),
         "Leave out the samples whose neighbors agree on another label, and train again.",
         "# Check the labels of samples whose neighbors agree on another one, and correct them.\n"
         "keras.callbacks.EarlyStopping(restore_best_weights=True)   # meanwhile",
         "10_weight_regularization",
-    ),
-    "network_too_small": Diagnosis(
-        "The network is too small",
-        rules.network_too_small,
-        lambda m: (
-            f"The network scores {_percent(m['train_score'])} on the training data. A vote among the nearest other "
-            f"samples scores {_percent(m['neighbor_score'])}."
-        ),
-        "Train a network that is four times as wide.",
-        "layers.Dense(4 * units, ...)",
-        "01_learning_curves",
     ),
     "overfitting": Diagnosis(
         "The network overfits",

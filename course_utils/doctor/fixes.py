@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from . import copies, measurements, task
+from . import copies, neighbors, task
 from .inputs import Samples, undisturbed
 
 HIDDEN = ("relu", "sigmoid", "tanh", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu")
@@ -169,7 +169,7 @@ def _shuffled(recipe, measured, job):
 
 
 def _cleaned(recipe, measured, job):
-    kept = ~measurements.contradicted(job, recipe.train)
+    kept = ~neighbors.contradicted(job, recipe.train)
     return dataclasses.replace(recipe, train=recipe.train.take(kept))
 
 

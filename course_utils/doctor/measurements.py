@@ -6,12 +6,11 @@ A number that makes no sense for a network (the balance of classes in a regressi
 import keras
 import numpy as np
 
-from . import copies, task
+from . import copies, neighbors, task
 
 PROBES = {"lower": 0.1, "same": 1.0, "higher": 10.0}
 PROBED_STEPS = 200
 LOOKED_AT = 1500  # samples on which the doctor looks inside the network
-NEIGHBORS = 10
 NAN = float("nan")
 
 
@@ -41,9 +40,9 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     found |= of_units(copy, seen)
     fresh = keras.models.clone_model(copy)
     found |= {f"{name}_at_start": share for name, share in of_units(fresh, seen).items()}
-    found |= of_inputs(copy, seen)
+    found |= of_inputs(copy, seen) | of_width(job, copy)
     if found["data_finite"]:
-        found |= of_neighbors(copy, job, seen, held_out, held_out_outputs, train)
+        found |= neighbors.of_neighbors(job, train, seen, held_out, held_out_outputs, tokens=_takes_tokens(copy))
     if found["finite"] and found["data_finite"]:
         found |= of_batch_norm(model, job, seen, held_out, found)
         found |= of_gradients(model, seen, batch_size)
@@ -183,6 +182,20 @@ def _activation(layer):
     return getattr(getattr(layer, "activation", None), "__name__", "")
 
 
+def of_width(job, copy):
+    """Units or filters of the narrowest hidden layer, as a multiple of the number of classes."""
+    widths = [
+        getattr(layer, "units", None) or getattr(layer, "filters", None)
+        for layer in [layer for layer in copies.flat_layers(copy) if layer.weights][:-1]
+    ]
+    widths = [width for width in widths if isinstance(width, int)]
+    return {"narrowest": min(widths) / job.classes} if widths and job.classifying else {}
+
+
+def _takes_tokens(copy):
+    return any(isinstance(layer, keras.layers.Embedding) for layer in copies.flat_layers(copy))
+
+
 def of_inputs(copy, seen):
     """How far what enters the first layer with a kernel is from mean 0 and variance 1."""
     first = next((layer for layer in copies.flat_layers(copy) if layer.trainable_weights), None)
@@ -204,83 +217,6 @@ def of_inputs(copy, seen):
         "input_offset": float(np.sqrt(np.mean(values.mean(0) ** 2)) / np.sqrt(np.mean(spread**2))),
         "input_ratio": float(np.quantile(varied, 0.95) / np.quantile(varied, 0.5)),
     }
-
-
-def of_neighbors(copy, job, seen, held_out, predictions, train):
-    """What the nearest training samples say: about twins across the split, wrong labels, and what could be reached."""
-    first = next(copies.flat_layers(copy), None)
-    tokens = any(isinstance(layer, keras.layers.Embedding) for layer in copies.flat_layers(copy)) or first is None
-    inputs = [data.x.reshape(len(data), -1).astype(float) for data in (seen, held_out, train)]
-    exact = {row.tobytes() for row in inputs[2]}
-    twins = np.array([row.tobytes() in exact for row in inputs[1]])
-    found = {}
-    if not tokens:
-        known, asked, everything = _comparable(*inputs)
-        within, neighbors = _nearest(known, known, NEIGHBORS + 1, itself=True)
-        across, _ = _nearest(asked, everything, 1)
-        twins |= across[:, 0] < 0.3 * np.median(within[:, 0])
-        found["twin_distance"] = float(np.median(across[:, 0]) / max(np.median(within[:, 0]), 1e-12))
-        if job.classifying:
-            labels, votes = _votes(job, seen, neighbors)
-            found["neighbor_score"] = float(
-                np.mean([np.mean(votes[labels == k].argmax(-1) == k) for k in np.unique(labels)])
-            )
-            found["contradicted"] = float(np.mean(_outvoted(labels, votes)))
-            found["neighbor_agreement"] = float(np.mean(votes.max(-1) >= 0.7))
-        else:
-            y = seen.y.reshape(len(seen), -1).astype(float)
-            guess = y[neighbors].mean(1)
-            found["neighbor_score"] = float(
-                max(-1, 1 - np.mean((guess - y) ** 2) / max(np.mean((y - y.mean(0)) ** 2), 1e-12))
-            )
-    found["twins"] = float(np.mean(twins))
-    if np.count_nonzero(~twins) >= 10 and np.count_nonzero(twins) >= 5:
-        alone = job.accuracy(held_out.y[~twins], predictions[~twins])
-        found["twin_gain"] = float(job.accuracy(held_out.y, predictions) - alone)
-        found["accuracy_without_twins"] = alone
-    return found
-
-
-def contradicted(job, data):
-    """Which samples have a label that almost none of their nearest neighbors have, which agree on another one."""
-    (known,) = _comparable(data.x.reshape(len(data), -1).astype(float))
-    _, neighbors = _nearest(known, known, NEIGHBORS + 1, itself=True)
-    return _outvoted(*_votes(job, data, neighbors))
-
-
-def _votes(job, data, neighbors):
-    labels = job.labels(data.y)
-    return labels, np.stack([np.bincount(labels[row], minlength=job.classes) for row in neighbors]) / neighbors.shape[1]
-
-
-def _outvoted(labels, votes):
-    return (votes[np.arange(len(labels)), labels] <= 0.1) & (votes.max(-1) >= 0.7)
-
-
-def _comparable(first, *others):
-    """Features divided by their standard deviation, in images by at least a tenth of the largest one."""
-    spread = first.std(0)
-    least = 0.1 * spread.max() if first.shape[1] > 100 else 0
-    spread = np.where(spread > 1e-9, np.maximum(spread, least), 1)
-    return [(values - first.mean(0)) / spread for values in (first, *others)]
-
-
-def _nearest(asked, known, count, itself=False):
-    """Distances to and places of the nearest samples; with `itself`, each sample is left out of its own."""
-    squares = np.sum(known**2, -1)
-    distances, places = [], []
-    for start in range(0, len(asked), 500):
-        part = asked[start : start + 500]
-        d = np.maximum(np.sum(part**2, -1)[:, None] + squares - 2 * part @ known.T, 0)
-        if itself:
-            d[np.arange(len(part)), start + np.arange(len(part))] = np.inf
-        wanted = min(count - itself, d.shape[1] - 1) if d.shape[1] > 1 else 1
-        nearest = np.argpartition(d, wanted - 1, axis=-1)[:, :wanted]
-        near = np.take_along_axis(d, nearest, -1)
-        order = near.argsort(-1)
-        places.append(np.take_along_axis(nearest, order, -1))
-        distances.append(np.sqrt(np.take_along_axis(near, order, -1)))
-    return np.concatenate(distances), np.concatenate(places)
 
 
 def of_batch_norm(model, job, seen, held_out, found):

@@ -50,7 +50,7 @@ class Report:
         """
         name = name or self.diagnosis
         if self._recipe is None:
-            raise ValueError("The curves alone are not enough to try a fix; use doctor.examine with the model and its data.")
+            raise ValueError("The curves alone are not enough to try a fix; use doctor.examine with the model.")
         if name not in fixes.FIXES:
             known = ", ".join(fixes.FIXES)
             raise ValueError(
@@ -89,7 +89,7 @@ class Report:
         if self.diagnosis in diagnoses.DIAGNOSES:
             entry = diagnoses.DIAGNOSES[self.diagnosis]
             yield f"Evidence: {entry.evidence(self.measured)}"
-            yield f"To be sure: {entry.experiment}" + (" In Python, report.try_fix() runs this experiment." * self._can_try())
+            yield f"To be sure: {entry.experiment}" + " In Python, report.try_fix() does this." * self._can_try()
             yield "Fix:\n" + _indented(self._fix())
             yield f"Read: {entry.lecture}"
         elif self.diagnosis == diagnoses.NOTHING and self._recipe is None:
@@ -97,7 +97,7 @@ class Report:
         elif self.diagnosis == diagnoses.NOTHING:
             yield "None of the doctor's measurements is unusual."
         else:
-            yield "The network predicts poorly, or there is too little information, and the doctor finds no known cause."
+            yield "The network predicts poorly, or too little is known, and the doctor finds no known cause."
         for name in self.findings[1:]:
             yield f"Also possible: {self._title(name)}. {diagnoses.DIAGNOSES[name].evidence(self.measured)}"
         if rate := self._rate():

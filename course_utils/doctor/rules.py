@@ -62,7 +62,11 @@ def undertrained(m):
 
 
 def network_too_small(m):
-    return _all(_above(m["neighbor_score"] - m["train_score"], 0.03), _yes(m["train_score"] < 0.97))
+    steps_help = m["same_train_score"] > 0.02 or m["higher_train_score"] > 0.05 or m["lower_train_score"] > 0.02
+    return max(
+        _all(_above(0.5, m["narrowest"]), _above(0.95, m["train_score"])),
+        _all(_above(m["neighbor_score"] - m["train_score"], 0.03), _above(0.97, m["train_score"])) * (not steps_help),
+    )
 
 
 def overfitting(m):
@@ -75,7 +79,7 @@ def overfitting(m):
 def unscaled_inputs(m):
     return max(
         _above(m["input_size"], 10),
-        _above(m["input_ratio"], 30),
+        _above(m["input_ratio"], 6),
         _above(m["input_offset"], 8),
         _above(0.02, m["input_spread"]) if m["input_spread"] > 0 else 0,
     )
@@ -111,7 +115,7 @@ def unshuffled(m):
 
 
 def label_noise(m):
-    return _above(m["contradicted"], 0.05)
+    return max(_above(m["contradicted"], 0.05), _above(m["neighbor_val_score"] - m["neighbor_score"], 0.12))
 
 
 def imbalance(m):

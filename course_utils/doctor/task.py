@@ -161,8 +161,6 @@ def mismatch(model, task, data, outputs):
             return "probabilities taken for logits" if _distorted(model, task, data, outputs) else ""
         if not from_logits(model) and activation not in ("softmax", "sigmoid") and not probabilities(outputs):
             return "logits taken for probabilities"
-        if "binary" not in loss and activation == "sigmoid" and width > 1:
-            return "sigmoids for one of several classes"
         if "sparse" in loss and targets.max() >= width:
             return "too few outputs"
         if "binary" in loss and columns != width:

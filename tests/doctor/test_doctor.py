@@ -15,7 +15,7 @@ from keras import layers
 
 import course_utils
 from course_utils import datasets, doctor
-from course_utils.doctor import diagnoses, measurements, task
+from course_utils.doctor import diagnoses, neighbors, task
 from course_utils.doctor.inputs import samples, undisturbed
 
 DIGITS = datasets.digits(seed=0)
@@ -171,7 +171,7 @@ def test_a_history_that_cannot_be_read_is_one_sentence(history, error):
         ("softmax", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), ""),  # TensorFlow notices it
         ("linear", 10, "sparse_categorical_crossentropy", "logits taken for probabilities"),
         ("relu", 10, keras.losses.SparseCategoricalCrossentropy(from_logits=True), "relu before the loss"),
-        ("sigmoid", 10, "sparse_categorical_crossentropy", "sigmoids for one of several classes"),
+        ("sigmoid", 10, "sparse_categorical_crossentropy", ""),   # Keras divides them by their sum
         ("softmax", 8, "sparse_categorical_crossentropy", "too few outputs"),
         ("softmax", 10, "mse", "labels of another shape"),
         ("softmax", 10, "sparse_categorical_crossentropy", ""),
@@ -231,7 +231,7 @@ def test_label_noise():
     model, history = fitted(layers.Dense(128, activation="relu"), train=noisy, epochs=60)
     report = doctor.examine(model, noisy, VALIDATION, history=history)
     assert report.diagnosis == "label_noise"
-    found = measurements.contradicted(report._job, samples(noisy, "train"))
+    found = neighbors.contradicted(report._job, samples(noisy, "train"))
     assert np.mean(wrong[found]) > 0.8
 
 
