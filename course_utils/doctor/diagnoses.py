@@ -100,7 +100,8 @@ def _unshuffled(m):
     start = "Neighboring training samples have the same class far more often than chance would give, and "
     if m["classes_not_trained"] >= 1:
         return f"{start}{m['classes_not_trained']:.0f} classes of the validation set don't occur in the training set."
-    return start + "the network fits the last tenth of the data best."
+    gain = _points(m["same_val_score"])
+    return f"{start}{PROBED_STEPS} more steps on shuffled data change the validation score by {gain}."
 
 
 def _inactive(m):
@@ -201,8 +202,8 @@ DIAGNOSES = {
         "The gradients vanish",
         rules.vanishing_gradients,
         lambda m: (
-            f"The gradients of the last kernel are about {10 ** -m['gradient_ratio']:,.0f} times as large as those of "
-            "the first."
+            f"The gradients of the last kernel are {10 ** -rules.gradient_ratio(m):,.0f} times as large as those of the "
+            "first."
         ),
         "Replace the activations with ReLU, He initialization, and batch norm.",
         'layers.Dense(units, use_bias=False, kernel_initializer="he_normal"),\n'
@@ -222,6 +223,14 @@ DIAGNOSES = {
         "train_rows, val_rows = next(split.split(x, y, groups))   # copies share a group number",
         "02_training_curves",
     ),
+    "learning_rate_too_high": Diagnosis(
+        "The learning rate is too high",
+        rules.learning_rate_too_high,
+        _too_high,
+        "Train again at a tenth of the learning rate.",
+        "optimizer=keras.optimizers.OPTIMIZER(SLOWER)",
+        "02_training_curves",
+    ),
     "network_too_small": Diagnosis(
         "The network is too small",
         rules.network_too_small,
@@ -232,14 +241,6 @@ DIAGNOSES = {
         "Train a network that is four times as wide.",
         "layers.Dense(4 * units, ...)",
         "01_learning_curves",
-    ),
-    "learning_rate_too_high": Diagnosis(
-        "The learning rate is too high",
-        rules.learning_rate_too_high,
-        _too_high,
-        "Train again at a tenth of the learning rate.",
-        "optimizer=keras.optimizers.OPTIMIZER(SLOWER)",
-        "02_training_curves",
     ),
     "learning_rate_too_low": Diagnosis(
         "The learning rate is too low",
@@ -287,14 +288,6 @@ DIAGNOSES = {
         "keras.callbacks.EarlyStopping(restore_best_weights=True)   # meanwhile",
         "10_weight_regularization",
     ),
-    "overfitting": Diagnosis(
-        "The network overfits",
-        rules.overfitting,
-        _overfitted,
-        "Train again with dropout after each hidden layer.",
-        "layers.Dropout(0.5)   # after each hidden layer; or keras.callbacks.EarlyStopping(restore_best_weights=True)",
-        "09_dropout",
-    ),
     "validation_too_small": Diagnosis(
         "The validation set is too small for a precise score",
         rules.validation_too_small,
@@ -305,6 +298,14 @@ DIAGNOSES = {
         "Repeat the training with other splits, and compare means.",
         "sklearn.model_selection.RepeatedStratifiedKFold(n_splits=5, n_repeats=2)",
         "03_better_or_lucky",
+    ),
+    "overfitting": Diagnosis(
+        "The network overfits",
+        rules.overfitting,
+        _overfitted,
+        "Train again with dropout after each hidden layer.",
+        "layers.Dropout(0.5)   # after each hidden layer; or keras.callbacks.EarlyStopping(restore_best_weights=True)",
+        "09_dropout",
     ),
 }
 

@@ -35,7 +35,7 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     found |= of_curves(curves)
     found |= of_scores(job, seen, seen_outputs, "train_") | of_scores(job, held_out, held_out_outputs, "val_")
     found |= of_balance(job, train, held_out, held_out_outputs)
-    found |= of_order(job, train, model)
+    found |= of_order(job, train)
     copy = copies.copy_of(model)
     found |= of_units(copy, seen)
     fresh = keras.models.clone_model(copy)
@@ -45,7 +45,9 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
         found |= neighbors.of_neighbors(job, train, seen, held_out, held_out_outputs, tokens=_takes_tokens(copy))
     if found["finite"] and found["data_finite"]:
         found |= of_batch_norm(model, job, seen, held_out, found)
-        found |= of_gradients(model, seen, batch_size)
+        found |= of_gradients(model, copies.copy_of(model), seen, batch_size)
+        at_start = of_gradients(model, fresh, seen, batch_size)
+        found |= {f"{name}_at_start": value for name, value in at_start.items()}
         found |= of_probes(model, job, train, seen, held_out, batch_size, rng, found)
     return found
 
@@ -126,8 +128,8 @@ def of_balance(job, train, held_out, predictions):
     }
 
 
-def of_order(job, train, model):
-    """Whether samples come in the order of their classes, and the network fits the last ones best."""
+def of_order(job, train):
+    """How far the samples come in the order of their classes or targets: 0 if shuffled, 1 if sorted."""
     values = job.labels(train.y) if job.classifying else train.y.reshape(len(train), -1)[:, 0].astype(float)
     if len(values) < 20:
         return {}
@@ -137,18 +139,7 @@ def of_order(job, train, model):
         order = (np.mean(values[1:] == values[:-1]) - expected) / max(1 - expected, 1e-12)
     else:
         order = np.corrcoef(values[1:], values[:-1])[0, 1] if np.std(values) else 0.0
-    tenth = max(10, len(train) // 10)
-    early, late = train.take(slice(0, len(train) - tenth)), train.take(slice(len(train) - tenth, None))
-    some = early.take(np.linspace(0, len(early) - 1, min(len(early), LOOKED_AT)).astype(int))
-    before, after = (job.losses(part.y, copies.outputs(model, part.x)) for part in (some, late))
-    return {
-        "order": float(order),
-        "late_advantage": float(np.mean(before) - np.mean(after)),
-        "late_advantage_z": float(
-            (np.mean(before) - np.mean(after))
-            / max(np.sqrt(np.var(before) / len(before) + np.var(after) / len(after)), 1e-12)
-        ),
-    }
+    return {"order": float(order)}
 
 
 def of_units(copy, seen):
@@ -250,9 +241,9 @@ def of_batch_norm(model, job, seen, held_out, found):
     }
 
 
-def of_gradients(model, seen, batch_size):
+def of_gradients(model, copy, seen, batch_size):
     """How much smaller the gradients of the first kernel are than those of the last, as powers of 10."""
-    copy = copies.compiled(copies.copy_of(model), model, optimizer=keras.optimizers.SGD(1.0))
+    copies.compiled(copy, model, optimizer=keras.optimizers.SGD(1.0))
     kernels = [weight for weight in copy.trainable_weights if len(weight.shape) > 1]
     if len(kernels) < 2:
         return {}

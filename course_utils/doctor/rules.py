@@ -70,19 +70,21 @@ def network_too_small(m):
 
 
 def overfitting(m):
-    gap = m["train_score"] - m["val_score"]
-    with_data = _all(_above(gap, 0.06), max(_above(m["val_loss_rise"], 0.15), _above(m["val_accuracy_drop"], 0.02)))
-    alone = _all(_above(m["val_loss_rise"], 0.15), _yes(np.isnan(m["train_score"])))
-    return max(with_data, alone)
+    with_data = _all(
+        _above(m["train_score"] - m["val_score"], 0.08),
+        max(_above(m["val_loss_rise"], 0.12), _above(m["val_accuracy_drop"], 0.02)),
+    )
+    return max(with_data, _above(m["val_loss_rise"], 0.15) * np.isnan(m["train_score"]))
 
 
 def unscaled_inputs(m):
-    return max(
-        _above(m["input_size"], 10),
-        _above(m["input_ratio"], 6),
+    unusual = max(
+        _above(m["input_size"], 5),
+        _above(m["input_ratio"], 2.5),
         _above(m["input_offset"], 8),
-        _above(0.02, m["input_spread"]) if m["input_spread"] > 0 else 0,
+        _above(0.02, m["input_spread"]),
     )
+    return _all(unusual, _yes(m["finite"] == 0 or m["val_score"] < m["neighbor_val_score"] + 0.01))
 
 
 def dead_or_saturated(m):
@@ -92,8 +94,13 @@ def dead_or_saturated(m):
     )
 
 
+def gradient_ratio(m):
+    """Of the first kernel to the last, in powers of 10: that of the trained network or at the start, if it is lower."""
+    return np.fmin(m["gradient_ratio"], m["gradient_ratio_at_start"])
+
+
 def vanishing_gradients(m):
-    return _all(_above(-m["gradient_ratio"], 2), _yes(m["train_score"] < 0.95))
+    return _all(_above(-gradient_ratio(m), 1.3), _yes(m["train_score"] < 0.95))
 
 
 def batch_norm_statistics(m):
@@ -105,13 +112,7 @@ def duplicates(m):
 
 
 def unshuffled(m):
-    return _all(
-        _above(m["order"], 0.5),
-        max(
-            _all(_above(m["late_advantage_z"], 4), _above(m["late_advantage"], 0.1)),
-            _above(m["classes_not_trained"], 1),
-        ),
-    )
+    return _all(_above(m["order"], 0.5), max(_above(_gain(m, "same"), 0.02), _above(m["classes_not_trained"], 1)))
 
 
 def label_noise(m):
