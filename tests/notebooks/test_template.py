@@ -53,7 +53,8 @@ def test_an_example_runs_to_its_report(kind, task, split, run, capsys):
     np.testing.assert_allclose([len(part) / len(names["y"]) for part in rows], [0.6, 0.2, 0.2], atol=0.1)
     if split == "grouped":
         train, val, test = (set(names["groups"][part]) for part in rows)
-        assert not (train & val or train & test or val & test)
+        assert not train & val
+        assert not (train | val) & test
     if split == "time":
         train, val, test = (names["times"][part] for part in rows)
         assert train.max() < val.min() <= val.max() < test.min()
