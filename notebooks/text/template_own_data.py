@@ -184,7 +184,7 @@ print(len(x), "samples of shape", x.shape[1:])
 # | split | use it if | example |
 # |---|---|---|
 # | random | the samples are independent of each other | one photo per customer |
-# | grouped | several samples share a source, and new sources will come | patients, engines, or artists |
+# | grouped | several samples share a source, and new sources will come | patients, engines, or locations |
 # | time | you predict the future | next year's cars |
 #
 # If you split grouped data at random, the network trains on near-duplicates of the
