@@ -34,11 +34,12 @@ coverage: setup-dev   # which lines the tests run, as pages in build/coverage
 	@$(PY) -m pytest tests -n 2 -m "not audit" --cov=course_utils --cov-report=html:build/coverage $(ARGS)
 
 # With the oldest versions that pyproject.toml allows, in an environment of their own: the engine against Keras, the
-# checks of the exercises, and the answers to them.
+# checks of the exercises, the answers to them, and the template for the data of learners.
 test-oldest: setup-dev
 	@.venv/bin/uv venv --quiet --allow-existing --python $(PY) .venv-oldest
 	@.venv/bin/uv pip install --quiet --python .venv-oldest --resolution lowest-direct --editable ".[dev]"
-	@.venv-oldest/bin/python -m pytest tests/training tests/checks tests/tools/test_judging.py $(ARGS)
+	@.venv-oldest/bin/python -m pytest tests/training tests/checks tests/tools/test_judging.py \
+	    tests/notebooks/test_template.py $(ARGS)
 
 lint: setup-dev       # what .pre-commit-config.yaml checks before a commit
 	@.venv/bin/ruff check --quiet

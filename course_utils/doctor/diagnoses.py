@@ -202,8 +202,8 @@ DIAGNOSES = {
         "The gradients vanish",
         rules.vanishing_gradients,
         lambda m: (
-            f"The gradients of the last kernel are {10 ** -rules.gradient_ratio(m):,.0f} times as large as those of the "
-            "first."
+            "The gradients of the last kernel are "
+            f"{10 ** -rules.gradient_ratio(m):,.0f} times as large as those of the first."
         ),
         "Replace the activations with ReLU, He initialization, and batch norm.",
         'layers.Dense(units, use_bias=False, kernel_initializer="he_normal"),\n'

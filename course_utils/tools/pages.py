@@ -56,9 +56,9 @@ def syllabus(lectures="", exercises=None):
     for twin in build.twins():
         lecture = build.lecture(twin)
         if "minutes" in lecture:   # the welcome page is not a lecture
-            exercise = lecture.get("exercise", "")
+            number, exercise = twin.stem.partition("_")[0], lecture.get("exercise", "")
             runs_in = [f"{seconds[twin.stem]:.0f}" for seconds in times if twin.stem in seconds]
-            rows.append([f"[{twin.stem[:2]}]({lectures}{twin.stem}.ipynb)", lecture["title"],
+            rows.append([f"[{number}]({lectures}{twin.stem}.ipynb)", lecture["title"],
                          f"{lecture['minutes']} min", f"{' to '.join(runs_in)} s" if runs_in else "",
                          f"[{exercise}]({exercises}{names[exercise]})" if exercise and exercises else exercise])
     return formatting.table(["", "lecture", "takes you", "runs in", "exercise"], rows)

@@ -82,7 +82,7 @@ def test_every_notebook_is_a_page_and_stands_in_the_contents_in_order(pages):
         assert linked == ["#" if page is pages[name] else name for name in expected]
     for path in NOTEBOOKS[1:]:
         title = cells(path, "markdown")[0]["source"][0].removeprefix("# ").strip().replace("`", "")
-        assert pages[path.stem].h1.get_text().startswith(f"{path.stem[:2]} · {title}")
+        assert pages[path.stem].h1.get_text().startswith(f"{path.stem.partition('_')[0]} · {title}")
     assert pages["index"].select_one("meta[http-equiv]")["content"] == "0; url=00_welcome.html"
 
 

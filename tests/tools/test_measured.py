@@ -37,7 +37,7 @@ def test_every_notebook_has_its_time_and_every_lecture_its_line():
     rows = pages.syllabus("notebooks/", "exercises/").splitlines()[2:]
     assert len(rows) == len(everything) - 1   # the welcome page is none
     for row in rows:
-        assert re.fullmatch(r"\| \[..\]\(\S+\) \| [^|]+ \| \d+ min \| \d+( to \d+)? s \| .*\|", row)
+        assert re.fullmatch(r"\| \[(..|template)\]\(\S+\) \| [^|]+ \| \d+ min \| \d+( to \d+)? s \| .*\|", row)
         for place in re.findall(r"\]\(([^)]+)\)", row):
             assert (build.HOME / place).exists()
     assert sum("exercises/" in row for row in rows) == 13
