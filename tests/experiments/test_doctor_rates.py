@@ -1,0 +1,78 @@
+"""How often the doctor is right, counted from simulated cases."""
+
+import json
+
+import numpy as np
+import pytest
+
+from course_utils.doctor import diagnoses, report
+from course_utils.experiments import doctor_cases, doctor_rates
+
+HEALTHY = {"val_loss": 0.1, "val_score": 0.95, "train_score": 0.96, "chance": 0.1}
+SPOILED = HEALTHY | {"data_finite": 0}
+
+
+def test_rates_count_what_was_said_and_what_is_true():
+    cases = [{"truth": "nothing_wrong", "measured": HEALTHY}, {"truth": "nothing_wrong", "measured": SPOILED},
+             {"truth": "data_not_finite", "measured": SPOILED}, {"truth": "overfitting", "measured": HEALTHY}]
+    rates = doctor_rates.rates(cases)
+    assert (rates["cases"], rates["right"]["right"], rates["false_alarms"]["right"]) == (4, 0.5, 0.5)
+    assert rates["diagnoses"]["data_not_finite"]["right"] == 0.5   # one of two alarms
+    assert rates["faults"]["data_not_finite"]["right"] == 1
+    assert rates["faults"]["overfitting"]["right"] == 0
+    assert rates["faults"]["label_noise"] is None   # no such case
+    low, high = rates["right"]["low"], rates["right"]["high"]
+    assert 0 < low < 0.5 < high < 1
+
+
+def test_the_stored_rates_are_those_of_the_stored_cases():
+    if not doctor_rates.cases():
+        assert not report.RATES.exists()
+        return
+    assert json.loads(report.RATES.read_text(encoding="utf-8")) == doctor_rates.rates(doctor_rates.cases())
+
+
+def test_every_fault_has_a_diagnosis_and_a_case():
+    assert set(doctor_cases.FAULTS) == {*diagnoses.DIAGNOSES, diagnoses.NOTHING} - {"data_not_finite"}
+
+
+@pytest.mark.parametrize("fault", doctor_cases.FAULTS)
+def test_a_fault_changes_only_what_it_names(fault):
+    """At severity 0 a fault is hardly there; at 1 the two settings differ in a few fields only."""
+    base = doctor_cases.TUNED_ON["digits"]
+    faulty, undone = doctor_cases.FAULTS[fault](base, 1.0, np.random.default_rng(0))
+    different = [name for name, value in vars(faulty).items() if getattr(undone, name) != value]
+    assert len(different) == (fault != "nothing_wrong")
+
+
+def test_data_are_the_same_for_the_same_seed_and_never_shared_by_two_parts():
+    setting = doctor_cases.TUNED_ON["digits"]
+    first, second = doctor_cases.data(setting, 3), doctor_cases.data(setting, 3)
+    np.testing.assert_array_equal(first[0][0], second[0][0])
+    rows = [{row.tobytes() for row in x} for x, _ in first]
+    assert not rows[0] & rows[1]
+    assert not rows[0] & rows[2]
+
+
+def test_faults_of_the_data_are_there():
+    base = doctor_cases.TUNED_ON["digits"]
+    plain = doctor_cases.data(base, 0)
+    noisy = doctor_cases.data(doctor_cases.FAULTS["label_noise"](base, 1.0, None)[0], 0)
+    assert np.mean(plain[0][1] != noisy[0][1]) == pytest.approx(0.7, abs=0.05)
+    np.testing.assert_array_equal(plain[1][1], noisy[1][1])   # only in training
+    copied = doctor_cases.data(doctor_cases.FAULTS["duplicates"](base, 1.0, None)[0], 0)
+    distances = np.abs(copied[1][0][:, None] - copied[0][0]).mean(-1).min(-1)
+    assert np.mean(distances < 0.02) == pytest.approx(0.8, abs=0.02)
+    by_class = doctor_cases.data(doctor_cases.FAULTS["unshuffled"](base, 1.0, None)[0], 0)
+    assert np.all(np.diff(by_class[0][1]) >= 0)
+    rare = doctor_cases.data(doctor_cases.FAULTS["imbalance"](base, 0.5, None)[0], 0)
+    assert np.mean(rare[0][1] < 5) < 0.2
+    assert np.mean(rare[2][1] < 5) > 0.4   # in the untouched data, no class is rare
+
+
+def test_a_case_says_what_is_wrong_and_what_the_doctor_measured():
+    case = doctor_rates.simulate("learning_rate_too_low", 1, doctor_cases.TUNED_ON)
+    assert case["truth"] in ("learning_rate_too_low", "nothing_wrong")
+    assert (case["truth"] == "nothing_wrong") == (case["gain"] < doctor_rates.LEAST_GAIN)
+    assert json.loads(json.dumps(case)) == case
+    assert diagnoses.findings(case["measured"])
