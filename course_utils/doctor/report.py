@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import textwrap
 from pathlib import Path
 
 from . import diagnoses, fixes
@@ -78,30 +79,55 @@ class Report:
         return figure
 
     def __repr__(self):
-        return "\n".join(self._lines())
+        return "\n".join(
+            f"{label}:\n{textwrap.indent(text, '    ')}" if label == "Fix" else f"{label}: {text}"
+            for label, text in self._parts()
+        )
 
-    def _lines(self):
-        yield f"Diagnosis: {self._title(self.diagnosis)}{self._sure()}"
+    def _repr_html_(self):
+        parts = [
+            f"<p style='margin: 0.3em 0'><b>{label}:</b> {html.escape(text)}</p>"
+            if label != "Fix"
+            else f"<p style='margin: 0.3em 0'><b>Fix:</b></p><pre>{html.escape(text)}</pre>"
+            for label, text in self._parts()
+        ]
+        return "".join(parts) + self._picture()
+
+    def _picture(self):
+        """The figure as an HTML image; nothing without curves, or without Matplotlib."""
+        if "loss" not in self.curves:
+            return ""
+        picture = io.BytesIO()
+        try:
+            self.figure().savefig(picture, format="png", dpi=100)
+        except ImportError:
+            return ""
+        data = base64.b64encode(picture.getvalue()).decode()
+        return f"<img alt='The training and validation loss by epoch.' src='data:image/png;base64,{data}'>"
+
+    def _parts(self):
+        """The report as pairs of label and text."""
+        yield "Diagnosis", f"{self._title(self.diagnosis)}{self._sure()}"
         if "val_score" in self.measured:
             name = "Balanced accuracy (the average recall of the classes)" if self._job.classifying else "R²"
             train, validation = self.measured["train_score"], self.measured["val_score"]
-            yield f"{name}: {train:.3f} on the training data, {validation:.3f} on the validation data."
+            yield name, f"{train:.3f} on the training data, {validation:.3f} on the validation data."
         if self.diagnosis in diagnoses.DIAGNOSES:
             entry = diagnoses.DIAGNOSES[self.diagnosis]
-            yield f"Evidence: {entry.evidence(self.measured)}"
-            yield f"To be sure: {entry.experiment}" + " In Python, report.try_fix() does this." * self._can_try()
-            yield "Fix:\n" + _indented(self._fix())
-            yield f"Read: {entry.lecture}"
+            yield "Evidence", entry.evidence(self.measured)
+            yield "To be sure", entry.experiment + " In Python, report.try_fix() does this." * self._can_try()
+            yield "Fix", self._fix()
+            yield "Read", entry.lecture
         elif self.diagnosis == diagnoses.NOTHING and self._recipe is None:
-            yield "The curves show neither overfitting nor divergence. Other problems show only in doctor.examine."
+            yield "Evidence", "The curves show neither overfitting nor divergence. Other problems need doctor.examine."
         elif self.diagnosis == diagnoses.NOTHING:
-            yield "None of the doctor's measurements is unusual."
+            yield "Evidence", "None of the doctor's measurements is unusual."
         else:
-            yield "The network predicts poorly, or too little is known, and the doctor finds no known cause."
+            yield "Evidence", "The network predicts poorly, or too little is known, and no known cause shows."
         for name in self.findings[1:]:
-            yield f"Also possible: {self._title(name)}. {diagnoses.DIAGNOSES[name].evidence(self.measured)}"
+            yield "Also possible", f"{self._title(name)}. {diagnoses.DIAGNOSES[name].evidence(self.measured)}"
         if rate := self._rate():
-            yield rate
+            yield "Error rate", rate
 
     def _title(self, name):
         return {diagnoses.NOTHING: "Nothing seems to be wrong", diagnoses.UNKNOWN: "The doctor can't tell"}.get(
@@ -145,21 +171,3 @@ class Report:
             f"In the simulation, the doctor made this diagnosis in {rate['made']} of {rates['cases']} cases. It was "
             f"right in {rate['right']:.0%} of those ({rate['low']:.0%} to {rate['high']:.0%})."
         )
-
-    def _repr_html_(self):
-        text = "".join(
-            f"<p style='margin: 0.3em 0; white-space: pre-wrap'>{html.escape(line)}</p>" for line in self._lines()
-        )
-        try:
-            picture = io.BytesIO()
-            self.figure().savefig(picture, format="png", dpi=100)
-        except ImportError:
-            return text
-        if "loss" not in self.curves:
-            return text
-        data = base64.b64encode(picture.getvalue()).decode()
-        return text + f"<img alt='The training and validation loss by epoch.' src='data:image/png;base64,{data}'>"
-
-
-def _indented(code):
-    return "\n".join("    " + line for line in code.splitlines())
