@@ -194,7 +194,7 @@ DIAGNOSES = {
         "Units are dead or saturated",
         rules.dead_or_saturated,
         _inactive,
-        "Train again from standard initial weights. If you already use them, train at a tenth of the learning rate.",
+        "Train again from standard initial weights.",
         'layers.Dense(units, activation="relu", kernel_initializer="he_normal")',
         "02_training_curves",
     ),

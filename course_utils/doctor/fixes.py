@@ -64,43 +64,39 @@ class Recipe:
         return [layer for layer in copies.flat_layers(self.model) if layer.weights][-1]
 
 
-def _same(layer):
-    return layer.__class__.from_config(layer.get_config())
+def _same(layer, **changes):
+    """A new layer with the configuration of this one, except for these arguments, as far as it takes them."""
+    config = layer.get_config()
+    return layer.__class__.from_config(config | {name: new for name, new in changes.items() if name in config})
 
 
 def _hidden(layer):
     return getattr(getattr(layer, "activation", None), "__name__", "") in HIDDEN or isinstance(layer, keras.layers.ReLU)
 
 
-def _slower(recipe, measured, job):
-    return dataclasses.replace(recipe, factor=0.1)
+def _wider(layer):
+    return _same(layer, **{name: 4 * getattr(layer, name, 0) for name in ("units", "filters")})
 
 
-def _faster(recipe, measured, job):
-    return dataclasses.replace(recipe, factor=10)
+def _dropped_out(layer):
+    return keras.Sequential([_same(layer), keras.layers.Dropout(0.5)]) if _hidden(layer) else _same(layer)
 
 
-def _longer(recipe, measured, job):
-    return dataclasses.replace(recipe, steps=3 * recipe.steps)
+def _started_anew(layer):
+    relu = getattr(getattr(layer, "activation", None), "__name__", "") in ("relu", "linear")
+    return _same(layer, kernel_initializer="he_normal" if relu else "glorot_uniform", bias_initializer="zeros")
 
 
-def _wider(recipe, measured, job):
-    def change(layer):
-        config = layer.get_config()
-        for width in ("units", "filters"):
-            if isinstance(config.get(width), int):
-                config[width] *= 4
-        return layer.__class__.from_config(config)
-
-    return dataclasses.replace(recipe, change=change)
+def _normalized(layer):
+    linear = _same(layer, kernel_initializer="he_normal", **{"activation": "linear"} if _hidden(layer) else {})
+    if not _hidden(layer):
+        return linear
+    rest = [keras.layers.BatchNormalization(momentum=0.9), keras.layers.Activation("relu")]
+    return keras.Sequential([linear, *rest] if layer.weights else rest)
 
 
-def _dropped_out(recipe, measured, job):
-    def change(layer):
-        same = _same(layer)
-        return keras.Sequential([same, keras.layers.Dropout(0.5)]) if _hidden(layer) else same
-
-    return dataclasses.replace(recipe, change=change)
+def _warmed(layer):
+    return _same(layer, momentum=0.9) if isinstance(layer, keras.layers.BatchNormalization) else _same(layer)
 
 
 def _standardized(recipe, measured, job):
@@ -115,101 +111,30 @@ def _standardized(recipe, measured, job):
     return dataclasses.replace(recipe, train=scaled(recipe.train), validation=scaled(recipe.validation))
 
 
-def _started_anew(recipe, measured, job):
-    standard = {"relu": "he_normal"}
-    changed = []
-
-    def change(layer):
-        config = layer.get_config()
-        if "kernel_initializer" in config:
-            kind = standard.get(getattr(getattr(layer, "activation", None), "__name__", ""), "glorot_uniform")
-            new = {"kernel_initializer": kind, "bias_initializer": "zeros"}
-            changed.extend(
-                key
-                for key, value in new.items()
-                if type(keras.initializers.get(value)) is not type(getattr(layer, key, None))
-            )
-            config |= new
-        return layer.__class__.from_config(config)
-
-    for layer in copies.flat_layers(recipe.model):
-        change(layer)
-    return dataclasses.replace(recipe, change=change, factor=1 if changed else 0.1)
-
-
-def _normalized(recipe, measured, job):
-    def change(layer):
-        config = layer.get_config()
-        if not _hidden(layer) or not layer.weights:
-            return _same(layer)
-        config |= {"activation": None, "kernel_initializer": "he_normal"}
-        return keras.Sequential(
-            [
-                layer.__class__.from_config(config),
-                keras.layers.BatchNormalization(momentum=0.9),
-                keras.layers.Activation("relu"),
-            ]
-        )
-
-    return dataclasses.replace(recipe, change=change)
-
-
-def _warmed(recipe, measured, job):
-    def change(layer):
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.BatchNormalization):
-            config["momentum"] = 0.9
-        return layer.__class__.from_config(config)
-
-    return dataclasses.replace(recipe, change=change, batch_size=max(32, recipe.batch_size))
-
-
-def _shuffled(recipe, measured, job):
-    return dataclasses.replace(recipe, shuffle=True)
-
-
 def _cleaned(recipe, measured, job):
-    kept = ~neighbors.contradicted(job, recipe.train)
-    return dataclasses.replace(recipe, train=recipe.train.take(kept))
-
-
-def _balanced_fix(recipe, measured, job):
-    return dataclasses.replace(recipe, balanced=True)
+    return dataclasses.replace(recipe, train=recipe.train.take(~neighbors.contradicted(job, recipe.train)))
 
 
 def _fitting(recipe, measured, job):
-    """A loss that fits the last layer, or targets that fit the loss."""
-    problem, classes = measured["mismatch"], job.classes
-    train, validation, loss = recipe.train, recipe.validation, recipe.model.loss
-    name = "binary" if job.kind == "binary" else "sparse"
-    losses = {"binary": keras.losses.BinaryCrossentropy, "sparse": keras.losses.SparseCategoricalCrossentropy}
-    labels = [Samples(data.x, job.labels(data.y).astype("int32")) for data in (train, validation)]
-    if job.kind == "binary":
-        labels = [Samples(data.x, data.y[:, None]) for data in labels]
-    outputs = {
-        "units": 1 if job.kind == "binary" else classes,
-        "activation": "sigmoid" if job.kind == "binary" else "softmax",
-    }
-    if problem == "targets out of reach":
-        outputs, labels = {"activation": "linear"}, [train, validation]
+    """The last layer, the loss, and the shape of the targets that belong together."""
+    parts = recipe.train, recipe.validation
+    if not job.classifying:
+        columns = [Samples(data.x, data.y.reshape(len(data), -1)) for data in parts]
+        outputs, loss = {"activation": "linear"}, recipe.model.loss
     else:
-        loss = losses[name]()
-    if problem == "labels of another shape" and not job.classifying:
-        return dataclasses.replace(
-            recipe,
-            train=Samples(train.x, train.y.reshape(len(train), -1)),
-            validation=Samples(validation.x, validation.y.reshape(len(validation), -1)),
-        )
+        binary = job.kind == "binary"
+        shape = (-1, 1) if binary else (-1,)
+        columns = [Samples(data.x, job.labels(data.y).astype("int32").reshape(shape)) for data in parts]
+        outputs = {"units": 1, "activation": "sigmoid"} if binary else {"units": job.classes, "activation": "softmax"}
+        loss = keras.losses.BinaryCrossentropy() if binary else keras.losses.SparseCategoricalCrossentropy()
     last = recipe.last
-
-    def change(layer):
-        config = layer.get_config()
-        if layer is last:
-            config |= {key: value for key, value in outputs.items() if key in config}
-        return layer.__class__.from_config(config)
-
     return dataclasses.replace(
-        recipe, train=labels[0], validation=labels[1], loss=loss, change=change, change_last=True
+        recipe,
+        train=columns[0],
+        validation=columns[1],
+        loss=loss,
+        change=lambda layer: _same(layer, **outputs) if layer is last else _same(layer),
+        change_last=True,
     )
 
 
@@ -221,20 +146,27 @@ def _balanced(data, rng):
     return data.take(np.concatenate([rng.choice(np.flatnonzero(labels == k), each) for k in classes]))
 
 
+def _with(**changes):
+    return lambda recipe, measured, job: dataclasses.replace(recipe, **changes)
+
+
+# What each fix does to a recipe: callable (recipe, measured, job) → recipe.
 FIXES = {
     "wrong_loss": _fitting,
-    "unshuffled": _shuffled,
-    "batch_norm_statistics": _warmed,
+    "unshuffled": _with(shuffle=True),
     "unscaled_inputs": _standardized,
-    "dead_or_saturated": _started_anew,
-    "vanishing_gradients": _normalized,
-    "learning_rate_too_high": _slower,
-    "learning_rate_too_low": _faster,
-    "imbalance": _balanced_fix,
-    "undertrained": _longer,
+    "batch_norm_statistics": lambda recipe, measured, job: dataclasses.replace(
+        recipe, change=_warmed, batch_size=max(32, recipe.batch_size)
+    ),
+    "dead_or_saturated": _with(change=_started_anew),
+    "vanishing_gradients": _with(change=_normalized),
+    "learning_rate_too_high": _with(factor=0.1),
+    "network_too_small": _with(change=_wider),
+    "learning_rate_too_low": _with(factor=10),
+    "imbalance": _with(balanced=True),
+    "undertrained": lambda recipe, measured, job: dataclasses.replace(recipe, steps=3 * recipe.steps),
     "label_noise": _cleaned,
-    "network_too_small": _wider,
-    "overfitting": _dropped_out,
+    "overfitting": _with(change=_dropped_out),
 }
 
 

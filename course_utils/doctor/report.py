@@ -54,9 +54,7 @@ class Report:
             raise ValueError("The curves alone are not enough to try a fix; use doctor.examine with the model.")
         if name not in fixes.FIXES:
             known = ", ".join(fixes.FIXES)
-            raise ValueError(
-                f"No training run can test a fix for {name!r}; the doctor can try {known}."
-            )
+            raise ValueError(f"No training run can test a fix for {name!r}; the doctor can try {known}.")
         return fixes.compare(name, self._recipe, self.measured, self._job, budget=budget)
 
     def figure(self):

@@ -260,8 +260,9 @@ _ = ax.set(xlabel="learning rate, the same for both")
 # about comparisons at a common rate, and it returns in lectures 09 and 12.
 
 # %% [markdown]
-# A step with batch norm also *costs* more than one without. How much was
-# measured once with a clock, side by side in one run:
+# Does a step with batch norm also take longer than one without? Both were
+# timed side by side in one run. Where the interval includes 1, no difference
+# was found; the overhead of `model.fit` may hide it.
 
 # %%
 from course_utils.tools import measured

@@ -451,7 +451,7 @@ print(free.judge(free.trial(datasets.digits, range(free.seeds))))
 last = claims.results()["bnp-costs-nothing"]["digits"]
 print(f"{last['verdict']}: {last['measured']} "
       f"{claims.get('bnp-costs-nothing').effect_is}")
-print(measured.ratio("bn_step_keras"))
+print(measured.ratio("bn_step_fit_many"))
 
 # %% [markdown]
 # In training it costs. At inference, once it is folded, the claim is true to
