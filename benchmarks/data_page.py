@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from course_utils import datasets, plots
+from course_utils.experiments import scoreboard
 from course_utils.tools import measured, pages
 
 SEEDS = range(5)
@@ -109,6 +110,7 @@ def images(names=None, side=None):
 def emoji(name):
     rows = [samples(datasets.emoji(artist=artist, size=64)) for artist in ("google", "twitter")]
     show([x for x, _ in rows], [datasets.EMOJI[label] for label in rows[0][1]], name)
+    save(scoreboard.plot(), "scoreboard")
 
 
 def curves(name):

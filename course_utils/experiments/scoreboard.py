@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from course_utils import datasets, files, stats
+from course_utils import datasets, files, formatting, stats
 
 FILE = Path(__file__).with_suffix(".json")
 ARTISTS = {"google": "Noto", "twitter": "Twemoji"}   # the networks learn from the first
@@ -153,6 +153,22 @@ def gains(metric="accuracy"):
     return stats.resampled_interval(values.sel(row=list(compared)) - before, test_share=SHARE)
 
 
+def table():
+    """The rows as a Markdown table: validation accuracy and gain on both artists, and the cost of a training."""
+    gained, accuracy = gains(), scores().sel(metric="accuracy").mean("seed")
+
+    def cells(name, artist):
+        gain = gained.sel(row=name, artist=artist) if name in gained.row else None
+        return [f"{accuracy.sel(row=name, artist=artist).item():.1%}",
+                "" if gain is None else formatting.in_points(gain).removesuffix(" points")]
+
+    rows = [[ROWS[name].title, ROWS[row["compared_with"]].title if row["compared_with"] else "",
+             *(cell for artist in ARTISTS for cell in cells(name, artist)), f"{row['cost']:g}×" if row["cost"] else ""]
+            for name, row in results().items()]
+    return formatting.table(["row", "compared with", *(title for drawings in ARTISTS.values() for title in (
+        drawings, "gain in points")), "time to train"], rows)
+
+
 def plot():
     """Draw the accuracy of each row, a panel for each artist, with an interval of the mean over the seeds.
 
@@ -168,7 +184,8 @@ def plot():
         colors = ["C7" if ROWS[name].branch else "C0" for name in names]
         ax.barh(names, row["mean"], color=colors, alpha=0.6)
         ax.errorbar(row["mean"], names, xerr=[row["mean"] - row.low, row.high - row["mean"]], fmt="none", ecolor="k")
-        ax.set(title=drawings, xlabel="validation accuracy", xlim=(0, 1),
+        known = "the artist that they learned from" if artist == FIRST["artist"] else "an artist who is new to them"
+        ax.set(title=f"{drawings}: {known}", xlabel="validation accuracy", xlim=(0, 1),
                yticks=range(len(names)), yticklabels=[ROWS[name].title for name in names])
     axes[0].invert_yaxis()
     return fig

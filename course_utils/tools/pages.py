@@ -3,6 +3,7 @@
 import re
 
 from course_utils import checks, claims, formatting, plots
+from course_utils.experiments import scoreboard
 from course_utils.tools import build, measured
 
 PICTURES = build.HOME / "notebooks" / "pictures"   # not .github: JupyterLab shows no pictures from hidden folders
@@ -13,7 +14,7 @@ def render(text):
     blocks = {"syllabus": lambda: syllabus("notebooks/", "exercises/"), "lectures": syllabus, "claim": _claim,
               "famous": lambda: repr(claims.ledger(claims.FAMOUS)), "verdicts": lambda: repr(claims.summary()),
               "ledger": lambda: repr(claims.ledger()), "costs": measured.cost_table, "benchmarks": measured.table,
-              "baselines": measured.baseline_table}
+              "baselines": measured.baseline_table, "scoreboard": scoreboard.table}
 
     def block(match):
         lines = [match["marker"], "", *blocks[match["name"]]().splitlines(), "", "<!-- end -->"]

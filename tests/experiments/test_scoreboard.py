@@ -124,8 +124,18 @@ def test_the_picture_has_a_panel_for_each_artist_and_a_bar_for_each_row(empty):
     for name in ("raw", "schedule"):
         scoreboard.measure(name)
     axes = scoreboard.plot().axes
-    assert [ax.get_title() or ax.get_title("left") for ax in axes] == ["Noto", "Twemoji"]
+    titles = [ax.get_title() or ax.get_title("left") for ax in axes]
+    assert [title.partition(":")[0] for title in titles] == ["Noto", "Twemoji"]
     assert [len(ax.patches) for ax in axes] == [2, 2]
+
+
+def test_the_table_names_what_each_row_is_compared_with(empty):
+    empty["scaled"] = 0.6
+    for name in ("raw", "schedule", "scaled"):
+        scoreboard.measure(name)
+    *_, raw, _, scaled = scoreboard.table().splitlines()
+    assert raw.startswith("| raw pixels |  | 50.4% |  | 50.4% |  |")
+    assert scaled.startswith("| scaled to [0, 1] | raw pixels | 60.5% | +10.0 [+10.0, +10.0] | 60.5% |")
 
 
 def test_the_stored_rows_are_those_of_the_code():

@@ -78,7 +78,7 @@ def test_the_page_of_the_data_shows_every_data_set_and_says_what_can_go_wrong(na
     picture, text = section.groups()
     assert (build.HOME / "notebooks" / picture).exists(), "run `make data-page`"
     assert "- **What can go wrong:** " in text
-    assert ("- **License:** " in text) == (DATA.index(section[0]) < DATA.index("## Data that the course makes"))
+    assert ("- **License:** " in text) == (DATA.index(section[0]) < DATA.index("## Data that the course generates"))
     assert (name in measured.baselines()) == (name != "photographs")
 
 
