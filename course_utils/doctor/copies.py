@@ -7,6 +7,15 @@ import keras
 import numpy as np
 
 
+def fresh(model, change=None):
+    """A model of the same structure with new initial weights, not compiled; `change` makes another layer of each."""
+    compiled, model.compiled = model.compiled, False  # or Keras would also copy the loss, which it can't always
+    try:
+        return keras.models.clone_model(model, clone_function=change)
+    finally:
+        model.compiled = compiled
+
+
 def copy_of(model):
     """A model of the same structure with the same weights, not compiled.
 
@@ -16,7 +25,7 @@ def copy_of(model):
         Keras cannot copy it, in one sentence.
     """
     try:
-        copy = keras.models.clone_model(model)
+        copy = fresh(model)
         if not copy.built:
             copy.build(model.input_shape)
         copy.set_weights(model.get_weights())
@@ -85,7 +94,7 @@ def outputs(model, x, batch_size=500):
     """What the model predicts in inference mode, without `predict`, which would compile something into it."""
     return np.concatenate(
         [
-            keras.ops.convert_to_numpy(model(x[start : start + batch_size], training=False))
+            keras.ops.convert_to_numpy(keras.ops.cast(model(x[start : start + batch_size], training=False), "float32"))
             for start in range(0, len(x), batch_size)
         ]
     )

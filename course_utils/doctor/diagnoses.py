@@ -171,14 +171,6 @@ DIAGNOSES = {
         "x, y = x[order], y[order]   # before you split; with tf.data: dataset.shuffle(len(x))",
         "02_training_curves",
     ),
-    "unscaled_inputs": Diagnosis(
-        "The inputs aren't scaled",
-        rules.unscaled_inputs,
-        _unscaled,
-        "Standardize the inputs, and train again.",
-        "normalize = layers.Normalization()\nnormalize.adapt(x_train)   # then use it as the first layer",
-        "04_normalizing_inputs",
-    ),
     "batch_norm_statistics": Diagnosis(
         "Batch norm's running averages are wrong",
         rules.batch_norm_statistics,
@@ -189,6 +181,14 @@ DIAGNOSES = {
         "Train again with momentum=0.9 and batches of at least 32.",
         "layers.BatchNormalization(momentum=0.9)   # or train longer; batches of at least 32",
         "06_batch_norm_in_keras",
+    ),
+    "unscaled_inputs": Diagnosis(
+        "The inputs aren't scaled",
+        rules.unscaled_inputs,
+        _unscaled,
+        "Standardize the inputs, and train again.",
+        "normalize = layers.Normalization()\nnormalize.adapt(x_train)   # then use it as the first layer",
+        "04_normalizing_inputs",
     ),
     "dead_or_saturated": Diagnosis(
         "Units are dead or saturated",
@@ -223,6 +223,19 @@ DIAGNOSES = {
         "train_rows, val_rows = next(split.split(x, y, groups))   # copies share a group number",
         "02_training_curves",
     ),
+    "imbalance": Diagnosis(
+        "A frequent class hides the errors on a rare one",
+        rules.imbalance,
+        lambda m: (
+            f"The validation accuracy is {_percent(m['val_accuracy'])}, but the average recall of the classes is only "
+            f"{_percent(m['val_score'])}. The least recognized class has a recall of "
+            f"{_percent(m['smallest_recall'])}. The largest class makes up {_percent(m['largest_class'])} of the "
+            "training samples."
+        ),
+        "Give each class the same total weight, and train again.",
+        "model.fit(..., class_weight={k: len(y) / classes / (y == k).sum() for k in range(classes)})",
+        "whats_wrong.md",
+    ),
     "learning_rate_too_high": Diagnosis(
         "The learning rate is too high",
         rules.learning_rate_too_high,
@@ -249,19 +262,6 @@ DIAGNOSES = {
         "Train again at ten times the learning rate.",
         "optimizer=keras.optimizers.OPTIMIZER(FASTER)",
         "02_training_curves",
-    ),
-    "imbalance": Diagnosis(
-        "A frequent class hides the errors on a rare one",
-        rules.imbalance,
-        lambda m: (
-            f"The validation accuracy is {_percent(m['val_accuracy'])}, but the average recall of the classes is only "
-            f"{_percent(m['val_score'])}. The least recognized class has a recall of "
-            f"{_percent(m['smallest_recall'])}. The largest class makes up {_percent(m['largest_class'])} of the "
-            "training samples."
-        ),
-        "Give each class the same total weight, and train again.",
-        "model.fit(..., class_weight={k: len(y) / classes / (y == k).sum() for k in range(classes)})",
-        "whats_wrong.md",
     ),
     "undertrained": Diagnosis(
         "The network hasn't been trained long enough",

@@ -43,7 +43,7 @@ class Recipe:
         """A network trained from new initial weights, and after how many steps the time was up."""
         random.seed(seed)  # Keras draws the seeds of initializers and layers from here
         rng = np.random.default_rng(seed)
-        model = keras.models.clone_model(self.model, clone_function=self.change and self._changed)
+        model = copies.fresh(self.model, self.change and self._changed)
         for new, old in zip(copies.flat_layers(model), copies.flat_layers(self.model), strict=False):
             if old.weights and not old.trainable_weights and type(new) is type(old):  # frozen, or adapted
                 new.set_weights(old.get_weights())

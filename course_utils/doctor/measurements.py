@@ -38,7 +38,7 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     found |= of_order(job, train)
     copy = copies.copy_of(model)
     found |= of_units(copy, seen)
-    fresh = keras.models.clone_model(copy)
+    fresh = copies.fresh(copy)
     found |= {f"{name}_at_start": share for name, share in of_units(fresh, seen).items()}
     found |= of_inputs(copy, seen) | of_width(job, copy)
     if found["data_finite"]:

@@ -112,7 +112,7 @@ def duplicates(m):
 
 
 def unshuffled(m):
-    return _all(_above(m["order"], 0.5), max(_above(_gain(m, "same"), 0.02), _above(m["classes_not_trained"], 1)))
+    return _all(_above(m["order"], 0.5), max(_above(_gain(m, "same"), 0.01), _above(m["classes_not_trained"], 1)))
 
 
 def label_noise(m):

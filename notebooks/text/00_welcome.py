@@ -173,7 +173,7 @@ quiz.ask("00", "seeds")
 # | [13](13_search_at_scale.ipynb) | Search at scale: how far does a laptop get, and what needs a cluster? | 75 min | 34 to 65 s | 06 |
 # | [A1](A1_a_hundred_networks_at_once.ipynb) | A hundred networks at once: how does `fit_many` work? | 40 min | 18 to 40 s |  |
 # | [A2](A2_why_batch_norm_works.ipynb) | Why does batch normalization work: gradients, shift or smoothness? | 50 min | 33 to 74 s |  |
-# | [template](template_own_data.ipynb) | Your own data: does a network beat a simple model? | 45 min |  |  |
+# | [template](template_own_data.ipynb) | Your own data: does a network beat a simple model? | 45 min | 36 s |  |
 #
 # <!-- end -->
 #

@@ -70,6 +70,7 @@ def test_faults_of_the_data_are_there():
     assert np.mean(rare[2][1] < 5) > 0.4   # in the untouched data, no class is rare
 
 
+@pytest.mark.audit
 def test_a_case_says_what_is_wrong_and_what_the_doctor_measured():
     case = doctor_rates.simulate("learning_rate_too_low", 1, doctor_cases.TUNED_ON)
     assert case["truth"] in ("learning_rate_too_low", "nothing_wrong")
