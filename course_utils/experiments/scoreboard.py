@@ -181,11 +181,11 @@ def plot():
     fig, axes = plt.subplots(1, len(ARTISTS), figsize=(9, 0.6 + 0.35 * len(names)), sharey=True, layout="constrained")
     for ax, (artist, drawings) in zip(axes, ARTISTS.items(), strict=True):
         row = means.sel(artist=artist)
-        colors = ["C7" if ROWS[name].branch else "C0" for name in names]
+        colors = ["0.5" if ROWS[name].branch else "C0" for name in names]
         ax.barh(names, row["mean"], color=colors, alpha=0.6)
         ax.errorbar(row["mean"], names, xerr=[row["mean"] - row.low, row.high - row["mean"]], fmt="none", ecolor="k")
-        known = "the artist that they learned from" if artist == FIRST["artist"] else "an artist who is new to them"
-        ax.set(title=f"{drawings}: {known}", xlabel="validation accuracy", xlim=(0, 1),
+        known = "training" if artist == FIRST["artist"] else "new"
+        ax.set(title=f"{drawings} ({known} artist)", xlabel="validation accuracy", xlim=(0, 1),
                yticks=range(len(names)), yticklabels=[ROWS[name].title for name in names])
     axes[0].invert_yaxis()
     return fig
