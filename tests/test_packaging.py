@@ -535,7 +535,7 @@ def test_what_the_course_imports_it_declares():
     modules = {name.split(".")[0] for folder in ("course_utils", "classroom") for path in (ROOT / folder).rglob("*.py")
                for node in ast.walk(ast.parse(path.read_text("utf-8")))
                for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
-                            [node.module] if isinstance(node, ast.ImportFrom) and node.module else [])}
+                            [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])}
     of = importlib.metadata.packages_distributions()
     foreign = modules - sys.stdlib_module_names - {"course_utils"}
     assert {"numpy", "mistune", "PIL"} <= foreign
