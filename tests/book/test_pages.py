@@ -122,7 +122,8 @@ def test_a_page_shows_what_its_notebook_has_stored(path, pages):
     pictures, quizzes = stored(path, "image/png"), ["".join(one["data"]["text/html"])
                                                     for one in stored(path, "text/html")]
     texts = [picture["metadata"]["image/png"]["alt"] for picture in pictures]
-    assert [image["alt"] for image in page.select(".cell_output img")] == texts
+    shown = [image for image in page.select(".cell_output img") if not image["src"].startswith("data:")]
+    assert [image["alt"] for image in shown] == texts   # pictures inside HTML, such as the doctor's, have their own
     folded = [*quizzes, *("".join(cell["source"]) for cell in cells(path, "markdown"))]
     assert len(page.select("details")) == sum(text.count("<details") for text in folded)
     assert len(page.select(".cell_input")) == len([cell for cell in cells(path) if cell["source"]])
