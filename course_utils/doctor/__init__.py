@@ -12,7 +12,14 @@ This folder needs only Keras 3 and NumPy, with any of Keras's backends (Matplotl
 can be copied into any project.
 """
 
-from .callback import Doctor
-from .examination import examine, read
+import importlib
 
-__all__ = ["Doctor", "examine", "read"]
+HOMES = {"Doctor": "callback", "examine": "examination", "read": "examination"}
+__all__ = list(HOMES)
+
+
+def __getattr__(name):
+    """Import Keras when the doctor is called, and not before: the command `course` only asks for the options."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{HOMES[name]}", __name__), name)

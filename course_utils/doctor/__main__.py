@@ -5,8 +5,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-from .examination import examine
-
 PARTS = ["x_train", "y_train", "x_val", "y_val"]
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>What the doctor says</title>
@@ -33,6 +31,8 @@ def run(options):
     ValueError, TypeError, OSError
         A file that is missing, damaged, or holds something else, in one sentence.
     """
+    from .examination import examine
+
     report = examine(
         _model(options.model), *_data(options.data), history=options.history, batch_size=options.batch_size
     )

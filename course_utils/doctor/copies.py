@@ -43,11 +43,12 @@ def copy_of(model):
 def flat_layers(model):
     """All layers, those inside nested models and wrappers too."""
     for layer in model.layers:
-        inner = [layer.layer] if isinstance(layer, keras.layers.Wrapper) else getattr(layer, "layers", None)
-        if inner is None or isinstance(layer, keras.layers.Wrapper):
+        if isinstance(layer, keras.layers.Wrapper):
+            yield from (layer, layer.layer)
+        elif getattr(layer, "layers", None):
+            yield from flat_layers(layer)
+        else:
             yield layer
-        if inner:
-            yield from flat_layers(layer) if getattr(layer, "layers", None) else inner
 
 
 def compiled(copy, model, *, learning_rate=None, factor=1, optimizer=None, loss=None):

@@ -21,7 +21,6 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     held_out = validation.take(np.sort(rng.permutation(len(validation))[:LOOKED_AT]))
     seen_outputs, held_out_outputs = copies.outputs(model, seen.x), copies.outputs(model, held_out.x)
     found = {
-        "samples": len(train),
         "validation_samples": len(validation),
         "classes": job.classes,
         "mismatch": task.mismatch(model, job, seen, seen_outputs),
@@ -29,7 +28,6 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
         "finite": float(np.isfinite(seen_outputs).all()),
         "optimizer": type(model.optimizer).__name__,
         "learning_rate": copies.rate_of(model),
-        "parameters": model.count_params(),
         "chance": 1 / job.classes if job.classifying else 0.0,
     }
     found |= of_curves(curves)
@@ -63,31 +61,18 @@ def of_curves(curves):
         return found
     moves = np.diff(finite)
     found["roughness"] = float(np.maximum(moves, 0).sum() / max(np.abs(moves).sum(), 1e-12))
-    found["fallen"] = float((finite[0] - finite[-1]) / max(abs(finite[0]), 1e-12))
-    found["still_falling"] = _late_fall(finite)
-    found["loss_peak"] = float(finite.max() / max(finite[0], 1e-12))
     held_out = curves.get("val_loss", np.array([]))
     held_out = held_out[np.isfinite(held_out)]
     if len(held_out) > 1:
-        found["val_loss_rise"] = float((_smooth(held_out)[-1] - _smooth(held_out).min()) / max(held_out.min(), 1e-12))
-        found["val_roughness"] = float(
-            np.maximum(np.diff(held_out), 0).sum() / max(np.abs(np.diff(held_out)).sum(), 1e-12)
-        )
-        found["val_still_falling"] = _late_fall(_smooth(held_out))
-        found["best_epoch"] = float((held_out.argmin() + 1) / len(held_out))
-        found["last_gap"] = float(held_out[-1] - finite[-1])
+        smooth = _smooth(held_out)
+        quarter = smooth[-max(2, len(smooth) // 4) :]
+        found["val_loss_rise"] = float((smooth[-1] - smooth.min()) / max(held_out.min(), 1e-12))
+        found["val_still_falling"] = float((quarter[0] - quarter[-1]) / max(abs(quarter[0]), 1e-12))
     scores = next((values for name, values in curves.items() if name.startswith("val_") and "acc" in name), [])
     if len(scores) > 1:
         smooth = _smooth(scores)
         found["val_accuracy_drop"] = float(np.nanmax(smooth) - smooth[-1])
-        found["val_accuracy_noise"] = float(np.std(np.diff(scores[len(scores) // 2 :]))) if len(scores) > 3 else NAN
     return found
-
-
-def _late_fall(values):
-    """By which share of itself a curve has fallen in its last quarter."""
-    quarter = values[-max(2, len(values) // 4) :]
-    return float((quarter[0] - quarter[-1]) / max(abs(quarter[0]), 1e-12))
 
 
 def _smooth(values):
@@ -109,21 +94,15 @@ def of_scores(job, data, predictions, prefix):
 def of_balance(job, train, held_out, predictions):
     """How often each class occurs, and how well each is recognized."""
     if not job.classifying:
-        return {"spread_of_targets": float(np.std(train.y)), "offset_of_targets": float(np.abs(np.mean(train.y)))}
+        return {}
     counts = np.bincount(job.labels(train.y), minlength=job.classes)
     other = np.bincount(job.labels(held_out.y), minlength=job.classes)
-    predicted = np.bincount(np.clip(job.predicted(predictions), 0, None), minlength=job.classes)
     recalls = job.recalls(held_out.y, predictions)
-    share = predicted.max() / len(held_out)
-    shift = 0.5 * np.abs(counts / counts.sum() - other / other.sum()).sum()
-    noise = 0.4 * np.sqrt(np.count_nonzero(counts) * (1 / len(train) + 1 / len(held_out)))
     return {
         "smallest_class": float(counts[counts > 0].min() / counts.sum()),
         "largest_class": float(counts.max() / counts.sum()),
         "smallest_recall": float(recalls.min()),
-        "largest_prediction": float(share),
         "classes_not_trained": float(np.count_nonzero(other[counts == 0])),
-        "shift_of_classes": float(shift - noise),
         "validation_error": float(np.sqrt(np.mean(recalls * (1 - recalls)) / len(held_out))),
     }
 
@@ -145,12 +124,10 @@ def of_order(job, train):
 def of_units(copy, seen):
     """Shares of hidden units that never react, or always with the same extreme value: the worst layer's."""
     worst = {"dead": 0.0, "saturated": 0.0}
-    layers = [layer for layer in copies.flat_layers(copy) if _activation(layer) in ("relu", "sigmoid", "tanh")]
-    output = next((layer for layer in reversed(list(copies.flat_layers(copy))) if layer.weights), None)
+    layers = list(copies.flat_layers(copy))
+    ends = layers[-1], [layer for layer in layers if layer.weights][-1]  # with and without its activation
 
     def see(layer, inputs, result):
-        if layer is output or (layer is last and _activation(layer) == "sigmoid"):
-            return
         values = keras.ops.convert_to_numpy(result)
         values = values.reshape(-1, values.shape[-1])
         kind = _activation(layer)
@@ -161,8 +138,8 @@ def of_units(copy, seen):
             extreme = np.minimum(values - low, high - values) < 0.02 * (high - low)
             worst["saturated"] = max(worst["saturated"], float(np.mean(extreme.mean(0) > 0.8)))
 
-    last = list(copies.flat_layers(copy))[-1]
-    with copies.watched(layers, see):
+    hidden = [layer for layer in layers if layer not in ends and _activation(layer) in ("relu", "sigmoid", "tanh")]
+    with copies.watched(hidden, see):
         copies.outputs(copy, seen.x, LOOKED_AT)
     return worst
 
@@ -212,33 +189,15 @@ def of_inputs(copy, seen):
 
 def of_batch_norm(model, job, seen, held_out, found):
     """What the validation score gains if batch norm's running averages are replaced by those of the training data."""
-    layers = [layer for layer in copies.flat_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
-    if not layers:
-        return {}
     copy = copies.copy_of(model)
     norms = [layer for layer in copies.flat_layers(copy) if isinstance(layer, keras.layers.BatchNormalization)]
-    old = [
-        [keras.ops.convert_to_numpy(layer.moving_mean), keras.ops.convert_to_numpy(layer.moving_variance)]
-        for layer in norms
-    ]
+    if not norms:
+        return {}
     for layer in norms:
         layer.trainable, layer.momentum = True, 0.0
     with copies.watched(norms, lambda *_: None, training=True):
         copy(seen.x, training=False)
-    shifts = [
-        np.mean(
-            np.abs(keras.ops.convert_to_numpy(layer.moving_mean) - mean)
-            / np.sqrt(keras.ops.convert_to_numpy(layer.moving_variance) + layer.epsilon)
-        )
-        for layer, (mean, _) in zip(norms, old, strict=True)
-    ]
-    after = of_scores(job, held_out, copies.outputs(copy, held_out.x), "")
-    return {
-        "batch_norm_shift": float(max(shifts)),
-        "batch_norm_gain": after["score"] - found["val_score"],
-        "batch_norm_loss_gain": found["val_loss"] - after["loss"],
-        "batch_norm_momentum": float(max(layer.momentum for layer in layers)),
-    }
+    return {"batch_norm_gain": job.score(held_out.y, copies.outputs(copy, held_out.x)) - found["val_score"]}
 
 
 def of_gradients(model, copy, seen, batch_size):
@@ -254,10 +213,7 @@ def of_gradients(model, copy, seen, batch_size):
         np.sqrt(np.mean((keras.ops.convert_to_numpy(weight) - old) ** 2))
         for weight, old in zip(ends, before, strict=True)
     ]
-    return {
-        "gradient_ratio": float(np.log10(max(sizes[0], 1e-12) / max(sizes[1], 1e-12))),
-        "gradient": float(np.log10(max(sizes[1], 1e-12))),
-    }
+    return {"gradient_ratio": float(np.log10(max(sizes[0], 1e-12) / max(sizes[1], 1e-12)))}
 
 
 def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
@@ -275,8 +231,6 @@ def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
         copy.optimizer.learning_rate = found["learning_rate"] * factor
         copies.train(copy, train, steps=PROBED_STEPS, batch_size=batch_size, rng=np.random.default_rng(order))
         for prefix, data in (("train_", seen), ("val_", held_out)):
-            after = of_scores(job, data, np.nan_to_num(copies.outputs(copy, data.x)), prefix)
-            result |= {
-                f"{name}_{prefix}{what}": after[prefix + what] - found[prefix + what] for what in ("loss", "score")
-            }
+            after = job.score(data.y, np.nan_to_num(copies.outputs(copy, data.x)))
+            result[f"{name}_{prefix}score"] = after - found[prefix + "score"]
     return result

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import math
 import textwrap
 from pathlib import Path
 
@@ -147,12 +148,11 @@ class Report:
             return diagnoses.MISMATCHES[self.measured["mismatch"]][1]
         m, fix = self.measured, diagnoses.DIAGNOSES[self.diagnosis].fix
         rate, epochs = m["learning_rate"], m["epochs"]
-        known = rate == rate
         for name, value in (
             ("OPTIMIZER", m.get("optimizer", "Adam")),
-            ("SLOWER", f"{rate / 10:.1g}" if known else "learning_rate / 10"),
-            ("FASTER", f"{rate * 10:.1g}" if known else "learning_rate * 10"),
-            ("LONGER", f"{3 * epochs:.0f}" if epochs == epochs else "3 * epochs"),
+            ("SLOWER", "learning_rate / 10" if math.isnan(rate) else f"{rate / 10:.1g}"),
+            ("FASTER", "learning_rate * 10" if math.isnan(rate) else f"{rate * 10:.1g}"),
+            ("LONGER", "3 * epochs" if math.isnan(epochs) else f"{3 * epochs:.0f}"),
         ):
             fix = fix.replace(name, value)
         return fix

@@ -116,7 +116,9 @@ def unshuffled(m):
 
 
 def label_noise(m):
-    return max(_above(m["contradicted"], 0.05), _above(m["neighbor_val_score"] - m["neighbor_score"], 0.12))
+    # Only of classes: the fix leaves out samples that their neighbors outvote.
+    noise = max(_above(m["contradicted"], 0.05), _above(m["neighbor_val_score"] - m["neighbor_score"], 0.12))
+    return _all(noise, _yes(m["classes"] > 0))
 
 
 def imbalance(m):

@@ -102,11 +102,8 @@ def loss_name(model):
 
 
 def from_logits(model):
-    """What a cross-entropy takes its inputs for; a string stands for probabilities."""
-    return bool(
-        getattr(model.loss, "from_logits", False)
-        or (getattr(model.loss, "_fn_kwargs", None) or {}).get("from_logits", False)
-    )
+    """Whether the loss takes the outputs for logits; a loss given as a string takes them for probabilities."""
+    return bool(getattr(model.loss, "from_logits", False))
 
 
 def last_activation(model):

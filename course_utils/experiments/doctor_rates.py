@@ -91,7 +91,7 @@ def missing():
     return [(fault, number) for number in range(EACH) for fault in doctor_cases.FAULTS if (fault, number) not in done]
 
 
-def measure(seconds=float("inf")):
+def measure():
     """Simulate what is missing, and write the rates; what is done is kept every twenty cases."""
     todo = missing()
     found = cases()

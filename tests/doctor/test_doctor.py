@@ -344,3 +344,8 @@ def test_it_needs_only_keras_and_numpy(saved):
     done = subprocess.run([sys.executable, "-c", BLOCKED], cwd=saved, capture_output=True, text=True)
     assert done.returncode in (0, None), done.stderr
     assert "Nothing seems to be wrong" in done.stdout
+
+
+def test_asking_for_the_options_does_not_import_keras():
+    code = "import sys; from course_utils.doctor import __main__; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
