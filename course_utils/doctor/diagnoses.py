@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import rules
-from .measurements import NAN, PROBED_STEPS
+from .measurements import NAN, PROBED_STEPS, STANDARDIZED_STEPS
 
 
 class Numbers(dict):
@@ -91,8 +91,8 @@ def _percent(value):
 def _unscaled(m):
     return (
         f"The inputs have a root mean square of {m['input_size']:.2g} and a standard deviation of "
-        f"{m['input_spread']:.2g}; after standardization, both would be about 1. The widest features vary "
-        f"{m['input_ratio']:.2g} times as much as a typical one."
+        f"{m['input_spread']:.2g}, instead of about 1. A new network that was trained on standardized inputs for "
+        f"{STANDARDIZED_STEPS} steps scores {_percent(m['standardized_val_score'])} on the validation data."
     )
 
 
@@ -108,6 +108,13 @@ def _inactive(m):
     if m["dead"] > m["saturated"]:
         return f"In one layer, {_percent(m['dead'])} of the ReLUs return 0 for every sample."
     return f"In one layer, {_percent(m['saturated'])} of the units are almost always at an end of their range."
+
+
+def _copied(m):
+    found = f"{_percent(m['twins'])} of the validation samples have an exact or near copy in the training data."
+    if np.isnan(m["twin_gain"]):
+        return found
+    return f"{found} Without these samples, the validation accuracy changes by {_points(-m['twin_gain'])}."
 
 
 def _probed(m, rate, factor):
@@ -131,17 +138,17 @@ def _too_high(m):
 
 
 def _overfitted(m):
-    risen = (
-        f"the validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
-        if m["val_loss_rise"] > 0.005
-        else f"the validation accuracy has fallen by {_percent(m['val_accuracy_drop'])} from its maximum."
-    )
-    if np.isnan(m["train_score"]):
-        return risen[0].upper() + risen[1:]
-    return (
+    scores = (
         f"The network scores {_percent(m['train_score'])} on the training data and {_percent(m['val_score'])} on the "
-        f"validation data, and {risen}"
+        "validation data"
     )
+    if m["val_loss_rise"] > 0.05:
+        risen = f"the validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
+    elif m["val_accuracy_drop"] > 0.005:
+        risen = f"the validation accuracy has fallen by {_percent(m['val_accuracy_drop'])} from its maximum."
+    else:
+        return scores + "."
+    return risen[0].upper() + risen[1:] if np.isnan(m["train_score"]) else f"{scores}, and {risen}"
 
 
 DIAGNOSES = {
@@ -214,10 +221,7 @@ DIAGNOSES = {
     "duplicates": Diagnosis(
         "Validation samples have copies in the training data",
         rules.duplicates,
-        lambda m: (
-            f"{_percent(m['twins'])} of the validation samples have an exact or near copy in the training data. "
-            f"Without these samples, the validation accuracy changes by {_points(-m['twin_gain'])}."
-        ),
+        _copied,
         "Score only the validation samples that have no copy.",
         "split = sklearn.model_selection.GroupShuffleSplit(n_splits=1)\n"
         "train_rows, val_rows = next(split.split(x, y, groups))   # copies share a group number",
@@ -240,7 +244,7 @@ DIAGNOSES = {
         "The learning rate is too high",
         rules.learning_rate_too_high,
         _too_high,
-        "Train again at a tenth of the learning rate.",
+        "Train again at a tenth of the learning rate, or at Keras's default if that is lower.",
         "optimizer=keras.optimizers.OPTIMIZER(SLOWER)",
         "02_training_curves",
     ),
@@ -251,15 +255,15 @@ DIAGNOSES = {
             f"The network scores {_percent(m['train_score'])} on the training data. A vote among the nearest other "
             f"samples scores {_percent(m['neighbor_score'])}."
         ),
-        "Train a network that is four times as wide.",
-        "layers.Dense(4 * units, ...)",
+        "Train a network that is four times as wide, with at least 32 units in each layer.",
+        "layers.Dense(max(32, 4 * units), ...)",
         "01_learning_curves",
     ),
     "learning_rate_too_low": Diagnosis(
         "The learning rate is too low",
         rules.learning_rate_too_low,
         lambda m: _probed(m, "higher", "ten times"),
-        "Train again at ten times the learning rate.",
+        "Train again at ten times the learning rate, or at Keras's default if that is higher.",
         "optimizer=keras.optimizers.OPTIMIZER(FASTER)",
         "02_training_curves",
     ),
@@ -304,7 +308,8 @@ DIAGNOSES = {
         rules.overfitting,
         _overfitted,
         "Train again with dropout after each hidden layer.",
-        "layers.Dropout(0.5)   # after each hidden layer; or keras.callbacks.EarlyStopping(restore_best_weights=True)",
+        "layers.Dropout(0.5)   # after each hidden layer, 0.25 after a convolution;\n"
+        "# or keras.callbacks.EarlyStopping(restore_best_weights=True)",
         "09_dropout",
     ),
 }

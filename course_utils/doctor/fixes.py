@@ -8,7 +8,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from . import copies, neighbors, task
+from . import copies, measurements, neighbors, task
 from .inputs import Samples, undisturbed
 
 HIDDEN = ("relu", "sigmoid", "tanh", "elu", "selu", "gelu", "silu", "softplus", "leaky_relu")
@@ -75,11 +75,12 @@ def _hidden(layer):
 
 
 def _wider(layer):
-    return _same(layer, **{name: 4 * getattr(layer, name, 0) for name in ("units", "filters")})
+    return _same(layer, **{name: max(32, 4 * getattr(layer, name, 0)) for name in ("units", "filters")})
 
 
 def _dropped_out(layer):
-    return keras.Sequential([_same(layer), keras.layers.Dropout(0.5)]) if _hidden(layer) else _same(layer)
+    rate = 0.25 if len(layer.output.shape) > 2 else 0.5
+    return keras.Sequential([_same(layer), keras.layers.Dropout(rate)]) if _hidden(layer) else _same(layer)
 
 
 def _started_anew(layer):
@@ -100,15 +101,8 @@ def _warmed(layer):
 
 
 def _standardized(recipe, measured, job):
-    x = recipe.train.x.astype("float32")
-    axes = tuple(range(x.ndim - 1))
-    center, spread = x.mean(axes), x.std(axes)
-    spread = np.where(spread > 1e-6, spread, 1)
-
-    def scaled(data):
-        return Samples(((data.x - center) / spread).astype("float32"), data.y)
-
-    return dataclasses.replace(recipe, train=scaled(recipe.train), validation=scaled(recipe.validation))
+    train, validation = measurements.standardized(recipe.train, recipe.validation)
+    return dataclasses.replace(recipe, train=train, validation=validation)
 
 
 def _cleaned(recipe, measured, job):
@@ -160,9 +154,9 @@ FIXES = {
     ),
     "dead_or_saturated": _with(change=_started_anew),
     "vanishing_gradients": _with(change=_normalized),
-    "learning_rate_too_high": _with(factor=0.1),
+    "learning_rate_too_high": lambda recipe, measured, job: dataclasses.replace(recipe, factor=measured["slower"]),
     "network_too_small": _with(change=_wider),
-    "learning_rate_too_low": _with(factor=10),
+    "learning_rate_too_low": lambda recipe, measured, job: dataclasses.replace(recipe, factor=measured["faster"]),
     "imbalance": _with(balanced=True),
     "undertrained": lambda recipe, measured, job: dataclasses.replace(recipe, steps=3 * recipe.steps),
     "label_noise": _cleaned,

@@ -3,13 +3,17 @@
 A number that makes no sense for a network (the balance of classes in a regression) is NaN: it fulfills no condition.
 """
 
+import collections
+
 import keras
 import numpy as np
 
-from . import copies, neighbors, task
+from . import copies, neighbors, rules, task
+from .inputs import Samples
 
 PROBES = {"lower": 0.1, "same": 1.0, "higher": 10.0}
 PROBED_STEPS = 200
+STANDARDIZED_STEPS = 600
 LOOKED_AT = 1500  # samples on which the doctor looks inside the network
 NAN = float("nan")
 
@@ -30,7 +34,7 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
         "learning_rate": copies.rate_of(model),
         "chance": 1 / job.classes if job.classifying else 0.0,
     }
-    found |= of_curves(curves)
+    found |= of_rates(model, found["learning_rate"], curves) | of_curves(curves)
     found |= of_scores(job, seen, seen_outputs, "train_") | of_scores(job, held_out, held_out_outputs, "val_")
     found |= of_balance(job, train, held_out, held_out_outputs)
     found |= of_order(job, train)
@@ -39,6 +43,8 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     fresh = copies.fresh(copy)
     found |= {f"{name}_at_start": share for name, share in of_units(fresh, seen).items()}
     found |= of_inputs(copy, seen) | of_width(job, copy)
+    if found["data_finite"] and rules.unusual_inputs(collections.defaultdict(lambda: NAN, found)) >= 1:
+        found |= of_standardization(model, job, train, held_out, batch_size, rng)
     if found["data_finite"]:
         found |= neighbors.of_neighbors(job, train, seen, held_out, held_out_outputs, tokens=_takes_tokens(copy))
     if found["finite"] and found["data_finite"]:
@@ -48,6 +54,19 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
         found |= {f"{name}_at_start": value for name, value in at_start.items()}
         found |= of_probes(model, job, train, seen, held_out, batch_size, rng, found)
     return found
+
+
+def of_rates(model, rate, curves):
+    """By how much to multiply the learning rate if it is too high or too low: to Keras's default at least."""
+    try:
+        default = float(type(model.optimizer)().learning_rate)
+    except (TypeError, ValueError):  # an optimizer of one's own, with other arguments
+        default = rate
+    changing = (
+        isinstance(model.optimizer.get_config()["learning_rate"], dict) or len({*curves.get("learning_rate", [])}) > 1
+    )
+    ratio = 1 if changing or not rate else default / rate
+    return {"slower": min(0.1, ratio), "faster": max(10.0, ratio)}
 
 
 def of_curves(curves):
@@ -185,6 +204,23 @@ def of_inputs(copy, seen):
         "input_offset": float(np.sqrt(np.mean(values.mean(0) ** 2)) / np.sqrt(np.mean(spread**2))),
         "input_ratio": float(np.quantile(varied, 0.95) / np.quantile(varied, 0.5)),
     }
+
+
+def of_standardization(model, job, train, held_out, batch_size, rng):
+    """The validation score of a new network after a short training on standardized inputs."""
+    train, held_out = standardized(train, held_out)
+    copy = copies.compiled(copies.fresh(model), model)
+    copies.train(copy, train, steps=STANDARDIZED_STEPS, batch_size=batch_size, rng=rng)
+    return {"standardized_val_score": job.score(held_out.y, np.nan_to_num(copies.outputs(copy, held_out.x)))}
+
+
+def standardized(train, *others):
+    """Samples whose features (in images, the channels) have mean 0 and variance 1 in the first of them."""
+    x = train.x.astype("float32")
+    axes = tuple(range(x.ndim - 1))
+    center, spread = x.mean(axes), x.std(axes)
+    spread = np.where(spread > 1e-6, spread, 1)
+    return [Samples(((data.x - center) / spread).astype("float32"), data.y) for data in (train, *others)]
 
 
 def of_batch_norm(model, job, seen, held_out, found):

@@ -24,10 +24,14 @@ class Report:
         All that was found, causes first.
     measured : dict name → number
         What the diagnosis rests on.
+    recipe : fixes.Recipe
+        How the network is trained; None if only the curves are known.
+    job : task.Task
+        What it is to predict; None if only the curves are known.
     """
 
     def __init__(self, measured, curves, recipe=None, job=None):
-        self.measured, self.curves, self._recipe, self._job = measured, curves, recipe, job
+        self.measured, self.curves, self.recipe, self.job = measured, curves, recipe, job
         self.findings = diagnoses.findings(measured)
         self.diagnosis = self.findings[0]
         self.strength = diagnoses.strengths(measured).get(self.diagnosis, 0)
@@ -51,12 +55,12 @@ class Report:
             There is nothing to try, in one sentence.
         """
         name = name or self.diagnosis
-        if self._recipe is None:
+        if self.recipe is None:
             raise ValueError("The curves alone are not enough to try a fix; use doctor.examine with the model.")
         if name not in fixes.FIXES:
             known = ", ".join(fixes.FIXES)
             raise ValueError(f"No training run can test a fix for {name!r}; the doctor can try {known}.")
-        return fixes.compare(name, self._recipe, self.measured, self._job, budget=budget)
+        return fixes.compare(name, self.recipe, self.measured, self.job, budget=budget)
 
     def figure(self):
         """Draw the recorded curves.
@@ -108,7 +112,7 @@ class Report:
         """The report as pairs of label and text."""
         yield "Diagnosis", f"{self._title(self.diagnosis)}{self._sure()}"
         if "val_score" in self.measured:
-            name = "Balanced accuracy (the average recall of the classes)" if self._job.classifying else "R²"
+            name = "Balanced accuracy (the average recall of the classes)" if self.job.classifying else "R²"
             train, validation = self.measured["train_score"], self.measured["val_score"]
             yield name, f"{train:.3f} on the training data, {validation:.3f} on the validation data."
         if self.diagnosis in diagnoses.DIAGNOSES:
@@ -117,7 +121,7 @@ class Report:
             yield "To be sure", entry.experiment + " In Python, report.try_fix() does this." * self._can_try()
             yield "Fix", self._fix()
             yield "Read", entry.lecture
-        elif self.diagnosis == diagnoses.NOTHING and self._recipe is None:
+        elif self.diagnosis == diagnoses.NOTHING and self.recipe is None:
             yield "Evidence", "The curves show neither overfitting nor divergence. Other problems need doctor.examine."
         elif self.diagnosis == diagnoses.NOTHING:
             yield "Evidence", "None of the doctor's measurements is unusual."
@@ -141,7 +145,7 @@ class Report:
         )
 
     def _can_try(self):
-        return self._recipe is not None and self.diagnosis in fixes.FIXES
+        return self.recipe is not None and self.diagnosis in fixes.FIXES
 
     def _fix(self):
         if self.diagnosis == "wrong_loss":
@@ -150,8 +154,8 @@ class Report:
         rate, epochs = m["learning_rate"], m["epochs"]
         for name, value in (
             ("OPTIMIZER", m.get("optimizer", "Adam")),
-            ("SLOWER", "learning_rate / 10" if math.isnan(rate) else f"{rate / 10:.1g}"),
-            ("FASTER", "learning_rate * 10" if math.isnan(rate) else f"{rate * 10:.1g}"),
+            ("SLOWER", "learning_rate / 10" if math.isnan(rate) else f"{rate * m['slower']:.1g}"),
+            ("FASTER", "learning_rate * 10" if math.isnan(rate) else f"{rate * m['faster']:.1g}"),
             ("LONGER", "3 * epochs" if math.isnan(epochs) else f"{3 * epochs:.0f}"),
         ):
             fix = fix.replace(name, value)
@@ -159,13 +163,14 @@ class Report:
 
     def _rate(self):
         """How often this diagnosis was right in the simulation."""
-        if not RATES.exists() or self._recipe is None:
+        if not RATES.exists():
             return ""
-        rates = json.loads(RATES.read_text(encoding="utf-8"))
+        rates = json.loads(RATES.read_text(encoding="utf-8"))["read" if self.recipe is None else "examined"]
         rate = rates["diagnoses"].get(self.diagnosis)
         if rate is None:
             return ""
         return (
-            f"In the simulation, the doctor made this diagnosis in {rate['made']} of {rates['cases']} cases. It was "
-            f"right in {rate['right']:.0%} of those ({rate['low']:.0%} to {rate['high']:.0%})."
+            f"In the simulation of {rates['right']['of']:,} networks, the doctor made this diagnosis "
+            f"{rate['of']} times{' from the curves alone' * (self.recipe is None)}. It was right in "
+            f"{rate['share']:.0%} of those ({rate['low']:.0%} to {rate['high']:.0%})."
         )

@@ -30,6 +30,11 @@ def _noise(m):
     return 0 if np.isnan(m["validation_error"]) else m["validation_error"]
 
 
+def _bottleneck(m):
+    """Whether a layer is too narrow for the number of classes: then rates and units tell nothing."""
+    return m["narrowest"] < 0.5 and m["train_score"] < 0.95
+
+
 def data_not_finite(m):
     return 3.0 if m["data_finite"] == 0 else 0.0
 
@@ -41,6 +46,8 @@ def wrong_loss(m):
 def learning_rate_too_high(m):
     if m["finite"] == 0 or m["diverged"] > 0:
         return 3.0
+    if _bottleneck(m):
+        return 0.0
     return max(
         _all(_above(_gain(m, "lower"), 0.02), _above(m["lower_train_score"] - max(0, m["same_train_score"]), 0.02)),
         _all(_above(m["roughness"], 0.35), _above(m["chance"] + 0.3, m["train_score"])),
@@ -70,24 +77,32 @@ def network_too_small(m):
 
 
 def overfitting(m):
-    with_data = _all(
-        _above(m["train_score"] - m["val_score"], 0.08),
-        max(_above(m["val_loss_rise"], 0.12), _above(m["val_accuracy_drop"], 0.02)),
+    gap = m["train_score"] - m["val_score"]
+    return max(
+        _above(gap, 0.15),
+        _all(_above(gap, 0.08), max(_above(m["val_loss_rise"], 0.3), _above(m["val_accuracy_drop"], 0.02))),
+        _above(m["val_loss_rise"], 0.15) * np.isnan(m["train_score"]),
     )
-    return max(with_data, _above(m["val_loss_rise"], 0.15) * np.isnan(m["train_score"]))
 
 
-def unscaled_inputs(m):
-    unusual = max(
+def unusual_inputs(m):
+    """How far the inputs are from standardized ones."""
+    return max(
         _above(m["input_size"], 5),
         _above(m["input_ratio"], 2.5),
         _above(m["input_offset"], 8),
         _above(0.02, m["input_spread"]),
     )
-    return _all(unusual, _yes(m["finite"] == 0 or m["val_score"] < m["neighbor_val_score"] + 0.01))
+
+
+def unscaled_inputs(m):
+    better = m["standardized_val_score"] - max(m["val_score"], m["chance"])
+    return _all(unusual_inputs(m), _above(better - _noise(m) / 2, 0.01))
 
 
 def dead_or_saturated(m):
+    if _bottleneck(m):
+        return 0.0
     return max(
         _all(_above(m["dead"], 0.5), _above(m["dead_at_start"], 0.25)),
         _all(_above(m["saturated"], 0.5), _above(m["saturated_at_start"], 0.25)),
@@ -108,7 +123,8 @@ def batch_norm_statistics(m):
 
 
 def duplicates(m):
-    return _all(_above(m["twins"], 0.05), _above(m["twin_gain"], 0.02))
+    # If almost every sample has a copy, too few are left to say what the copies gain.
+    return max(_all(_above(m["twins"], 0.05), _above(m["twin_gain"], 0.02)), _above(m["twins"], 0.9))
 
 
 def unshuffled(m):
@@ -117,12 +133,16 @@ def unshuffled(m):
 
 def label_noise(m):
     # Only of classes: the fix leaves out samples that their neighbors outvote.
-    noise = max(_above(m["contradicted"], 0.05), _above(m["neighbor_val_score"] - m["neighbor_score"], 0.12))
+    # Where neighbors mostly have different labels anyway, only their disagreement in the training data counts.
+    noise = max(
+        _all(_above(m["contradicted"], 0.08), _above(m["neighbor_val_score"], 0.6)),
+        _above(m["neighbor_val_score"] - m["neighbor_score"], 0.12),
+    )
     return _all(noise, _yes(m["classes"] > 0))
 
 
 def imbalance(m):
-    return _all(_above(m["val_accuracy"] - m["val_score"], 0.05), _above(m["largest_class"] / m["smallest_class"], 3))
+    return _all(_above(m["val_accuracy"] - m["val_score"], 0.04), _above(m["largest_class"] / m["smallest_class"], 3))
 
 
 def validation_too_small(m):

@@ -3,36 +3,44 @@
 A fault is defined by its effect. It counts only if undoing it raises the balanced accuracy on untouched data by at
 least two points, on average over pairs of trainings from the same seeds; otherwise, the network is healthy. Duplicates
 count if they raise the validation score above that on untouched data by as much, and a validation set counts as too
-small if redrawing it reverses the order of two networks in a fifth of the draws.
+small if redrawing it reverses, in a fifth of the draws, the order of this network and one trained on half of the data.
 
     make measure ARGS="doctor"      simulates the cases that are missing and writes the rates
 """
 
+import concurrent.futures
 import json
+import multiprocessing
+import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import binomtest
 
 from course_utils import doctor, files
-from course_utils.doctor import diagnoses, report
+from course_utils.doctor import diagnoses, fixes, inputs, report
 from course_utils.experiments import doctor_cases
 
 FILE = Path(__file__).with_name("doctor_cases.json")
-PAIRS = 4
+PAIRS = 3
 LEAST_GAIN = 0.02  # of balanced accuracy
 REVERSALS = 0.2  # share of redrawn validation sets that rank two networks the other way round
-EACH = 75  # cases of each fault; those whose fault has no effect are healthy
+EACH = 66  # cases of each fault; those whose fault has no effect are healthy
+HEALTHY = 80  # cases without a fault
+TRIED = 20  # among these first cases of each fault, the suggested fix is tried
+CURVES = ("epochs", "diverged", "roughness", "val_loss_rise", "val_still_falling", "val_accuracy_drop")
 
 
 def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
-    """One case: what is wrong, by how much, and what the doctor measured.
+    """One case: what is wrong, by how much, what the doctor measured, and what its fix gained.
 
     Returns
     -------
     dict with "fault", "severity", "gain" (of balanced accuracy, if the fault is undone), "truth" (the name of a
-    diagnosis), and "measured"
+    diagnosis), "measured", and, in some of the cases that have a fault, "fix_gain" (of balanced accuracy on untouched
+    data, 0 if there is no training run that could test the fix of the doctor's diagnosis)
     """
     rng = np.random.default_rng(zlib.crc32(f"{fault} {number} {'+'.join(bases)}".encode()))
     severity = float(rng.random())
@@ -41,7 +49,9 @@ def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
     with_fault = list(doctor_cases.networks(faulty, seeds))
     model, history, (train, validation, untouched) = with_fault[0]
     if fault == "validation_too_small":
-        gain = _reversals([each for each, _, _ in with_fault[:2]], untouched, len(validation[0]), rng)
+        worse = doctor_cases.networks(replace(faulty, train_size=faulty.train_size // 2), seeds)
+        pairs = [(full, half, test) for (full, _, (_, _, test)), (half, _, _) in zip(with_fault, worse, strict=True)]
+        gain = float(np.mean([_reversals(*pair, len(validation[0]), rng) for pair in pairs]))
         effect = gain >= REVERSALS
     else:
         scores = [_score(each, test) for each, _, (_, _, test) in with_fault]
@@ -53,8 +63,8 @@ def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
             other = [_score(each, test) for each, _, (_, _, test) in doctor_cases.networks(undone, seeds)]
         gain = float(np.mean(other) - np.mean(scores))
         effect = gain >= LEAST_GAIN
-    measured = doctor.examine(model, train, validation, history=history).measured
-    return {
+    found = doctor.examine(model, train, validation, history=history)
+    case = {
         "fault": fault,
         "number": number,
         "data": faulty.data,
@@ -62,22 +72,35 @@ def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
         "gain": gain,
         "truth": fault if effect else "nothing_wrong",
         "measured": {
-            name: value if isinstance(value, str) else float(f"{value:.4g}") for name, value in measured.items()
+            name: value if isinstance(value, str) else float(f"{value:.4g}") for name, value in found.measured.items()
         },
     }
+    if number < TRIED and effect and fault in fixes.FIXES:
+        case["fix_gain"] = _fix_gain(found, untouched) if found.diagnosis in fixes.FIXES else 0.0
+    return case
+
+
+def _fix_gain(found, untouched):
+    """What the suggested fix gains on untouched data, in one pair of trainings."""
+    recipe = replace(found.recipe, validation=inputs.Samples(*untouched))
+    return fixes.compare(found.diagnosis, recipe, found.measured, found.job, pairs=1).gain
 
 
 def _score(model, part):
     return doctor_cases.balanced_accuracy(model, *part)
 
 
-def _reversals(models, untouched, size, rng):
-    """How often a validation set of this size ranks two networks the other way round than all untouched samples do."""
+def _reversals(first, second, untouched, size, rng):
+    """How often a validation set of this size ranks two networks the other way round than all untouched samples do.
+
+    A tie counts as half.
+    """
     x, y = untouched
-    right = [np.asarray(model(x, training=False)).argmax(-1) == y for model in models]
+    right = [np.asarray(model(x, training=False)).argmax(-1) == y for model in (first, second)]
+    worse, better = sorted(right, key=np.mean)
     draws = rng.integers(len(y), size=(1000, size))
-    better, worse = sorted(right, key=np.mean, reverse=True)
-    return float(np.mean(better[draws].mean(-1) < worse[draws].mean(-1)))
+    leads = better[draws].mean(-1) - worse[draws].mean(-1)
+    return float(np.mean(leads < 0) + np.mean(leads == 0) / 2)
 
 
 def cases():
@@ -88,45 +111,84 @@ def cases():
 def missing():
     """(fault, number) of the cases that are still to be simulated, in an order in which any part is balanced."""
     done = {(case["fault"], case["number"]) for case in cases()}
-    return [(fault, number) for number in range(EACH) for fault in doctor_cases.FAULTS if (fault, number) not in done]
+    wanted = [
+        (fault, number)
+        for number in range(HEALTHY)
+        for fault in doctor_cases.FAULTS
+        if number < EACH or fault == "nothing_wrong"
+    ]
+    return [case for case in wanted if case not in done]
 
 
 def measure():
-    """Simulate what is missing, and write the rates; what is done is kept every twenty cases."""
-    todo = missing()
-    found = cases()
-    for count, (fault, number) in enumerate(todo, start=1):
-        found.append(simulate(fault, number))
-        if count % 20 == 0 or count == len(todo):
-            files.write_atomically(FILE, json.dumps(found, indent=0) + "\n")
-            files.write_atomically(report.RATES, json.dumps(rates(found), indent=1) + "\n")
+    """Simulate what is missing, one case on each core, and write the rates; what is done is kept every twenty cases."""
+    found, todo = cases(), missing()
+    context = multiprocessing.get_context("spawn")  # TensorFlow doesn't survive a fork
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), context, _on_one_core) as pool:
+        jobs = [pool.submit(simulate, *case) for case in todo]
+        try:
+            for count, job in enumerate(concurrent.futures.as_completed(jobs), start=1):
+                found.append(job.result())
+                if count % 20 == 0 or count == len(jobs):
+                    _store(found)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _on_one_core():
+    import tensorflow as tf
+
+    from course_utils.training import fit
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    # Half of the cases have a structure of their own, and comparing each with Keras would take most of the time.
+    fit.verified = lambda structure, program: (structure, program)
+
+
+def _store(found):
+    found = sorted(found, key=lambda case: (case["number"], case["fault"]))
+    files.write_atomically(FILE, json.dumps(found, indent=0) + "\n")
+    files.write_atomically(report.RATES, json.dumps(rates(found), indent=1) + "\n")
 
 
 def rates(found):
-    """How often each diagnosis was made, and how often it was right, with Wilson's intervals.
+    """How often the doctor was right, as shares with Wilson's intervals.
 
     Returns
     -------
-    dict with "cases", "right", "false_alarms", "cannot_tell" (each a share with its interval), "diagnoses" (how often
-    each was right when it was made), and "faults" (how often each was recognized)
+    dict with "examined" and "read" (from the curves alone), both as `_summary` counts them, and "recovered": how often
+    the suggested fix recovered at least half of what the fault costs
+    """
+    tried = [case for case in found if "fix_gain" in case]
+    return {
+        "examined": _summary(found, lambda measured: measured),
+        "read": _summary(found, lambda measured: {name: measured[name] for name in CURVES if name in measured}),
+        "recovered": _share(np.array([case["fix_gain"] >= case["gain"] / 2 for case in tried])),
+    }
+
+
+def _summary(found, known):
+    """Shares of cases diagnosed correctly, of false alarms among the healthy, and of cases without a diagnosis.
+
+    "diagnoses" says how often each diagnosis was right when it was made, "faults" how often each fault was recognized.
     """
     truth = np.array([case["truth"] for case in found])
-    said = np.array([diagnoses.findings(case["measured"])[0] for case in found])
-    healthy = truth == diagnoses.NOTHING
-    names = [*diagnoses.DIAGNOSES, diagnoses.NOTHING]
-
-    def share(hits, among):
-        count = int(among.sum())
-        if not count:
-            return None
-        low, high = binomtest(int(hits.sum()), count).proportion_ci(method="wilson")
-        return {"right": float(hits.sum() / count), "low": float(low), "high": float(high), "made": count}
-
+    said = np.array([diagnoses.findings(known(case["measured"]))[0] for case in found])
+    right, names = said == truth, [*diagnoses.DIAGNOSES, diagnoses.NOTHING]
     return {
-        "cases": len(found),
-        "right": share(said == truth, truth != ""),
-        "false_alarms": share(healthy & (said != truth), healthy),
-        "cannot_tell": share(said == diagnoses.UNKNOWN, truth != ""),
-        "diagnoses": {name: share((said == name) & (truth == name), said == name) for name in names},
-        "faults": {name: share((said == name) & (truth == name), truth == name) for name in names},
+        "right": _share(right),
+        "false_alarms": _share(~right[truth == diagnoses.NOTHING]),
+        "cannot_tell": _share(said == diagnoses.UNKNOWN),
+        "diagnoses": {name: _share(right[said == name]) for name in names},
+        "faults": {name: _share(right[truth == name]) for name in names},
     }
+
+
+def _share(hits):
+    """Share of hits, its 95% interval, and of how many; None of nothing."""
+    if not len(hits):
+        return None
+    low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return {"share": float(hits.mean()), "low": float(low), "high": float(high), "of": len(hits)}

@@ -227,7 +227,7 @@ def test_label_noise():
     model, history = fitted(layers.Dense(128, activation="relu"), train=noisy, epochs=60)
     report = doctor.examine(model, noisy, VALIDATION, history=history)
     assert report.diagnosis == "label_noise"
-    found = neighbors.contradicted(report._job, samples(noisy, "train"))
+    found = neighbors.contradicted(report.job, samples(noisy, "train"))
     assert np.mean(wrong[found]) > 0.8
 
 

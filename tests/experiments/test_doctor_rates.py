@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from course_utils.doctor import diagnoses, report
+from course_utils.doctor import diagnoses, measurements, report
 from course_utils.experiments import doctor_cases, doctor_rates
 
 HEALTHY = {"val_loss": 0.1, "val_score": 0.95, "train_score": 0.96, "chance": 0.1}
@@ -14,15 +14,26 @@ SPOILED = HEALTHY | {"data_finite": 0}
 
 def test_rates_count_what_was_said_and_what_is_true():
     cases = [{"truth": "nothing_wrong", "measured": HEALTHY}, {"truth": "nothing_wrong", "measured": SPOILED},
-             {"truth": "data_not_finite", "measured": SPOILED}, {"truth": "overfitting", "measured": HEALTHY}]
+             {"truth": "data_not_finite", "measured": SPOILED, "gain": 0.1, "fix_gain": 0.05},
+             {"truth": "overfitting", "measured": HEALTHY, "gain": 0.1, "fix_gain": 0.04}]
     rates = doctor_rates.rates(cases)
-    assert (rates["cases"], rates["right"]["right"], rates["false_alarms"]["right"]) == (4, 0.5, 0.5)
-    assert rates["diagnoses"]["data_not_finite"]["right"] == 0.5   # one of two alarms
-    assert rates["faults"]["data_not_finite"]["right"] == 1
-    assert rates["faults"]["overfitting"]["right"] == 0
-    assert rates["faults"]["label_noise"] is None   # no such case
-    low, high = rates["right"]["low"], rates["right"]["high"]
-    assert 0 < low < 0.5 < high < 1
+    found = rates["examined"]
+    assert (found["right"]["of"], found["right"]["share"], found["false_alarms"]["share"]) == (4, 0.5, 0.5)
+    assert found["diagnoses"]["data_not_finite"]["share"] == 0.5   # one of two alarms
+    assert found["faults"]["data_not_finite"]["share"] == 1
+    assert found["faults"]["overfitting"]["share"] == 0
+    assert found["faults"]["label_noise"] is None   # no such case
+    assert 0 < found["right"]["low"] < 0.5 < found["right"]["high"] < 1
+    assert rates["recovered"]["share"] == 0.5   # half of the loss is enough, less is not
+
+
+def test_rates_of_the_curves_alone_know_nothing_else():
+    risen = {"truth": "overfitting", "measured": SPOILED | {"val_loss_rise": 1, "epochs": 9}}
+    rates = doctor_rates.rates([risen])
+    assert rates["examined"]["right"]["share"] == 0
+    assert rates["read"]["right"]["share"] == 1
+    assert set(doctor_rates.CURVES) == {*measurements.of_curves(
+        {"loss": np.ones(9), "val_loss": np.ones(9), "val_accuracy": np.ones(9)})}
 
 
 def test_the_stored_rates_are_those_of_the_stored_cases():
