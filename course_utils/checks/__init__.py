@@ -83,9 +83,19 @@ def call(function, arguments, hint="work on a copy, or write the result into a n
         raise Unanswered
     expect(value is not None or changes, "the function returns nothing", "end it with return")
     for (name, before), after in zip(arguments.items(), given, strict=True):
-        if isinstance(before, np.ndarray):
-            expect(np.array_equal(before, after), f"the function changes its argument {name}", hint)
+        expect(name in changes or _unchanged(before, after), f"the function changes its argument {name}", hint)
     return value
+
+
+def _unchanged(before, after):
+    """Whether arrays, data sets of xarray, and what lists and dicts hold of them are still the same."""
+    if isinstance(before, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
+    if isinstance(before, dict):
+        return list(before) == list(after) and all(_unchanged(before[name], after[name]) for name in before)
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    return not hasattr(before, "identical") or before.identical(after)
 
 
 def expect(holds, violated, hint):
@@ -125,7 +135,7 @@ def array(value, shape, what="the result"):
 def arrays(value, shapes):
     """Several arrays that a function returns together; `shapes` is a dict name → shape."""
     names = ", ".join(shapes)
-    value = list(value) if isinstance(value, np.ndarray) and len(value.shape) == 1 else value
+    value = list(value) if isinstance(value, np.ndarray) and value.ndim else value   # unpacks like a tuple
     if not isinstance(value, tuple | list) or len(value) != len(shapes):
         raise Violated(f"the function returns {_kind(value)}: return {names}, in this order")
     return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]

@@ -124,7 +124,12 @@ def measure():
     """Simulate what is missing, one case on each core, and write the rates; what is done is kept every twenty cases."""
     found, todo = cases(), missing()
     context = multiprocessing.get_context("spawn")  # TensorFlow doesn't survive a fork
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), context, _on_one_core) as pool:
+    workers = {
+        "mp_context": context,
+        "initializer": _on_one_core,
+        "max_tasks_per_child": 60,
+    }  # they keep their programs
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), **workers) as pool:
         jobs = [pool.submit(simulate, *case) for case in todo]
         try:
             for count, job in enumerate(concurrent.futures.as_completed(jobs), start=1):

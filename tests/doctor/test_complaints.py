@@ -34,9 +34,7 @@ def test_every_complaint_has_an_answer():
 
 @pytest.mark.audit
 @pytest.mark.filterwarnings("ignore")   # Keras warns of some of the mistakes
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="every validation sample has a near copy"))
-    if name == "copies_across_the_split" else name for name in complaints.CASES])
+@pytest.mark.parametrize("name", complaints.CASES)
 def test_the_doctor_finds_the_cause(name):
     case = complaints.CASES[name]()
     present, measured = complaints.symptom(case)

@@ -209,6 +209,7 @@ def test_learning_rate_too_low():
     model, history = fitted(layers.Dense(64, activation="relu"), optimizer=keras.optimizers.Adam(1e-5))
     report = doctor.examine(model, TRAIN, VALIDATION, history=history)
     assert report.diagnosis == "learning_rate_too_low"
+    assert "Adam(0.001)" in repr(report)   # Keras's default, which is more than ten times the rate
     tried = report.try_fix(budget=6)
     assert tried.gain > 0.1
     assert "→" in repr(tried)
@@ -240,6 +241,13 @@ def test_duplicates():
     assert report.measured["twins"] == pytest.approx(0.5, abs=0.02)
 
 
+def test_copies_of_all_validation_samples_leave_none_to_compare_with():
+    measured = {"twins": 0.97, "val_score": 0.9, "train_score": 0.99, "chance": 0.1}
+    assert diagnoses.findings(measured)[0] == "duplicates"
+    assert "97%" in diagnoses.DIAGNOSES["duplicates"].evidence(diagnoses.Numbers(measured))
+    assert diagnoses.findings(measured | {"twins": 0.3, "twin_gain": 0.001}) != ["duplicates"]
+
+
 def test_batch_norm_statistics():
     model, history = fitted(layers.Dense(64), layers.BatchNormalization(momentum=0.999), layers.ReLU(), epochs=6)
     report = doctor.examine(model, TRAIN, VALIDATION, history=history)
@@ -258,6 +266,22 @@ def test_sorted_data_that_fit_has_shuffled_is_fine():
     order = np.argsort(TRAIN[1], kind="stable")
     by_class = TRAIN[0][order], TRAIN[1][order]
     assert diagnosis(*fitted(layers.Dense(64, activation="relu"), train=by_class), by_class) == "nothing_wrong"
+
+
+def test_inputs_count_as_unscaled_only_if_scaling_them_helps():
+    enlarged = [(300 * x, y) for x, y in (TRAIN, VALIDATION)]
+    model, history = fitted(layers.Dense(64, activation="tanh"), train=enlarged[0], validation=enlarged[1])
+    report = doctor.examine(model, *enlarged, history=history)
+    assert report.diagnosis == "unscaled_inputs"
+    assert report.measured["standardized_val_score"] > report.measured["val_score"] + 0.01
+    numbers = report.measured | {"standardized_val_score": report.measured["val_score"]}
+    assert "unscaled_inputs" not in diagnoses.findings(numbers)
+
+
+def test_a_bottleneck_comes_before_its_effects():
+    measured = {"narrowest": 0.1, "train_score": 0.4, "val_score": 0.4, "chance": 0.1, "dead": 1, "dead_at_start": 1}
+    assert diagnoses.findings(measured) == ["network_too_small"]
+    assert diagnoses.findings(measured | {"narrowest": 3})[0] == "dead_or_saturated"
 
 
 def test_dead_units():
