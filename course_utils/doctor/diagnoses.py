@@ -89,10 +89,15 @@ def _percent(value):
 
 
 def _unscaled(m):
-    return (
+    found = (
         f"The inputs have a root mean square of {m['input_size']:.2g} and a standard deviation of "
-        f"{m['input_spread']:.2g}, instead of about 1. A new network that was trained on standardized inputs for "
-        f"{STANDARDIZED_STEPS} steps scores {_percent(m['standardized_val_score'])} on the validation data."
+        f"{m['input_spread']:.2g}, instead of about 1"
+    )
+    if m["finite"] == 0:
+        return f"{found}, and the network's outputs are NaN or infinite."
+    return (
+        f"{found}. A new network that was trained on standardized inputs for {STANDARDIZED_STEPS} steps scores "
+        f"{_percent(m['standardized_val_score'])} on the validation data."
     )
 
 

@@ -96,8 +96,8 @@ def unusual_inputs(m):
 
 
 def unscaled_inputs(m):
-    better = m["standardized_val_score"] - max(m["val_score"], m["chance"])
-    return _all(unusual_inputs(m), _above(better - _noise(m) / 2, 0.01))
+    gain = m["standardized_val_score"] - max(m["val_score"], m["chance"]) - _noise(m) / 2
+    return _all(unusual_inputs(m), max(_above(gain, 0.01), _yes(m["finite"] == 0)))
 
 
 def dead_or_saturated(m):
