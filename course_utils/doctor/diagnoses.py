@@ -31,7 +31,8 @@ class Diagnosis:
     experiment : str
         The one experiment that would settle the question.
     fix : str
-        In Keras; the report puts numbers in place of SLOWER, FASTER, and LONGER, and a name in place of OPTIMIZER.
+        In Keras; the report puts numbers in place of SLOWER, FASTER, LONGER, and CODE, and a name in place of
+        OPTIMIZER.
     lecture : str
         The notebook or page that explains it.
     """
@@ -52,6 +53,10 @@ MISMATCHES = {
     "logits taken for probabilities": (
         "The last layer returns unbounded scores (logits), but the loss expects probabilities.",
         "from_logits=True   # in the loss that you already use, such as keras.losses.SparseCategoricalCrossentropy",
+    ),
+    "logits compared with 0.5": (
+        "The outputs are logits, but the accuracy counts an output as class 1 only if it is above 0.5 instead of 0.",
+        "metrics=[keras.metrics.BinaryAccuracy(threshold=0)]",
     ),
     "softmax of one unit": (
         "The last layer is a softmax of a single unit, which is 1 for every input.",
@@ -166,8 +171,19 @@ DIAGNOSES = {
         "x_train, y_train = x_train[keep], y_train[keep]   # or fill the gaps",
         "04_normalizing_inputs",
     ),
+    "coded_missing_values": Diagnosis(
+        "A number seems to stand for missing values",
+        rules.coded_missing_values,
+        lambda m: (
+            f"In one column, {m['coded']:.1%} of the training samples have the value {m['code']:.4g}, far from all "
+            "others."
+        ),
+        "Replace it by the median of the column, scale the inputs again, and train again.",
+        "x_train = sklearn.impute.SimpleImputer(missing_values=CODE, strategy='median').fit_transform(x_train)",
+        "04_normalizing_inputs",
+    ),
     "wrong_loss": Diagnosis(
-        "The loss doesn't fit the last layer",
+        "The loss or the metric doesn't fit the last layer",
         rules.wrong_loss,
         lambda m: MISMATCHES[m["mismatch"]][0],
         "Train with a loss that fits the last layer.",
@@ -335,5 +351,9 @@ def findings(measured):
     made = [name for name, strength in strengths(numbers).items() if strength >= 1]
     if made:
         return made
-    poor = numbers["val_score"] < numbers["chance"] + 0.1 or numbers["train_score"] < numbers["neighbor_score"] - 0.1
+    poor = (
+        numbers["val_score"] < numbers["chance"] + 0.1
+        or numbers["train_score"] < numbers["neighbor_score"] - 0.1
+        or numbers["val_score"] < numbers["neighbor_val_score"] - 0.05
+    )
     return [UNKNOWN if poor or ("val_loss" not in numbers and "val_loss_rise" not in numbers) else NOTHING]

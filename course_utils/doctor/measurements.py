@@ -37,7 +37,7 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     found |= of_rates(model, found["learning_rate"], curves) | of_curves(curves)
     found |= of_scores(job, seen, seen_outputs, "train_") | of_scores(job, held_out, held_out_outputs, "val_")
     found |= of_balance(job, train, held_out, held_out_outputs)
-    found |= of_order(job, train)
+    found |= of_order(job, train) | of_codes(train)
     copy = copies.copy_of(model)
     found |= of_units(copy, seen)
     fresh = copies.fresh(copy)
@@ -138,6 +138,18 @@ def of_order(job, train):
     else:
         order = np.corrcoef(values[1:], values[:-1])[0, 1] if np.std(values) else 0.0
     return {"order": float(order)}
+
+
+def of_codes(train):
+    """A number that seems to stand for missing values: it recurs farther from all others than they are apart."""
+    worst = {"coded": 0.0}
+    for column in train.x.T if train.x.ndim == 2 else ():
+        values, counts = np.unique(column, return_counts=True)
+        for end, rest in ((0, values[1:]), (-1, values[:-1])):
+            share = float(counts[end] / len(column))
+            if share > worst["coded"] and len(rest) >= 10 and np.abs(rest - values[end]).min() > np.ptp(rest):
+                worst = {"coded": share, "code": float(values[end])}
+    return worst
 
 
 def of_units(copy, seen):

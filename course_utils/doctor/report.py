@@ -156,6 +156,7 @@ class Report:
             ("OPTIMIZER", m.get("optimizer", "Adam")),
             ("SLOWER", "learning_rate / 10" if math.isnan(rate) else f"{rate * m['slower']:.1g}"),
             ("FASTER", "learning_rate * 10" if math.isnan(rate) else f"{rate * m['faster']:.1g}"),
+            ("CODE", f"{m['code']:.4g}"),
             ("LONGER", "3 * epochs" if math.isnan(epochs) else f"{3 * epochs:.0f}"),
         ):
             fix = fix.replace(name, value)

@@ -39,6 +39,10 @@ def data_not_finite(m):
     return 3.0 if m["data_finite"] == 0 else 0.0
 
 
+def coded_missing_values(m):
+    return _above(m["coded"], 0.005)
+
+
 def wrong_loss(m):
     return 3.0 if m.get("mismatch") else 0.0
 

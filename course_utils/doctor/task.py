@@ -123,6 +123,18 @@ def probabilities(outputs):
     return bool(inside and (outputs.shape[1] == 1 or np.allclose(outputs.sum(-1), 1, atol=0.02)))
 
 
+def _metrics(model):
+    """The metrics as `compile` was given them, in a list."""
+    return (model.get_compile_config() or {}).get("metrics") or []
+
+
+def _halves(metric):
+    """Whether a metric takes outputs above 0.5 for class 1."""
+    if isinstance(metric, dict):
+        return metric.get("class_name") == "BinaryAccuracy" and metric["config"]["threshold"] == 0.5
+    return metric in ("accuracy", "acc", "binary_accuracy")
+
+
 def broadcasts(model, targets, outputs):
     """Whether the loss compares each output with the targets of other samples, as (n,) minus (n, 1) does in NumPy."""
     loss, some = model.loss, outputs[:200]
@@ -164,6 +176,9 @@ def mismatch(model, task, data, outputs):
             return "too few outputs"
         if "binary" in loss and columns != width:
             return "labels of another shape"
+        if task.kind == "binary" and width == 1 and any(map(_halves, _metrics(model))):
+            missed = np.mean((outputs.reshape(-1) > 0.5) == task.labels(targets)) - task.accuracy(targets, outputs)
+            return "logits compared with 0.5" if task.logits and abs(missed) > 0.02 else ""
         return ""
     if task.classifying:
         return "labels of another shape" if columns != width else "regression loss for classes"

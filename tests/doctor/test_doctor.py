@@ -15,7 +15,7 @@ from keras import layers
 
 import course_utils
 from course_utils import datasets, doctor
-from course_utils.doctor import diagnoses, neighbors, task
+from course_utils.doctor import diagnoses, measurements, neighbors, task
 from course_utils.doctor.inputs import samples, undisturbed
 
 DIGITS = datasets.digits(seed=0)
@@ -189,6 +189,30 @@ def test_loss_and_last_layer_must_fit(last, units, loss, problem):
         assert task.mismatch(model, job, samples(TRAIN, "train"), outputs) == problem
 
 
+def test_an_accuracy_that_takes_logits_for_probabilities():
+    train, validation = ((x, (y % 2).astype("float32")[:, None]) for x, y in (TRAIN, VALIDATION))
+    model, history = fitted(last="linear", units=1, epochs=1, train=train, validation=validation,
+                            loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    outputs = model.predict(train[0], verbose=0)
+    assert abs(np.mean((outputs > 0.5) == train[1]) - np.mean((outputs > 0) == train[1])) > 0.02
+    assert doctor.examine(model, train, validation, history=history).measured["mismatch"] == "logits compared with 0.5"
+    model.compile("adam", model.loss, metrics=[keras.metrics.BinaryAccuracy(threshold=0)])
+    assert doctor.examine(model, train, validation, history=history).measured["mismatch"] == ""
+
+
+@pytest.mark.parametrize(("change", "found"), [
+    (lambda x: np.where(np.arange(len(x)) % 25 == 0, -999, x), True),
+    (lambda x: np.where(np.arange(len(x)) % 25 == 0, x * 50, x), False),   # far, but not the same number
+    (lambda x: np.where(np.arange(len(x)) % 500 == 0, -999, x), False),   # too rare to tell
+    (lambda x: x, False)])
+def test_a_number_that_stands_for_missing_values(change, found):
+    x = np.random.default_rng(0).normal(size=(1000, 3))
+    x[:, 1] = change(x[:, 1])
+    measured = measurements.of_codes(samples((x, x), "train"))
+    assert ("coded_missing_values" in diagnoses.findings(measured)) == found
+    assert measured.get("code", -999) == -999
+
+
 def test_targets_out_of_reach_of_the_last_activation():
     cars = datasets.autompg(seed=0)
     train, validation = (cars.x_train, cars.y_train / 40), (cars.x_val, cars.y_val / 40)   # up to 1.2
@@ -197,7 +221,7 @@ def test_targets_out_of_reach_of_the_last_activation():
     report = doctor.examine(model, train, validation, history=history)
     assert report.diagnosis == "wrong_loss"
     assert report.measured["mismatch"] == "targets out of reach"
-    tried = report.try_fix(budget=6)
+    tried = report.try_fix()
     assert tried.after[0] > 0
 
 
@@ -210,7 +234,7 @@ def test_learning_rate_too_low():
     report = doctor.examine(model, TRAIN, VALIDATION, history=history)
     assert report.diagnosis == "learning_rate_too_low"
     assert "Adam(0.001)" in repr(report)   # Keras's default, which is more than ten times the rate
-    tried = report.try_fix(budget=6)
+    tried = report.try_fix()
     assert tried.gain > 0.1
     assert "→" in repr(tried)
 
