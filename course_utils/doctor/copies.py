@@ -51,21 +51,12 @@ def flat_layers(model):
             yield layer
 
 
-def compiled(copy, model, *, learning_rate=None, factor=1, optimizer=None, loss=None):
-    """Compile a copy as the model is, with a fresh optimizer whose learning rate or schedule is multiplied."""
+def compiled(copy, model, *, learning_rate=None, optimizer=None, loss=None):
+    """Compile a copy as the model is, with a fresh optimizer and, if it is given, another learning rate."""
     if optimizer is None:
         config = model.optimizer.get_config()
         if learning_rate is not None:
             config["learning_rate"] = learning_rate
-        if isinstance(config["learning_rate"], dict):  # a schedule
-            inner = config["learning_rate"]["config"]
-            inner |= {
-                name: factor * value
-                for name, value in inner.items()
-                if name in ("initial_learning_rate", "end_learning_rate", "warmup_target") and value
-            }
-        else:
-            config["learning_rate"] *= factor
         optimizer = type(model.optimizer).from_config(config)
     # A training as short as the doctor's is over before XLA would have compiled it.
     copy.compile(optimizer=optimizer, loss=loss or model.loss, jit_compile=keras.backend.backend() == "jax")
@@ -75,6 +66,15 @@ def compiled(copy, model, *, learning_rate=None, factor=1, optimizer=None, loss=
 def rate_of(model):
     """The learning rate with which the model has trained last."""
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def highest_rate(model):
+    """The highest learning rate of its schedule so far; without a schedule, the one that it has now."""
+    rate = model.optimizer.get_config()["learning_rate"]
+    if not isinstance(rate, dict):
+        return rate_of(model)
+    schedule = keras.optimizers.schedules.deserialize(rate)
+    return max(float(schedule(step)) for step in np.linspace(0, int(model.optimizer.iterations), 50))
 
 
 def train(copy, data, *, steps, batch_size, rng, shuffle=True, deadline=float("inf")):

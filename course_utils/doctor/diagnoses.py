@@ -127,10 +127,11 @@ def _copied(m):
     return f"{found} Without these samples, the validation accuracy changes by {_points(-m['twin_gain'])}."
 
 
-def _probed(m, rate, factor):
+def _probed(m, name, rate):
     return (
-        f"{PROBED_STEPS} more steps at {factor} the learning rate change the validation score by "
-        f"{_points(m[f'{rate}_val_score'])}; at the same rate, by {_points(m['same_val_score'])}."
+        f"{PROBED_STEPS} more steps at a learning rate of {rate:.1g} change the validation score by "
+        f"{_points(m[f'{name}_val_score'])}; at the last rate, {m['learning_rate']:.1g}, by "
+        f"{_points(m['same_val_score'])}."
     )
 
 
@@ -144,7 +145,7 @@ def _too_high(m):
             f"In one layer, {_percent(m['dead'])} of the ReLUs return 0 for every sample. With new initial weights, "
             f"only {_percent(m['dead_at_start'])} do."
         )
-    return _probed(m, "lower", "a tenth of")
+    return _probed(m, "lower", m["learning_rate"] / 10)
 
 
 def _overfitted(m):
@@ -283,8 +284,9 @@ DIAGNOSES = {
     "learning_rate_too_low": Diagnosis(
         "The learning rate is too low",
         rules.learning_rate_too_low,
-        lambda m: _probed(m, "higher", "ten times"),
-        "Train again at ten times the learning rate, or at Keras's default if that is higher.",
+        lambda m: _probed(m, "higher", max(10 * m["learning_rate"], m["highest_rate"])),
+        "Train again at ten times the learning rate, or at Keras's default if that is higher. If the rate has decayed, "
+        "train at the rate with which it began.",
         "optimizer=keras.optimizers.OPTIMIZER(FASTER)",
         "02_training_curves",
     ),
@@ -357,3 +359,14 @@ def findings(measured):
         or numbers["val_score"] < numbers["neighbor_val_score"] - 0.05
     )
     return [UNKNOWN if poor or ("val_loss" not in numbers and "val_loss_rise" not in numbers) else NOTHING]
+
+
+def doubt(measured):
+    """Why there is no diagnosis, in a sentence."""
+    numbers = Numbers(measured)
+    if rules.no_signal(numbers):
+        return (
+            "Neither the network nor a vote among the nearest training samples predicts the validation data better "
+            "than chance. Check whether each input still belongs to its target."
+        )
+    return "The network predicts poorly, or too little is known, and no known cause shows."

@@ -32,7 +32,6 @@ class Recipe:
     steps: int
     batch_size: int
     learning_rate: float = None  # if it isn't that of the optimizer
-    factor: float = 1  # of the learning rate
     change: Callable = None
     change_last: bool = False
     loss: object = None
@@ -49,7 +48,7 @@ class Recipe:
                 new.set_weights(old.get_weights())
                 if isinstance(new, keras.layers.Normalization):
                     new.finalize_state()
-        copies.compiled(model, self.model, learning_rate=self.learning_rate, factor=self.factor, loss=self.loss)
+        copies.compiled(model, self.model, learning_rate=self.learning_rate, loss=self.loss)
         data = _balanced(self.train, rng) if self.balanced else self.train
         return model, copies.train(
             model, data, steps=self.steps, batch_size=self.batch_size, rng=rng, shuffle=self.shuffle, deadline=deadline
@@ -154,9 +153,13 @@ FIXES = {
     ),
     "dead_or_saturated": _with(change=_started_anew),
     "vanishing_gradients": _with(change=_normalized),
-    "learning_rate_too_high": lambda recipe, measured, job: dataclasses.replace(recipe, factor=measured["slower"]),
+    "learning_rate_too_high": lambda recipe, measured, job: dataclasses.replace(
+        recipe, learning_rate=measured["lower_rate"]
+    ),
     "network_too_small": _with(change=_wider),
-    "learning_rate_too_low": lambda recipe, measured, job: dataclasses.replace(recipe, factor=measured["faster"]),
+    "learning_rate_too_low": lambda recipe, measured, job: dataclasses.replace(
+        recipe, learning_rate=measured["higher_rate"]
+    ),
     "imbalance": _with(balanced=True),
     "undertrained": lambda recipe, measured, job: dataclasses.replace(recipe, steps=3 * recipe.steps),
     "label_noise": _cleaned,

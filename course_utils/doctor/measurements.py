@@ -11,7 +11,6 @@ import numpy as np
 from . import copies, neighbors, rules, task
 from .inputs import Samples
 
-PROBES = {"lower": 0.1, "same": 1.0, "higher": 10.0}
 PROBED_STEPS = 200
 STANDARDIZED_STEPS = 600
 LOOKED_AT = 1500  # samples on which the doctor looks inside the network
@@ -31,10 +30,9 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
         "data_finite": float(np.isfinite(train.x).all() and np.isfinite(train.y).all()),
         "finite": float(np.isfinite(seen_outputs).all()),
         "optimizer": type(model.optimizer).__name__,
-        "learning_rate": copies.rate_of(model),
         "chance": 1 / job.classes if job.classifying else 0.0,
     }
-    found |= of_rates(model, found["learning_rate"], curves) | of_curves(curves)
+    found |= of_rates(model, curves) | of_curves(curves)
     found |= of_scores(job, seen, seen_outputs, "train_") | of_scores(job, held_out, held_out_outputs, "val_")
     found |= of_balance(job, train, held_out, held_out_outputs)
     found |= of_order(job, train) | of_codes(train)
@@ -56,17 +54,21 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     return found
 
 
-def of_rates(model, rate, curves):
-    """By how much to multiply the learning rate if it is too high or too low: to Keras's default at least."""
+def of_rates(model, curves):
+    """The learning rates: the last and the highest one, and what to try if it is too high or too low."""
+    last = copies.rate_of(model)
+    highest = float(max(curves["learning_rate"])) if "learning_rate" in curves else copies.highest_rate(model)
     try:
         default = float(type(model.optimizer)().learning_rate)
     except (TypeError, ValueError):  # an optimizer of one's own, with other arguments
-        default = rate
-    changing = (
-        isinstance(model.optimizer.get_config()["learning_rate"], dict) or len({*curves.get("learning_rate", [])}) > 1
-    )
-    ratio = 1 if changing or not rate else default / rate
-    return {"slower": min(0.1, ratio), "faster": max(10.0, ratio)}
+        default = highest
+    decayed = highest >= 10 * last
+    return {
+        "learning_rate": last,
+        "highest_rate": highest,
+        "lower_rate": min(highest / 10, default),
+        "higher_rate": highest if decayed else max(10 * highest, default),
+    }
 
 
 def of_curves(curves):
@@ -265,18 +267,19 @@ def of_gradients(model, copy, seen, batch_size):
 
 
 def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
-    """What training a little longer brings, at a tenth of the learning rate, the same one, and ten times as much."""
+    """What training a little longer brings, at a tenth of the last learning rate, the same one, and a higher one."""
     copy = copies.compiled(copies.copy_of(model), model, learning_rate=found["learning_rate"])
     weights = copy.get_weights()
     copy.optimizer.build(copy.trainable_variables)
     slots = [keras.ops.convert_to_numpy(variable) for variable in copy.optimizer.variables]
     order = rng.integers(1 << 30)
     result = {}
-    for name, factor in PROBES.items():
+    rate = found["learning_rate"]
+    for name, probed in {"lower": rate / 10, "same": rate, "higher": max(10 * rate, found["highest_rate"])}.items():
         copy.set_weights(weights)
         for variable, value in zip(copy.optimizer.variables, slots, strict=True):
             variable.assign(value)
-        copy.optimizer.learning_rate = found["learning_rate"] * factor
+        copy.optimizer.learning_rate = probed
         copies.train(copy, train, steps=PROBED_STEPS, batch_size=batch_size, rng=np.random.default_rng(order))
         for prefix, data in (("train_", seen), ("val_", held_out)):
             after = job.score(data.y, np.nan_to_num(copies.outputs(copy, data.x)))

@@ -126,7 +126,7 @@ class Report:
         elif self.diagnosis == diagnoses.NOTHING:
             yield "Evidence", "None of the doctor's measurements is unusual."
         else:
-            yield "Evidence", "The network predicts poorly, or too little is known, and no known cause shows."
+            yield "Evidence", diagnoses.doubt(self.measured)
         for name in self.findings[1:]:
             yield "Also possible", f"{self._title(name)}. {diagnoses.DIAGNOSES[name].evidence(self.measured)}"
         if rate := self._rate():
@@ -151,11 +151,11 @@ class Report:
         if self.diagnosis == "wrong_loss":
             return diagnoses.MISMATCHES[self.measured["mismatch"]][1]
         m, fix = self.measured, diagnoses.DIAGNOSES[self.diagnosis].fix
-        rate, epochs = m["learning_rate"], m["epochs"]
+        epochs = m["epochs"]
         for name, value in (
             ("OPTIMIZER", m.get("optimizer", "Adam")),
-            ("SLOWER", "learning_rate / 10" if math.isnan(rate) else f"{rate * m['slower']:.1g}"),
-            ("FASTER", "learning_rate * 10" if math.isnan(rate) else f"{rate * m['faster']:.1g}"),
+            ("SLOWER", "learning_rate / 10" if math.isnan(m["lower_rate"]) else f"{m['lower_rate']:.1g}"),
+            ("FASTER", "learning_rate * 10" if math.isnan(m["higher_rate"]) else f"{m['higher_rate']:.1g}"),
             ("CODE", f"{m['code']:.4g}"),
             ("LONGER", "3 * epochs" if math.isnan(epochs) else f"{3 * epochs:.0f}"),
         ):

@@ -35,6 +35,11 @@ def _bottleneck(m):
     return m["narrowest"] < 0.5 and m["train_score"] < 0.95
 
 
+def no_signal(m):
+    """Whether neither the network nor its nearest neighbors predict anything."""
+    return max(m["val_score"], m["neighbor_val_score"]) < m["chance"] + 0.05
+
+
 def data_not_finite(m):
     return 3.0 if m["data_finite"] == 0 else 0.0
 
@@ -81,6 +86,8 @@ def network_too_small(m):
 
 
 def overfitting(m):
+    if no_signal(m):
+        return 0.0
     gap = m["train_score"] - m["val_score"]
     return max(
         _above(gap, 0.15),
