@@ -166,7 +166,7 @@ def mix(mixup, rng):
     expect((partners.any(0) | np.eye(12, dtype=bool)).all(), "some images never become partners",
            "all others of the batch should be equally likely: rng.permutation(len(images))")
     for alpha, found in drawn.items():
-        _beta(np.einsum("cnn->cn", found)[_partners(found).any(2)], alpha)   # without images that are their own partners
+        _beta(np.einsum("cnn->cn", found)[_partners(found).any(2)], alpha)   # of images with a partner
     three = np.eye(3)[np.arange(12) % 3]
     images, labels = mixed(x, three, 1.0)
     expect_close(labels, _shares(images, x) @ three, "with three classes the labels are not those of the mixtures",
