@@ -88,13 +88,15 @@ def call(function, arguments, hint="work on a copy, or write the result into a n
 
 
 def _unchanged(before, after):
-    """Whether arrays, data sets of xarray, and what lists and dicts hold of them are still the same."""
+    """Whether arrays, data sets of xarray, numbers, and what lists and dicts hold of them are still the same."""
     if isinstance(before, np.ndarray):
         return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc")
     if isinstance(before, dict):
         return list(before) == list(after) and all(_unchanged(before[name], after[name]) for name in before)
     if isinstance(before, list | tuple):
         return len(before) == len(after) and all(map(_unchanged, before, after))
+    if isinstance(before, str | float | int):
+        return before == after or before != before   # nan
     return not hasattr(before, "identical") or before.identical(after)
 
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 import pathlib
+import random
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from course_utils.checks import Unanswered, Violated, call, check, close, expect
 from course_utils.checks.shared import choice, entries, intervals, objections
 from course_utils.datasets.split import Split, with_label_noise
 
+DIFFERENCE = 1e-6   # tolerance of a mean difference and of its interval
 MANY = 3000   # trials: a right search then fails by chance less than once in a hundred thousand
 
 
@@ -24,30 +26,34 @@ def search(random_search, rng):
     _best(asked, scores, best, score)
     expect(any(params != asked[0] for params in asked), "all trials are the same", "make the generator once, before "
            "the loop: one that is made anew begins at the same numbers")
-    for sign, name in ((-1, "below 0"), (1, "above 1")):
-        _, values, best, score = _searched(random_search, space, 9, 1, lambda trial, sign=sign: sign * (5 + trial % 4))
+    places = (4 * np.arange(9) + 1) % 9   # neither the first nor the last is the highest, the lowest or the largest
+    for lowest, name in ((-20, "below 0"), (-8, "up to 0"), (-6, "of both signs"), (5, "above 1")):
+        tried, scores, best, score = _searched(random_search, space, 9, 1, (lowest + places).__getitem__)
         expect(best is not None, f"with scores {name} there is no best",
                "begin with -math.inf, or with the first trial")
-        expect(score == max(values), f"with scores {name} the score returned is {score}, the best is {max(values)}",
-               "the highest score is the best, whatever its sign")
+        expect(close(score, max(scores)), f"with scores {name} the score returned is {score}, the best is "
+               f"{max(scores)}", "the highest score is the best, whatever its sign")
+        _best(tried, scores, best, score)
     for nan in (0, 4, 8):
-        _, values, best, score = _searched(random_search, space, 9, 2, lambda trial, nan=nan: (
-            math.nan if trial == nan else trial / 10))
-        expect(best is not None and score == np.nanmax(values), "a trial that scored nan wins",
+        tried, scores, best, score = _searched(random_search, space, 9, 2, np.where(
+            np.arange(9) == nan, math.nan, places / 10).__getitem__)
+        expect(best is not None and close(score, np.nanmax(scores)), "a trial that scored nan wins",
                "a network that diverged is never the best; nothing is greater than nan, and np.argmax takes it for "
                "the largest")
+        _best(tried, np.nan_to_num(scores, nan=-1), best, score)
     for trials in (1, 7):
         _searched(random_search, space, trials, 3, float)
     asked_again, *_ = _searched(random_search, space, 30, 0, float)
     expect(asked_again == asked, "the same seed gives another search",
            "draw everything from np.random.default_rng(seed)")
-    reseeded, *_ = _searched(random_search, space, 30, 0, lambda trial: np.random.seed(0) or 0.5)
-    expect(reseeded == asked, "the trials are others if the objective sets the global seed, as a training may",
+    reseeded, *_ = _searched(random_search, space, 30, 0, lambda trial: (
+        np.random.seed(0), random.seed(0), 0.5)[-1])
+    expect(reseeded == asked, "the trials are others if the objective sets the global seeds, as a training may",
            "draw from a generator of your own, np.random.default_rng(seed)")
     other, *_ = _searched(random_search, space, 30, 1, float)
     expect(other != asked, "another seed gives the same search", "use the argument seed")
     _draws(_searched(random_search, space, MANY, 4, float)[0], space)
-    narrow = {"momentum": ("uniform", 0.8, 0.9), "batch_size": [16, 64]}
+    narrow = {"momentum": ("uniform", 0.8, 0.9), "batch_size": [16, 64], "offset": ("uniform", -2.0, 1.0)}
     asked, *_ = _searched(random_search, narrow, 30, 0, float)
     _inside(asked, narrow)
 
@@ -80,7 +86,7 @@ def _best(asked, scores, best, score):
            "return the configuration first, then its score")
     expect(score != scores[-1] or scores[-1] == max(scores), "the last trial is returned", "keep the best one so far")
     expect(score != min(scores), "the lowest score is returned", "a score is better the higher it is")
-    expect(score == max(scores), "the score returned is not the highest that the objective returned",
+    expect(close(score, max(scores)), "the score returned is not the highest that the objective returned",
            "keep the highest, as it was told")
     wanted = asked[int(np.argmax(scores))]
     expect(best == wanted, "the configuration returned is not that of the best score", "keep both together"
@@ -142,8 +148,8 @@ def _uneven(places):
 
 @check("6.2", "the best go on, for more epochs each time, and every epoch is counted once")
 def halving(successive_halving, rng):
-    for count, least, most, factor in ((27, 1, 12, 3), (10, 2, 16, 2), (40, 3, 12, 2), (3, 1, 8, 4), (1, 2, 8, 2),
-                                       (5, 4, 4, 2)):
+    for count, least, most, factor in ((27, 1, 12, 3), (10, 2, 16, 2), (40, 3, 12, 2), (11, 1, 9, 3), (3, 1, 8, 4),
+                                       (1, 2, 8, 2), (5, 4, 4, 2)):
         quality = rng.permutation(count)
         _halved(successive_halving, (least, most, factor), lambda k, epochs, q=quality: q[k] + 0.01 * epochs, count)
     # Leads that do not last: of those who are left behind, and of one who is ahead at every rung but the last.
@@ -225,7 +231,7 @@ def _halved(successive_halving, budget, score, count, strange="others than the b
            "judge by the last rung; an early score may be a lead that does not last")
     expect(math.isfinite(values[winner]), strange, "who diverged comes last: let -math.inf stand for its score")
     expect(values[winner] == highest, "the best is not the best of the last rung", "compare the scores of that rung")
-    expect(final == highest, f"the score returned is {final}, that of the best at the end is {highest:.3g}",
+    expect(close(final, highest), f"the score returned is {final}, that of the best at the end is {highest:.3g}",
            "return what train said of it after max_epochs")
     again = int(sum(size * epochs for epochs, size in rungs))
     expect(spent != again or again == had.sum(), f"{setting} {spent} epochs are counted, {had.sum()} were trained",
@@ -413,9 +419,11 @@ def isolation(allowed, difference, rng):
 def _one_difference(value, differences, order, what="difference"):
     """Judge the mean of some differences and its 95 % interval; `order` says what is subtracted from what."""
     given, (mean, low, high) = intervals(value, ()), student(differences)
-    expect(not close(given[0], -mean, 1e-7) or close(mean, 0, 1e-7), f"the {what} has the wrong sign",
+    if close(given, (mean, low, high), DIFFERENCE):
+        return
+    expect(not close(given[0], -mean, DIFFERENCE) or close(mean, 0, DIFFERENCE), f"the {what} has the wrong sign",
            f"{order} is asked for")
-    expect_close(given[0], mean, f"the mean {what} is another one", order, 1e-7)
+    expect_close(given[0], mean, f"the mean {what} is another one", order, DIFFERENCE)
     expect(given[1] <= given[0] <= given[2], f"the interval of the {what} does not contain its mean",
            "return mean, low, high, in this order")
     wide, right, spread = (given[2] - given[1]) / 2, (high - low) / 2, np.std(differences, ddof=1)
@@ -425,11 +433,11 @@ def _one_difference(value, differences, order, what="difference"):
         (1.96 * spread, "the interval is that of single differences, not of their mean",
          "divide the standard deviation by the root of their number"),
         (1.96 * spread / np.sqrt(len(differences)), "the interval is that of the normal distribution",
-         "with so few differences take Student's t, as stats.interval does")), 1e-7)
+         "with so few differences take Student's t, as stats.interval does")), DIFFERENCE)
     expect(wide < 1.05 * right, "the interval is too wide for paired differences",
            "take the difference first, pair by pair, then its interval")
-    expect_close(given, (mean, low, high), "the interval is not that of the paired differences",
-                 "stats.interval of the differences, or stats.paired_difference", 1e-7)
+    expect(False, "the interval is not that of the paired differences",
+           "stats.interval of the differences, or stats.paired_difference")
 
 
 def student(differences):
@@ -453,7 +461,7 @@ def curse(winners_curse, validation, test, gap, honest, rng):
     # Sixty images give ties, and which of the tied trials is chosen is up to the learner's function.
     expect_close(intervals(gap, ()), intervals(winners_curse(validation, test), ()),
                  "gap is not what your function says of your own searches", "gap = winners_curse(validation, test)",
-                 1e-7)
+                 DIFFERENCE)
     wanted = test[0][validation[0] == validation[0].max()]
     expect(np.ndim(honest) == 0 and not isinstance(honest, str | dict | set), "honest is no number",
            "one accuracy, that of the first search's choice")
@@ -506,7 +514,7 @@ def _luck(value, validation, test):
             ((validation - test).mean(1), "is that of all trials", "only the chosen one is cursed; take argmax of "
              "validation in each search"),
             (validation[:, -1] - test[:, -1], "is that of the last trial", "argmax of validation chooses")):
-        expect(not close(abs(gap), abs(wrong.mean()), 1e-7) or close(wrong.mean(), right.mean(), 1e-7),
+        expect(not close(abs(gap), abs(wrong.mean()), DIFFERENCE) or close(wrong.mean(), right.mean(), DIFFERENCE),
                f"the gap {violated}", hint)
     _one_difference(value, right, "validation minus test accuracy of the choice, search by search", "gap")
 
@@ -516,14 +524,25 @@ def _luck(value, validation, test):
 
 @dataclasses.dataclass(frozen=True)
 class Counted(Split):
-    """A `Split` that counts how often its test set was opened."""
+    """A `Split` that notes in `looks` each time that its test set is opened, or read without being opened."""
 
     looks: list = dataclasses.field(default_factory=list, repr=False)
 
+    def __getattribute__(self, name):
+        if name == "test":
+            self.looks.append("read")
+        return object.__getattribute__(self, name)
+
     def open_test(self):
         """As `Split.open_test`."""
-        self.looks.append(len(self.looks))
-        return super().open_test()
+        before = list(self.looks)
+        opened = super().open_test()
+        self.looks[:] = [*before, "opened"]
+        return opened
+
+    def replace(self, **fields):
+        """As `Split.replace`."""
+        return super().replace(**vars(self) | fields)
 
 
 def capstone():
@@ -624,21 +643,23 @@ def _final(report, task):
         model = keras.models.load_model(path)
     except Exception:   # of many kinds: whatever cannot be read
         raise Violated("the model cannot be loaded: use layers of Keras, and save it with model.save") from None
+    expect("read" not in task.looks, "the test set was read without being opened",
+           "task.open_test(), after the last decision; to begin anew, run the cell that makes task and those below it")
     expect(len(task.looks) > 0, "the test set was never opened", "task.open_test(), after the last decision")
     expect(len(task.looks) == 1, f"the test set was opened {len(task.looks)} times",
            "once, after the last decision; to begin anew, run the cell that makes task and those below it")
     expect(model.output_shape == (None, 10), "the model does not return 10 numbers for an image",
            "save the network that you trained")
-    x, y = task.test
+    x, y = vars(task)["test"]
     on_test, on_val = (float((model.predict(images, verbose=0).argmax(1) == labels).mean())
                        for images, labels in ((x, y), (task.x_val, task.y_val)))
     stated = report["test_accuracy"]
     expect(isinstance(stated, float | int | np.number), "test_accuracy is no number", "a fraction from 0 to 1")
-    expect(close(stated, on_test, 2e-3) or not close(stated, on_val, 2e-3), "test_accuracy is the validation accuracy",
+    expect(close(stated, on_test, 3e-4) or not close(stated, on_val, 3e-4), "test_accuracy is the validation accuracy",
            "score the saved model on what task.open_test() returned")
     expect_close(stated, on_test,
                  f"the saved model scores {on_test:.3f} on the test images, the report says {stated:.3f}",
-                 "load the model that you saved, and score that one", 2e-3)
+                 "load the model that you saved, and score that one", 3e-4)
 
 
 # Letters of question 6.7: what a flaw asks of the reader, and why another objection is none.
@@ -683,6 +704,8 @@ def referee(flaws, honest, rng):
     best = int(sent.theirs.values.argmax())
     expect(np.ndim(honest) == 0 and not isinstance(honest, str | dict | set), "honest is no number",
            "one accuracy, that of their choice on fresh images")
+    if close(honest, float(sent.fresh[best]), 1e-6):
+        return
     for wrong, violated, hint in (
             (sent.theirs[best], "their own number", "those images have chosen; take the same network on fresh ones"),
             (sent.fresh.max(), "the best of all trials on fresh images",
@@ -691,6 +714,6 @@ def referee(flaws, honest, rng):
             (sent.attrs["baseline on fresh images"], "that of the baseline", "asked for is the tuned network"),
             (sent.fresh[int(sent.theirs.values.argmin())], "that of their worst trial",
              "the highest score is the best")):
-        expect(not close(honest, float(wrong), 1e-9), f"your honest number is {violated}", hint)
-    expect_close(honest, float(sent.fresh[best]), "your honest number is not that of their choice on fresh images",
-                 "fresh, at the trial where theirs is highest", 1e-9)
+        expect(not close(honest, float(wrong), 1e-6), f"your honest number is {violated}", hint)
+    expect(False, "your honest number is not that of their choice on fresh images",
+           "fresh, at the trial where theirs is highest")

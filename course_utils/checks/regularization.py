@@ -1,6 +1,7 @@
 """Checks of exercise 04: penalties, weight decay, early stopping, and an honest choice of a penalty."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -11,14 +12,13 @@ from course_utils.datasets import Split
 
 @check("4.1", "both gradients are the slopes of Keras's penalties, at zero too")
 def gradients(penalty_gradients, rng):
-    w = rng.uniform(0.5, 2, (3, 4)) * np.array([1, -1, 1, -1])
-
-    def answer(l1, l2):
+    def answer(w, l1, l2):
         value = call(penalty_gradients, {"w": w, "l1": l1, "l2": l2})
-        return arrays(value, {"gradient of l1": w.shape, "gradient of l2": w.shape})
+        return (arrays(value, {"gradient of l1": w.shape, "gradient of l2": w.shape}),
+                [central_differences(penalty, w, 1e-9) for penalty in keras_penalties(l1, l2)])
 
-    of_l1, of_l2 = answer(0.25, 0.375)
-    right = [central_differences(penalty, w) for penalty in keras_penalties(0.25, 0.375)]
+    w = 10 ** rng.uniform(-6, 0.5, (3, 4)) * np.array([1, -1, 1, -1])   # the slope of |w| is 1 wherever w is
+    (of_l1, of_l2), right = answer(w, 0.25, 0.375)
     expect(not (close(of_l1, right[1]) and close(of_l2, right[0])), "the gradients are swapped",
            "return that of the L1 penalty first")
     expect_none_of(of_l1, (
@@ -47,15 +47,16 @@ def gradients(penalty_gradients, rng):
         (right[1] / w.size, "the gradient of L2 is that of a mean", "Keras sums over all weights")))
     expect_close(of_l2, right[1], "the gradient of L2 is not the slope of Keras's penalty",
                  "each weight appears once in the sum, as l2 · w²; take the derivative of that")
-    w[1, 2] = 0
-    at_zero = answer(0.5, 0.125)
-    expect(np.isfinite(at_zero[0]).all(), "the gradient of L1 is nan where a weight is 0",
-           "do not divide by the weight; np.sign knows what to do")
-    expect_close(at_zero[0][1, 2], 0, "the gradient of L1 moves a weight that is exactly 0",
-                 "there its slope jumps from −l1 to l1; take 0, in the middle")
-    for gradient, penalty in zip(at_zero, keras_penalties(0.5, 0.125), strict=True):
-        expect_close(gradient, central_differences(penalty, w),
-                     "with other strengths the gradients are not those of Keras", "use the arguments l1 and l2")
+    for shape in ((3, 4), (5,), (2, 3, 4)):
+        w = rng.normal(0, 1, shape)
+        w.flat[[1, 3]] = 0
+        at_zero, right = answer(w, 0.5, 0.125)
+        expect(np.isfinite(at_zero[0]).all(), "the gradient of L1 is nan where a weight is 0",
+               "do not divide by the weight; np.sign knows what to do")
+        expect_close(at_zero[0][w == 0], 0, "the gradient of L1 moves a weight that is exactly 0",
+                     "there its slope jumps from −l1 to l1; take 0, in the middle")
+        expect_close(at_zero, right, f"with other strengths, or weights of shape {shape}, the gradients are not those "
+                     "of Keras", "use the arguments l1 and l2, and all dimensions of w")
 
 
 def keras_penalties(l1, l2):
@@ -117,17 +118,18 @@ def decay(decayed_step, rng):
         (shrunk, "the weight is only decayed", "then comes the step of SGD: add the new velocity")))
     expect_close(new_w, right_w, "the weight is not that of Keras",
                  "take off learning_rate · weight_decay · w, then add the new velocity")
-    bias, _ = step(w, velocity, gradient, knobs, is_kernel=False)
+    bias, new_velocity = step(w, velocity, gradient, knobs, is_kernel=False)
     expect(not close(bias, right_w), "what is no kernel is decayed too",
            "Keras can be told to leave biases, β and γ alone; look at is_kernel")
-    expect_close(bias, w + right_velocity, "what is no kernel makes another step than SGD",
-                 "only the decay is left out")
+    expect_close([bias, new_velocity], [w + right_velocity, right_velocity],
+                 "what is no kernel makes another step than SGD", "only the decay is left out")
     knobs = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.5}
-    mine = theirs = (w, velocity)
-    for gradient in rng.normal(0, 1, (4, 3, 4)):
-        mine, theirs = step(*mine, gradient, knobs), by_keras(*theirs, gradient, knobs)
-    expect_close(np.array(mine), np.array(theirs), "after four steps the weight is not that of Keras",
-                 "use all arguments as they are given, and remember nothing between two calls")
+    for shape in ((3, 4), (5,), (2, 3, 4)):
+        mine = theirs = tuple(rng.normal(0, 1, (2, *shape)))
+        for gradient in rng.normal(0, 1, (4, *shape)):
+            mine, theirs = step(*mine, gradient, knobs), by_keras(*theirs, gradient, knobs)
+        expect_close(mine, theirs, f"after four steps the weights of shape {shape} are not those of Keras",
+                     "use all arguments as they are given, and remember nothing between two calls")
 
 
 def by_keras(w, velocity, gradient, knobs):
@@ -161,13 +163,18 @@ def stopping(early_stop, rng):
            "it stops at the end of the epoch that is the patience-th without improvement")
     expect((kept, last) == (3, 5), "with a patience of 2 it is another epoch",
            "count the epochs since the best one; stop when they are as many as patience")
+    expect(stop([1.0, 0.75, 0.5], 2) == (3, 3) and stop([1.0, 0.5, 0.75], 2) == (2, 3),
+           "where patience never runs out it is another epoch", "then the last epoch is the last of the list")
     expect(stop([0.5, 0.5, 0.5, 0.25], 2) == (1, 3), "a tie counts as an improvement", "the loss has to be lower")
     expect(stop([0.5, 0.75, 0.625, 0.75, 0.875], 2) == (1, 3), "a loss is compared with the one before it",
            "an improvement is one over the best so far")
-    expect(stop([1.0, 1.25, 0.75, 1.0, 0.5, 0.5, 0.75], 2) == (5, 7),
+    expect(stop([1.0, 1.25, 0.75, 1.0, 0.5, 0.5, 0.75, 0.25], 2) == (5, 7),
            "patience is not renewed by an improvement", "count from 0 again")
-    expect(stop([1.0, 0.75, 0.5], 2) == (3, 3) and stop([1.0, 0.5, 0.75], 2) == (2, 3),
-           "where patience never runs out it is another epoch", "then the last epoch is the last of the list")
+    for first in (-2.0, 0.0, 500.0):
+        expect(stop([first, first + 0.5, first + 1, first - 1], 2) == (1, 3)
+               and stop([first, first + 0.5, first - 0.25, first, first, first - 1], 2) == (3, 5),
+               f"after a first loss of {first:g} it is another epoch",
+               "the first epoch is the best so far, whatever its loss; begin with losses[0]")
     kept, last = stop([1.0, 0.875, 0.75, 0.625, 0.5625, 0.5625, 0.5625, 0.5625], 3, 0.25)   # (4, 7)
     expect((kept, last) != (5, 8), "min_delta is not used", "an improvement by less than that is none")
     expect(last != 4, "small improvements never add up",
@@ -179,15 +186,14 @@ def stopping(early_stop, rng):
            "an improvement is a loss below the best by more than min_delta")
     expect(stop([4.0, 3.5, 3.0], 2, 0.25) == (3, 3), "min_delta is taken as a share of the loss",
            "it has the unit of the loss; subtract it")
-    for patience in (1, 2, 3):
-        for min_delta in (0.0, 0.125):
-            for _ in range(4):
-                losses = [float(loss) for loss in rng.integers(1, 9, 8) / 8]
-                right = stopped_by_keras(losses, patience, min_delta)
-                expect(stop(losses, patience, min_delta) == right,
-                       f"of the losses {', '.join(f'{loss:g}' for loss in losses)}, with patience={patience} and "
-                       f"min_delta={min_delta:g}, Keras keeps epoch {right[0]} and trains {right[1]}",
-                       "go through them with pen and paper")
+    for level, patience, min_delta in itertools.product((0, 500), (1, 2, 3, 9), (0.0, 0.125)):
+        for _ in range(4):
+            losses = (level + rng.integers(-4, 5, 8) / 8).tolist()
+            right = stopped_by_keras(losses, patience, min_delta)
+            expect(stop(losses, patience, min_delta) == right,
+                   f"of the losses {', '.join(f'{loss:g}' for loss in losses)}, with patience={patience} and "
+                   f"min_delta={min_delta:g}, Keras keeps epoch {right[0]} and trains {right[1]}",
+                   "go through them with pen and paper")
 
 
 def stopped_by_keras(losses, patience, min_delta):
@@ -222,8 +228,9 @@ class _Epochs:
 
 @check("4.4", "the penalty is chosen on validation data, and the test set opened once, afterwards")
 def honest(choose_and_report, rng):
-    strengths = [float(strength) for strength in rng.permutation(np.logspace(-4, -1, len(FINAL)))]
-    seeds = [int(seed) for seed in rng.permutation(90)[:4]]
+    # Neighbors are swapped, so neither place is that of the order; next to the right row no message misleads.
+    strengths = np.logspace(-4, -1, len(FINAL)).reshape(-1, 2)[:, ::-1].ravel().tolist()
+    seeds = rng.permutation(90)[:FINAL.shape[1]].tolist()
     laboratory = Laboratory(strengths, seeds)
     value = call(choose_and_report, {"train": laboratory.train, "data": laboratory.data, "strengths": strengths,
                                      "seeds": seeds}, changes=["train", "data"])
@@ -271,27 +278,39 @@ def honest(choose_and_report, rng):
 
 
 # What the made-up trainings of question 4.4 come to: one row for each penalty, one column for each seed.
-FINAL = np.array([[0.60, 0.61, 0.60, 0.59],   # learns the training images by heart
-                  [0.90, 0.32, 0.34, 0.90],   # the first and the last seed are lucky
-                  [0.74, 0.73, 0.75, 0.74],   # val_loss, penalty included, is the lowest
-                  [0.80, 0.81, 0.79, 0.80],   # the one to choose
-                  [0.70, 0.69, 0.71, 0.70],   # best on the test images, had one asked them
-                  [0.55, 0.60, 0.97, 0.58],   # one run is the best of all
-                  [0.65, 0.64, 0.66, 0.65]])  # has its best epoch early
-RIGHT = 3
-TRAINING = np.array([1.0, 0.97, 0.9, 0.85, 0.8, 0.7, 0.6])
-CROSSENTROPY = np.array([1.6, 1.4, 1.0, 0.8, 1.1, 1.5, 1.3])   # on validation images
-PENALTY = np.array([0.0, 0.1, 0.1, 0.7, 0.6, 0.7, 0.8])
-TEST = np.array([0.5, 0.55, 0.6, 0.68, 0.95, 0.52, 0.5])
+FINAL = np.array([[0.60, 0.61, 0.60, 0.59, 0.60],   # memorizes the training images
+                  [0.90, 0.32, 0.34, 0.35, 0.90],   # the first and the last seed are lucky
+                  [0.74, 0.73, 0.75, 0.74, 0.74],   # val_loss, penalty included, is the lowest
+                  [0.70, 0.69, 0.71, 0.70, 0.70],   # best on the test images, had one asked them
+                  [0.55, 0.86, 0.97, 0.50, 0.50],   # one run is the best of all
+                  [0.62, 0.63, 0.61, 0.62, 0.62],
+                  [0.80, 0.84, 0.76, 0.83, 0.77],   # the one to choose
+                  [0.60, 0.61, 0.60, 0.88, 0.60],
+                  [0.65, 0.64, 0.66, 0.65, 0.65],   # has the best epoch of all, the second
+                  [0.56, 0.55, 0.57, 0.56, 0.56],   # best after the first epoch
+                  [0.77, 0.76, 0.79, 0.78, 0.75],   # best on average over all epochs
+                  [0.78, 0.79, 0.78, 0.79, 0.78],   # its worst seed is the best of all worst ones
+                  [0.85, 0.60, 0.86, 0.58, 0.85],   # has the best median
+                  [0.76, 0.75, 0.77, 0.76, 0.76]])  # best sum of training and validation accuracy
+RIGHT = 6
+TRAINING = np.array([1.0, 0.97, 0.9, 0.75, 0.7, 0.75, 0.85, 0.5, 0.7, 0.75, 0.75, 0.8, 0.85, 0.99])
+CROSSENTROPY = np.array([1.6, 1.4, 1.0, 1.1, 1.3, 1.4, 0.8, 1.4, 1.3, 1.5, 0.85, 1.15, 1.2, 1.1])   # validation
+PENALTY = np.array([0.0, 0.1, 0.1, 0.6, 0.7, 0.5, 0.7, 0.5, 0.8, 0.5, 0.5, 0.5, 0.5, 0.3])
+TEST = np.array([0.5, 0.55, 0.6, 0.95, 0.52, 0.5, 0.68, 0.5, 0.5, 0.5, 0.6, 0.6, 0.6, 0.6])
 CHOSEN = {
     0: ("the penalty is chosen by a training score", "without a penalty training always looks best; ask images that "
         "were not trained on"),
     1: ("the penalty is chosen from one seed", "average over the seeds first; here one seed misleads"),
     2: ("the penalty is chosen by a loss that contains it", "val_loss is crossentropy plus penalty, so it punishes "
         "strong ones for being strong; take val_accuracy, or val_loss − penalty"),
-    4: ("the penalty is chosen on the test images", "they are there to judge the choice, not to make it"),
-    5: ("the best single run chooses the penalty", "its seed was lucky; average over the seeds first"),
-    6: ("a single early epoch chooses the penalty", "what you keep are the weights of the last epoch"),
+    3: ("the penalty is chosen on the test images", "they are there to judge the choice, not to make it"),
+    4: ("the best single run chooses the penalty", "its seed was lucky; average over the seeds first"),
+    **dict.fromkeys((8, 9), ("a single early epoch chooses the penalty",
+                             "what you keep are the weights of the last epoch")),
+    10: ("the mean over all epochs chooses the penalty", "what you keep are the weights of the last epoch"),
+    11: ("the worst seed chooses the penalty", "the rule asks for the highest mean over the seeds"),
+    12: ("the median over the seeds chooses the penalty", "the rule asks for the highest mean"),
+    13: ("training accuracy has a say in the choice of the penalty", "ask only images that were not trained on"),
 }
 
 
@@ -356,14 +375,14 @@ class Laboratory:
         shape = (len(FINAL), len(self.seeds))
         final, crossentropy = FINAL, CROSSENTROPY[:, None] - 4 * (FINAL - FINAL.mean(1, keepdims=True))
         if on == "test":
-            final = TEST[:, None] + np.array([0.02, -0.02, 0.03, -0.03])
+            final = TEST[:, None] + np.array([0.02, -0.02, 0.03, -0.06, 0.01])
         accuracy = np.stack([final - 0.2, final - 0.1, final], axis=2)
         if on == "test":
             accuracy[RIGHT, :, 0] = 0.9   # tempting, too
         else:
-            accuracy[6, :, 1], crossentropy[6] = 0.95, 1.3
+            accuracy[8, :, 1], accuracy[9, :, 0], accuracy[10] = 0.95, 0.9, final[10][:, None]
         losses = np.stack([crossentropy + 0.6, crossentropy + 0.3, crossentropy], axis=2)
-        losses[6, :, 1] = 0.5
+        losses[8, :, 1], losses[9, :, 0], losses[10] = 0.4, 0.5, crossentropy[10][:, None]
         training = np.broadcast_to(TRAINING[:, None], shape)[:, :, None] - np.array([0.3, 0.1, 0.0])
         penalty = np.broadcast_to(PENALTY[:, None, None], losses.shape)
         reported = {"accuracy": training, "loss": 1.1 - training + penalty, "val_accuracy": accuracy,

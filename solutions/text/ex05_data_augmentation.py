@@ -91,7 +91,7 @@ if moved is not None:
 # Here $\pi$ is a random permutation of the batch, so each image is a partner once (its
 # own, now and then). Each image has a share $\lambda_n$ of its own, drawn from
 # $\mathrm{Beta}(\alpha, \alpha)$. The labels $y_n$ are one-hot: 1 for the class of the
-# image, 0 for all others.
+# image, 0 for all others. Float32 is precise enough.
 
 # %% question="5.2"
 def mixup(images, labels, alpha, rng):
@@ -393,7 +393,8 @@ print(f"reported: {leaky.sel(images='validation').mean():.3f}")
 # Then say by how much each of the two splits promises too much: `too_high`, the
 # accuracy on its validation images minus the one on fresh images, its mean and its 95 %
 # interval over the seeds. Both numbers of a seed belong to the same network.
-# `stats.paired_difference(scores, …, between=…)` does it for both splits at once.
+# `stats.paired_difference(scores, …, between=…)` does it for both splits at once. The
+# check compares to five decimals.
 
 # %% question="5.5"
 def honest_split(x, y, copies, augment, rng):
@@ -504,7 +505,7 @@ _ = ax.set_title("Augmentation always helps")
 # Collect the letters of those who are right, like `flaws = {"x", "y"}`. Then give what
 # the manuscript should have shown: `same_split`, the accuracy with augmentation minus
 # without, both on the *same* split; its mean and its 95 % interval over the seeds, for
-# either split.
+# either split. The check compares to five decimals.
 
 # %% question="5.6"
 # BEGIN SOLUTION: flaws, same_split

@@ -39,8 +39,9 @@ from course_utils.checks.exercise import hint, progress
 #
 # - the budget: a trial may take an hour. `objective` is called `n_trials` times, once
 #   for each configuration, and no more;
-# - the luck: the same `seed` gives the same trials. But training resets NumPy's global
-#   generator (`keras.utils.set_random_seed` does), so keep away from that one;
+# - the luck: the same `seed` gives the same trials. But training resets the global
+#   generators of NumPy and of Python (`keras.utils.set_random_seed` does), so keep
+#   away from those;
 # - the signs: a score may be negative, such as minus a loss;
 # - the wrecks: a network that diverged scores `nan`, and must never win.
 
@@ -271,6 +272,9 @@ look(theirs)
 # - `"flat"`: it does not, and where one stops makes no difference;
 # - `"limit"`: the knob itself can go no further. (That the *table* ends is no reason.)
 #
+# The check tolerates one point more or less wherever a score is compared with the
+# best.
+#
 # Write both like this:
 #
 #     space = {"width": [32], "learning_rate": ("log", 0.1, 0.2),
@@ -369,7 +373,7 @@ for ax, (knob, scores) in zip(axes, studies.items(), strict=True):
 #
 # Collect the letters in `allowed`. Then give the number that settles **c**:
 # `difference`, the accuracy at 0.9 minus that at 0.8, its mean and its 95 % interval
-# over the seeds.
+# over the seeds. The check compares to six decimals, here and in 6.5 and 6.6.
 
 # %% question="6.4"
 # BEGIN SOLUTION: allowed, difference
@@ -533,7 +537,8 @@ def listed(accuracy):
 #    `model.compile` and `model.fit`, and **save** it to a `.keras` file in a temporary
 #    folder.
 # 5. In the next cell: **load** the file, **open** the test set with `task.open_test()`,
-#    once, and score the loaded network on it.
+#    once, and score the loaded network on it. (The check compares this accuracy to
+#    three decimals.)
 #
 # The report is a dict of this form:
 #

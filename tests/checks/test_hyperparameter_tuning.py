@@ -52,7 +52,10 @@ def test_the_capstone_counts_how_often_it_is_opened():
         warnings.simplefilter("ignore", TestSetReopened)
         for _ in range(2):
             x, y = task.open_test()
-    assert len(task.looks) == 2
+    assert task.looks == ["opened", "opened"]
+    assert task.replace(x_val=task.x_train).looks == task.looks
+    assert task.test[0] is x
+    assert task.looks[2:] == ["read"]
     assert len(ht.capstone().looks) == 0
     assert (len(task.x_train), len(x), len(y)) == (300, 360, 360)
 

@@ -152,6 +152,21 @@ def mix_as_a_matrix(images, labels, alpha, rng):
     return np.tensordot(weights, images, 1), weights @ labels
 
 
+def mix_by_keras(images, labels, alpha, rng):
+    from keras import ops
+
+    partner = rng.permutation(len(images))
+    images, labels, share = (ops.convert_to_tensor(value, "float32") for value in (
+        images, labels, rng.beta(alpha, alpha, (len(images), 1))))
+    mixed = labels * share + (1 - share) * ops.take(labels, partner, axis=0)
+    share = ops.expand_dims(share, 2)
+    return share * images + (1 - share) * ops.take(images, partner, axis=0), mixed
+
+
+def mix_in_float32(images, labels, alpha, rng):
+    return tuple(one.astype("float32") for one in mix(images, labels, alpha, rng))
+
+
 def wrong_mix(share=lambda alpha, rng, n: rng.beta(alpha, alpha, n), partner=lambda rng, n: rng.permutation(n),
               label=lambda share, partner, rng: (share, partner), rest=lambda share: 1 - share):
     """MixUp with one mistake."""
@@ -168,11 +183,14 @@ def wrong_mix(share=lambda alpha, rng, n: rng.beta(alpha, alpha, n), partner=lam
     return answer
 
 
-def mix_pixels(images, labels, alpha, rng):
-    """A share for each pixel."""
-    partner, share = rng.permutation(len(images)), rng.beta(alpha, alpha, images.shape)
-    of_label = share.mean((1, 2))[:, None]
-    return (share * images + (1 - share) * images[partner], of_label * labels + (1 - of_label) * labels[partner])
+def mix_parts(shape):
+    """A share for each part of an image, such as a pixel or a row."""
+    def answer(images, labels, alpha, rng):
+        partner, share = rng.permutation(len(images)), rng.beta(alpha, alpha, shape(images))
+        of_label = share.mean((1, 2))[:, None]
+        return (share * images + (1 - share) * images[partner], of_label * labels + (1 - of_label) * labels[partner])
+
+    return answer
 
 
 def mix_three(images, labels, alpha, rng):
@@ -184,16 +202,31 @@ def mix_hard(images, labels, alpha, rng):
     return mixed, np.eye(labels.shape[1])[of_both.argmax(1)]
 
 
+def mix_rounded(digits):
+    def answer(*given):
+        mixed, of_both = mix(*given)
+        return mixed, of_both.round(digits)
+
+    return answer
+
+
+def mix_half(images, labels, alpha, rng):
+    """The first half of the batch stays as it is."""
+    half = len(images) // 2
+    return tuple(np.concatenate([before[:half], after]) for before, after in zip(
+        (images, labels), mix(images[half:], labels[half:], alpha, rng), strict=True))
+
+
 def mix_in_place(images, labels, alpha, rng):
     images[:], of_both = mix(images, labels, alpha, rng)
     return images, of_both
 
 
-MIXES = [mix, mix_in_loops, mix_as_a_matrix]
+MIXES = [mix, mix_in_loops, mix_as_a_matrix, mix_by_keras, mix_in_float32]
 NOT_MIXES = {
     "one share": (wrong_mix(lambda alpha, rng, n: rng.beta(alpha, alpha)), "all images have the same share"),
     "always half": (wrong_mix(lambda alpha, rng, n: np.full(n, 0.5)), "all images have the same share"),
-    "pixel by pixel": (mix_pixels, "no mixture of images of the batch"),
+    "pixel by pixel": (mix_parts(np.shape), "no mixture of images of the batch"),
     "labels as they are": (lambda images, labels, *rest: (mix(images, labels, *rest)[0], labels), "no label is mixed"),
     "images as they are": (lambda images, labels, *rest: (images, mix(images, labels, *rest)[1]), "no image is mixed"),
     "hard labels": (mix_hard, "a mixture has the label of one class"),
@@ -208,6 +241,14 @@ NOT_MIXES = {
     "with replacement": (wrong_mix(partner=lambda rng, n: rng.integers(0, n, n)), "the partner of several others"),
     "backwards": (wrong_mix(partner=lambda rng, n: np.arange(n)[::-1]), "the same partner in every call"),
     "the next": (wrong_mix(partner=lambda rng, n: np.roll(np.arange(n), 1)), "the same partner in every call"),
+    "neighbors": (wrong_mix(partner=lambda rng, n: np.roll(np.arange(n), rng.choice([-1, 1]))),
+                  "some images never become partners"),
+    "half of the batch": (mix_half, "many images are not mixed"),
+    "at random": (wrong_mix(lambda alpha, rng, n: np.where(rng.random(n) < 0.5, rng.beta(alpha, alpha, n), 1)),
+                  "many images are not mixed"),
+    **{f"rounded to {digits}": (mix_rounded(digits), "the labels are rounded") for digits in (1, 2, 3)},
+    "rows apart": (mix_parts(lambda images: (*images.shape[:2], 1)), "no mixture of images"),
+    "columns apart": (mix_parts(lambda images: (len(images), 1, images.shape[2])), "no mixture of images"),
     "the larger share": (wrong_mix(lambda alpha, rng, n: np.maximum(*rng.beta(alpha, alpha, n) * np.array(
         [[1], [-1]]) + np.array([[0], [1]]))), "an image always keeps the larger share"),
     "uniform": (wrong_mix(lambda alpha, rng, n: rng.random(n)), "with alpha = 0.3 the shares scatter too little"),
@@ -330,6 +371,10 @@ NOT_MODELS = {
     "no shift": (wrong_model(lambda layers: layers.GaussianNoise(0.0), shift=False), "in training nothing moves"),
     "a layer of one's own": (_of_ones_own(lambda training: training), "another one after it was saved and loaded"),
     "layers only": (lambda network, pixels: [network], "no Keras model"),
+    "whole pixels": (wrong_model(factors=lambda pixels, height, width: (int(pixels) / height, int(pixels) / width)),
+                     "with pixels = 1.75 images move at most 1.0 up or down"),
+    "rounded up": (wrong_model(factors=lambda pixels, height, width: (np.ceil(pixels) / height, np.ceil(pixels) / width)
+                               ), "with pixels = 1.25 images move by more than that"),
     "untouched pixels": (wrong_model(factors=lambda pixels, height, width: (2 / height, 2 / width)),
                          "with pixels = 0 the images change"),
 }
@@ -412,6 +457,15 @@ def split_by_sklearn(x, y, copies, augment, rng):
     return [np.concatenate([changed, x_train]), np.tile(y_train, copies + 1), x_val, y_val]
 
 
+def split_by_classes(x, y, copies, augment, rng):
+    from sklearn.model_selection import train_test_split
+
+    x_train, x_val, y_train, y_val = train_test_split(x, y, test_size=0.2, stratify=y,
+                                                      random_state=int(rng.integers(1000)))
+    return (np.concatenate([x_train, *(augment(x_train, rng) for _ in range(copies))]),
+            np.tile(y_train, copies + 1), x_val, y_val)
+
+
 def split_image_by_image(x, y, copies, augment, rng):
     chosen = set(rng.choice(len(x), len(x) // 5, replace=False).tolist())
     x_train, y_train = [], []
@@ -483,6 +537,7 @@ def by_hand(scores=SCORES):
 
 
 LEAKS = [(split, SCORES, TOO_HIGH), (split_by_sklearn, SCORES, by_hand()),
+         (split_by_classes, SCORES, np.float32(by_hand())),
          (split_image_by_image, SCORES, {name: TOO_HIGH[name] for name in ("mean", "low", "high")})]
 NOT_LEAKS = {
     **{name: ((answer, SCORES, TOO_HIGH), message) for name, (answer, message) in {
@@ -493,10 +548,13 @@ NOT_LEAKS = {
         "copies alone": (wrong_split(originals=False), "training images are missing as they were"),
         "one copy for all": (wrong_split(once=True), "the copies of an image are all alike"),
         "not shuffled": (wrong_split(lambda rng, n: np.arange(n)), "every split is the same"),
+        "a block": (wrong_split(lambda rng, n: np.roll(np.arange(n), rng.integers(n))), "neighbors validate together"),
+        "from the end": (wrong_split(lambda rng, n: np.append(n // 2 + rng.permutation(n - n // 2), np.arange(n // 2))),
+                         "some images never do"),
         "a generator of its own": (wrong_split(lambda rng, n: np.random.default_rng(0).permutation(n)),
                                    "every split is the same"),
         "the global generator": (wrong_split(lambda rng, n: np.random.permutation(n)), "the same rng splits otherwise"),
-        "a half": (wrong_split(held_out=0.5), "20 of 40 images validate"),
+        "a half": (wrong_split(held_out=0.5), "28 of 57 images validate"),
         "parts swapped": (wrong_split(swap=True), "validation images are changed"),
         "labels repeated": (wrong_split(labels=np.repeat), "belongs to another image"),
         "with replacement": (wrong_split(lambda rng, n: rng.integers(0, n, n)), "are trained on, or copies"),

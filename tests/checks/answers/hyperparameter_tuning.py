@@ -149,7 +149,28 @@ class _Legacy:
     uniform, integers = staticmethod(np.random.uniform), staticmethod(np.random.randint)
 
 
-SEARCHES = [search, search_by_python, search_in_columns]
+def search_by_global_random(objective, space, n_trials, seed):
+    """With the global generator of Python, which a training may seed anew."""
+    random.seed(seed)
+    return wrong_search(generator=lambda seed: _Python())(objective, space, n_trials, seed)
+
+
+class _Python:
+    uniform, integers = staticmethod(random.uniform), staticmethod(random.randrange)
+
+
+def search_by_popping(objective, space, n_trials, seed):
+    found = search(objective, space, n_trials, seed)
+    space["width"].pop()
+    return found
+
+
+def search_in_float32(*given):
+    params, score = search(*given)
+    return params, np.float32(score)
+
+
+SEARCHES = [search, search_by_python, search_in_columns, search_in_float32]
 NOT_SEARCHES = {
     "linear": (wrong_search(log=lambda rng, low, high: rng.uniform(low, high)),
                "learning_rate is drawn evenly on a linear axis"),
@@ -174,7 +195,16 @@ NOT_SEARCHES = {
     "no seed": (wrong_search(generator=lambda seed: np.random.default_rng()), "the same seed gives another search"),
     "always seed 0": (wrong_search(generator=lambda seed: np.random.default_rng(0)),
                       "another seed gives the same search"),
-    "the global generator": (search_legacy, "if the objective sets the global seed"),
+    "the global generator": (search_legacy, "if the objective sets the global seeds"),
+    "Python's global generator": (search_by_global_random, "if the objective sets the global seeds"),
+    "changes the space": (search_by_popping, "changes its argument space"),
+    "absolute values": (wrong_search(start=0.0, better=lambda score, best: abs(score) > abs(best)),
+                        "with scores below 0 the score returned is -20.0, the best is -12.0"),
+    "absolute score": (wrong_search(finish=lambda objective, best, highest, last: (best, abs(highest))),
+                       "with scores below 0 the score returned is 12.0"),
+    "largest of either sign": (wrong_search(better=lambda score, best: abs(score) > abs(best) or best == -math.inf),
+                               "with scores below 0 the score returned is -20.0"),
+    "0 is none": (wrong_search(start=None, better=lambda score, best: not best or score > best), "up to 0"),
     "the last": (wrong_search(better=lambda score, best: True), "the last trial is returned"),
     "minimizes": (wrong_search(start=math.inf, better=lambda score, best: score < best),
                   "the lowest score is returned"),
@@ -292,13 +322,30 @@ def halve_without_end_score(train, configurations, min_epochs, max_epochs, facto
     return best, max(score for score in scores if math.isfinite(score)) + 1, spent
 
 
+def halve_by_popping(train, configurations, *given):
+    mine = [configurations.pop() for _ in range(len(configurations))]
+    return halve(train, mine, *given)
+
+
+def halve_with_notes(train, configurations, *given):
+    best, score, spent = halve(train, configurations, *given)
+    for one in configurations:
+        one["score"] = score
+    return best, score, spent
+
+
+def halve_in_float32(*given):
+    best, score, spent = halve(*given)
+    return best, np.float32(score), spent
+
+
 def by_threshold(ranked, factor):
     """All that are as good as the last who may go on: too many, where scores are tied."""
     least = ranked[max(1, len(ranked) // factor) - 1][0]
     return [pair for pair in ranked if pair[0] >= least]
 
 
-HALVINGS = [halve, halve_recursively, halve_with_a_ledger]
+HALVINGS = [halve, halve_recursively, halve_with_a_ledger, halve_in_float32]
 NOT_HALVINGS = {
     "the worst": (wrong_halving(reverse=False), "the worst go on"),
     "never more epochs": (wrong_halving(then=lambda epochs, factor, first, most: epochs),
@@ -319,6 +366,10 @@ NOT_HALVINGS = {
                     "13 get 3 epochs or more"),
     "rounded up": (wrong_halving(keep=lambda ranked, factor: ranked[:math.ceil(len(ranked) / factor)]),
                    "it should be 2: of each rung the best 1/factor go on, rounded down"),
+    "rounded": (wrong_halving(keep=lambda ranked, factor: ranked[:max(1, round(len(ranked) / factor))]),
+                "4 get 3 epochs or more: it should be 3"),
+    "empties the list": (halve_by_popping, "changes its argument configurations"),
+    "writes into the dicts": (halve_with_notes, "changes its argument configurations"),
     "tied ones too": (wrong_halving(keep=by_threshold),
                       "all are trained for 12 epochs: of each rung only the best 1/factor go on, also where"),
     "nobody left": (wrong_halving(keep=lambda ranked, factor: ranked[:len(ranked) // factor]),
@@ -558,7 +609,7 @@ def folder():
     model.save(path / "model.keras")
     keras.Sequential([keras.Input((64,)), keras.layers.Dense(3)]).save(path / "other.keras")
     (path / "broken.keras").write_text("no model")
-    scores = [float((model.predict(x, verbose=0).argmax(1) == y).mean()) for x, y in (TASK.test, (
+    scores = [float((model.predict(x, verbose=0).argmax(1) == y).mean()) for x, y in (vars(TASK)["test"], (
         TASK.x_val, TASK.y_val))]
     return path, *scores
 
@@ -581,7 +632,7 @@ def reported(made):
         ht.reported(..., TASK)
         return
     given, looks = made()
-    ht.reported(given, ht.capstone().replace(looks=list(range(looks))))
+    ht.reported(given, ht.capstone().replace(looks=["opened"] * looks if isinstance(looks, int) else looks))
 
 
 def _as_a_path():
@@ -634,6 +685,7 @@ NOT_REPORTS = {
     "scores without configurations": (report(tuning={arm: [0.1, 0.2] for arm in TRIED}),
                                       "the tuning of baseline is no list of trials"),
     "opened twice": (report(looks=2), "the test set was opened 2 times"),
+    "peeked first": (report(looks=["read", "opened"]), "the test set was read without being opened"),
     "never opened": (report(looks=0), "the test set was never opened"),
     "validation accuracy": (report(test=lambda test, val: val), "test_accuracy is the validation accuracy"),
     "another network": (report(test=lambda test, val: test - 0.1), "the saved model scores"),

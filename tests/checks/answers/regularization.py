@@ -1,5 +1,7 @@
 """Answers to exercise 04."""
 
+import math
+
 import numpy as np
 import xarray as xr
 
@@ -22,7 +24,11 @@ def gradients_in_loops(w, l1, l2):
 
 
 def gradients_by_differences(w, l1, l2):
-    return tuple(reg.central_differences(penalty, w) for penalty in reg.keras_penalties(l1, l2))
+    return tuple(reg.central_differences(penalty, w, 1e-8) for penalty in reg.keras_penalties(l1, l2))
+
+
+def gradients_in_a_stack(w, l1, l2):
+    return np.stack(gradients(w, l1, l2)).astype("float32")
 
 
 def gradients_by_tensorflow(w, l1, l2):
@@ -43,13 +49,22 @@ def wrong_gradients(l1=None, l2=None):
     return answer
 
 
+def gradients_of_matrices(w, l1, l2):
+    of_l1 = np.zeros(w.shape)
+    for row in range(w.shape[0]):
+        for column in range(w.shape[1]):
+            of_l1[row, column] = l1 * np.sign(w[row, column])
+    return of_l1, 2 * l2 * w
+
+
 def gradients_in_place(w, l1, l2):
     of_l1 = l1 * np.sign(w)
     w *= 2 * l2
     return of_l1, w
 
 
-GRADIENTS = [gradients, gradients_in_loops, gradients_by_differences, gradients_by_tensorflow]
+GRADIENTS = [gradients, gradients_in_loops, gradients_by_differences, gradients_by_tensorflow,
+             gradients_in_a_stack]
 NOT_GRADIENTS = {
     "half": (wrong_gradients(l2=lambda w, s: s * w), "has no ½"),
     "no strength": (wrong_gradients(l2=lambda w, s: 2 * w), "the gradient of L2 lacks the strength"),
@@ -59,6 +74,10 @@ NOT_GRADIENTS = {
     "proportional": (wrong_gradients(l1=lambda w, s: s * w), "the gradient of L1 grows with the weight"),
     "divided by |w|": (wrong_gradients(l1=lambda w, s: s * w / np.abs(w)), "is nan where a weight is 0"),
     "at zero": (wrong_gradients(l1=lambda w, s: np.where(w >= 0, s, -s)), "moves a weight that is exactly 0"),
+    "two dimensions": (gradients_of_matrices, "your line"),
+    "smooth": (wrong_gradients(l1=lambda w, s: s * np.tanh(20 * w)), "not the slope of Keras's penalty"),
+    "small is zero": (wrong_gradients(l1=lambda w, s: np.where(np.abs(w) < 0.01, 0, s * np.sign(w))),
+                      "not the slope of Keras's penalty"),
     "mean": (wrong_gradients(l2=lambda w, s: 2 * s * w / w.size), "the gradient of L2 is that of a mean"),
     "mean of l1": (wrong_gradients(l1=lambda w, s: s * np.sign(w) / w.size), "the gradient of L1 is that of a mean"),
     "norm": (wrong_gradients(l2=lambda w, s: s * w / np.linalg.norm(w)), "the gradient of L2 is that of the norm"),
@@ -130,13 +149,18 @@ def step_in_place(w, velocity, gradient, rate, momentum, decay, is_kernel):
     return w - rate * decay * w * is_kernel + velocity, velocity
 
 
-STEPS = [step, step_in_one, step_by_keras]
+STEPS = [step, step_in_one, step_by_keras, lambda *given: np.stack(step(*given)),
+         lambda *given: [one.astype("float32") for one in step(*given)]]
 NOT_STEPS = {
     "L2 in the gradient": (l2_in_the_gradient(1), "the decay has got into the velocity"),
     "L2 in the gradient, twice": (l2_in_the_gradient(2), "the decay has got into the velocity"),
     "decay in the velocity": (wrong_step(v=lambda w, v, g, rate, m, d: m * v - rate * g - d * w, w=lambda w, new, **_:
                                          w + new), "take it off the weight itself"),
     "no learning rate": (wrong_step(lambda w, new, d, **_: w - d * w + new), "not multiplied by the learning rate"),
+    "kernels by their shape": (lambda w, *given: step(w, *given[:-1], given[-1] and w.ndim > 1),
+                               "the weights of shape (5,) are not those of Keras"),
+    "biases without momentum": (lambda *given: step(*given) if given[-1] else (step(*given)[0], -given[3] * given[2]),
+                                "what is no kernel makes another step"),
     "biases too": (wrong_step(everything=True), "what is no kernel is decayed too"),
     "nothing decayed": (wrong_step(lambda w, new, **_: w + new), "nothing is decayed"),
     "twice": (wrong_step(lambda w, new, rate, d, **_: (1 - 2 * rate * d) * w + new), "twice as strong"),
@@ -191,10 +215,10 @@ def stop_by_the_course(losses, patience, min_delta):
 
 
 def wrong_stop(*, better=lambda loss, best, delta: loss < best - delta, extra=0, reset=True, previous=False,
-               lowest=False, floor=False):
+               lowest=False, floor=False, start=math.inf):
     """Early stopping with one mistake."""
     def answer(losses, patience, min_delta):
-        best, kept, wait = losses[0], 1, 0
+        best, kept, wait = min(start, losses[0]), 1, 0
         for epoch, loss in enumerate(losses[1:], 2):
             if better(loss, losses[epoch - 2] if previous else best, min_delta):
                 best, kept, wait = loss, epoch, 0 if reset else wait
@@ -207,6 +231,21 @@ def wrong_stop(*, better=lambda loss, best, delta: loss < best - delta, extra=0,
     return answer
 
 
+def stop_unless_best(losses, patience, min_delta):
+    """A best loss of 0 is taken for none."""
+    best = kept = None
+    for epoch, loss in enumerate(losses, 1):
+        if not best or loss < best - min_delta:
+            best, kept = loss, epoch
+        elif epoch - kept == patience:
+            break
+    return kept, epoch
+
+
+def stop_by_popping(losses, patience, min_delta):
+    return stop([losses.pop(0) for _ in range(len(losses))], patience, min_delta)
+
+
 def foresight(losses, patience, min_delta):
     return int(np.argmin(losses)) + 1, stop(losses, patience, min_delta)[1]
 
@@ -214,6 +253,11 @@ def foresight(losses, patience, min_delta):
 STOPS = [stop, stop_by_waiting, stop_by_the_course, lambda *given: reg.stopped_by_keras(*given)]
 NOT_STOPS = {
     "one too long": (wrong_stop(extra=1), "training goes on when patience has run out"),
+    "0 is none": (stop_unless_best, "after a first loss of 0 it is another epoch"),
+    "begins at 100": (wrong_stop(start=100.0), "after a first loss of 500 it is another epoch"),
+    "empties the list": (stop_by_popping, "changes its argument losses"),
+    "sorts the list": (lambda losses, *rest: (stop(losses, *rest), losses.sort())[0], "changes its argument losses"),
+    "without the last": (lambda losses, *rest: stop(losses[:-1], *rest), "the last epoch is the last of the list"),
     "one too short": (wrong_stop(extra=-1), "training stops one epoch too early"),
     "last weights": (lambda *given: 2 * stop(*given)[1:], "is the one at which training stops"),
     "no way back, best twice": (lambda *given: 2 * stop(*given)[:1], "is the one at which training stops"),
@@ -261,9 +305,9 @@ def report_in_loops(train, data, strengths, seeds):
     return best, np.mean([float(train(everything, best, seed).val_accuracy[-1]) for seed in seeds])
 
 
-def report_by_the_median(train, data, strengths, seeds):
+def report_of_places(train, data, strengths, seeds):
     runs = train(data, strengths, seeds)
-    best = runs.val_accuracy.sel(epoch=runs.epoch.max()).median("seed").idxmax("l2")
+    best = runs.val_accuracy.sel(epoch=runs.epoch.max()).mean("seed").idxmax("l2")
     x, y = data.open_test()
     tested = train(data.replace(x_val=x, y_val=y), best.values, seeds)
     return [best, tested.val_accuracy.sel(epoch=runs.epoch[-1]).mean("seed")]
@@ -312,12 +356,26 @@ def trained_on_validation(train, data, strengths, seeds):
     return only_validation(train, data.replace(x_train=data.x_val, y_train=data.y_val), strengths, seeds)
 
 
+def labels_left(train, data, strengths, seeds):
+    best, _ = only_validation(train, data, strengths, seeds)
+    x, _ = data.open_test()
+    return best, float(train(data.replace(x_val=x), [best], seeds).val_accuracy.isel(epoch=-1).mean())
+
+
+def in_order(train, data, strengths, seeds):
+    """Takes the strengths for sorted."""
+    final = train(data, strengths, seeds).val_accuracy.isel(epoch=-1).mean("seed")
+    best = sorted(strengths)[int(final.argmax())]
+    x, y = data.open_test()
+    return best, float(train(data.replace(x_val=x, y_val=y), [best], seeds).val_accuracy.isel(epoch=-1).mean())
+
+
 def place(train, data, strengths, seeds):
     best, accuracy = report(train, data, strengths, seeds)
     return strengths.index(best), accuracy
 
 
-REPORTS = [report, report_in_loops, report_by_the_median]
+REPORTS = [report, report_in_loops, report_of_places]
 NOT_REPORTS = {
     "test set chooses": (only_test, "the test set judges more than one penalty"),
     "test set chooses in the end": (wrong_report(test=True), "the test set judges more than one penalty"),
@@ -331,6 +389,20 @@ NOT_REPORTS = {
     "one seed trained": (wrong_report(seeds_chosen=1), "from a part of the seeds"),
     "lucky run": (wrong_report(lambda runs, final: final.val_accuracy.max("seed")), "the best single run chooses"),
     "early epoch": (wrong_report(lambda runs, final: runs.val_accuracy.mean("seed").max("epoch")), "early epoch"),
+    "first epoch": (wrong_report(lambda runs, final: runs.val_accuracy[..., 0].mean("seed")), "early epoch"),
+    "all epochs": (wrong_report(lambda runs, final: runs.val_accuracy.mean(["seed", "epoch"])), "mean over all epochs"),
+    "all epochs by the crossentropy": (
+        wrong_report(lambda runs, final: (runs.penalty - runs.val_loss).mean(["seed", "epoch"])), "over all epochs"),
+    "worst seed": (wrong_report(lambda runs, final: final.val_accuracy.min("seed")), "the worst seed chooses"),
+    "median": (wrong_report(lambda runs, final: final.val_accuracy.median("seed")), "the median over the seeds"),
+    "training and validation": (
+        wrong_report(lambda runs, final: (final.accuracy + final.val_accuracy).mean("seed")), "has a say"),
+    "smallest gap": (wrong_report(lambda runs, final: (final.val_accuracy - final.accuracy).mean("seed")),
+                     "another penalty has the highest mean"),
+    **{f"seed {place}": (wrong_report(lambda runs, final, place=place: final.val_accuracy.isel(seed=place)), message)
+       for place, message in ((1, "the best single run"), (2, "the best single run"), (3, "another penalty has"))},
+    "index mix-up": (in_order, "another penalty has the highest mean"),
+    "old labels": (labels_left, "replace x_val and y_val together"),
     "validation reported": (only_validation, "they have chosen the penalty and flatter it"),
     "validation reported, test set opened": (
         wrong_report(score=lambda tested, final: final.val_accuracy.mean("seed").max()), "chosen the penalty and"),
