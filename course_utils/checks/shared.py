@@ -1,5 +1,7 @@
 """What the checks of several exercises judge in the same way."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from course_utils.checks import Unanswered, arrays, close, expect
@@ -34,7 +36,8 @@ def choice(chosen, right, wrong, *, name, kind, lacking, false):
     lacking, false : str
         Printed if a sentence is missing, and if one should not be there.
     """
-    expect(isinstance(chosen, str | set | list | tuple | frozenset) and all(isinstance(part, str) for part in chosen),
+    chosen = list(chosen) if isinstance(chosen, Iterable) else [chosen]
+    expect(all(isinstance(part, str) for part in chosen),
            f"{name} is not a collection of letters", 'write it like {"x", "y"}')
     chosen = {letter for part in chosen for letter in part.lower() if letter.isalpha()}
     if not chosen:
