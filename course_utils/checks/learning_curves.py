@@ -156,7 +156,8 @@ def interval(paired_interval, rng):
         mean, low, high = given = np.array(arrays(value, {"mean": (), "low": (), "high": ()}))
         difference = second - first
         right = np.array([difference.mean(), *ttest_rel(second, first).confidence_interval(level)])
-        expect(not close(mean, -right[0]), "the difference has the wrong sign", "second minus first; it may be negative")
+        expect(not close(mean, -right[0]), "the difference has the wrong sign",
+               "second minus first, which may be negative")
         expect(close(mean, right[0]) or not close(np.sort(given), np.sort(right)),
                "the numbers are in another order", "return mean, low, high")
         expect_close(mean, right[0], "the mean is not that of the differences", "average second − first")
@@ -274,9 +275,9 @@ def decision(decide, rng):
         *others, last = _law(MORE_SIZES, a, b, c)
         for percent in (-13, 13, -11, 11):
             tells = answer(np.array([*others, last / (1 + percent / 100)])) != "cannot tell"
-            expect(tells == (abs(percent) < 12), f"a miss of {abs(percent)} % is {'let pass' if tells else 'too much'}",
+            expect(tells == (abs(percent) < 12), f"a miss of {abs(percent)}% is {'let pass' if tells else 'too much'}",
                    "fit to all sizes but the last; the miss is a share of the error that was measured there")
-    for bend, last, hit in ((1.3, 1, False), (0.7, 0.77, True)):   # where the last but one leads the law, or misleads it
+    for bend, last, hit in ((1.3, 1, False), (0.7, 0.77, True)):   # the last but one misleads the law, or leads it
         tells = answer(_law(MORE_SIZES, 5, 0.9, 0.05) * [1, 1, 1, 1, 1, bend, last]) != "cannot tell"
         expect(tells == hit, "the back-test does not fit to all sizes but the largest", "hide the last one only")
     sizes = 1.5 * MORE_SIZES[1:]
