@@ -14,7 +14,6 @@ def intervals(value, shape):
         missing = [name for name in names if name not in value]
         expect(not missing, f"the difference lacks {' and '.join(missing)}", f"give {', '.join(names)}")
         value = [value[name] for name in names]
-    value = list(value) if isinstance(value, np.ndarray) else value
     return np.array(arrays(value, dict.fromkeys(names, shape)))
 
 

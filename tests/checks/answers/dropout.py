@@ -73,7 +73,15 @@ def dropout_seen(mask):
     return answer
 
 
-DROPOUTS = [dropout, dropout_with_coins, dropout_in_loops]
+def dropout_in_keras(x, rate, rng, training):
+    import keras
+
+    keep = 1 - rate if training else 1
+    mask = rng.uniform(size=x.shape) < keep
+    return keras.ops.stack([keras.ops.where(mask, x / keep, 0), keras.ops.cast(mask, "float64")])
+
+
+DROPOUTS = [dropout, dropout_with_coins, dropout_in_loops, dropout_in_keras, lambda *given: np.stack(dropout(*given))]
 NOT_DROPOUTS = {
     "not scaled": (wrong_dropout(scale=lambda m, r: 1), "so the expected value sinks: divide it by 1 − rate"),
     "multiplied": (wrong_dropout(scale=lambda m, r: 1 - r), "multiplied by 1 − rate"),
@@ -252,7 +260,18 @@ def build_from_behind(dropout):
     return keras.Model(inputs, last(z))
 
 
-NETWORKS = [build_model, build_with_one_layer, network(order="dense drop relu"), build_of_blocks, build_from_behind]
+def build_with_operations(dropout):
+    import keras
+    from keras import layers
+
+    z = inputs = keras.Input((64,))
+    for _ in range(2):
+        z = layers.Dropout(dropout)(keras.ops.relu(layers.Dense(64)(z)))
+    return keras.Model(inputs, keras.ops.softmax(layers.Dense(10)(z)))
+
+
+NETWORKS = [build_model, build_with_one_layer, network(order="dense drop relu"), build_of_blocks, build_from_behind,
+            build_with_operations]
 NOT_NETWORKS = {
     "none at all": (network(order="dense relu"), "nothing is dropped behind hidden layer 1"),
     "behind the softmax": (network(last="softmax"), "dropout acts behind the last Dense layer"),
