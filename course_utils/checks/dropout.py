@@ -305,9 +305,9 @@ def _rotation(rotation_auroc, rng):
                "resample the images, not the labels: an image keeps its uncertainty")
         widths.append([high - low, _width(wins, rng)])
         ends.append((low, high))
-    expect(result(upright, rotated, seed)[1:] == [*ends[-1]], "the same rng gives another interval",
+    expect(close(result(upright, rotated, seed)[1:], ends[-1]), "the same rng gives another interval",
            "draw from the rng that is passed in, not from a global one")
-    expect(ends[-1] != ends[-2], "another rng gives the same interval", "draw from the rng that is passed in")
+    expect(not close(ends[-1], ends[-2]), "another rng gives the same interval", "draw from the rng that is passed in")
     ratio = np.divide(*np.mean(widths, 0))
     for least, violated, hint in (
             (0.3, "the interval is far too narrow",
@@ -319,6 +319,10 @@ def _rotation(rotation_auroc, rng):
         expect(ratio > least, violated, hint)
     expect(ratio < 1.15, "the interval is too wide", "draw as many images as there are, and take the percentiles 2.5 "
            "and 97.5")
+
+    ends = result(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 8)[1:]   # of two images, half of the draws are twice one
+    expect(close(ends, [0, 1]), "some images are never drawn twice, or never at all",
+           "draw len(x) of the numbers from 0 to len(x) − 1, with replacement")
 
     upright = rng.normal(0, 1, 40)   # some images are hard, upright and rotated
     rotated = upright + rng.normal(0.5, 0.3, 40)

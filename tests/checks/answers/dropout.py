@@ -459,6 +459,8 @@ NOT_MONTE_CARLOS = {
         "ends swapped": (wrong_rotation(finish=lambda a, low, high: (a, high, low)), "low is above high"),
         "middle first": (wrong_rotation(finish=lambda a, low, high: (low, a, high)), "the AUROC is another one"),
         "without replacement": (wrong_rotation(draw=lambda rng, n: rng.permutation(n)), "draw with replacement"),
+        "all but the first": (wrong_rotation(draw=lambda rng, n: rng.integers(1, n, n)), "some images are never drawn"),
+        "all but the last": (wrong_rotation(draw=lambda rng, n: rng.integers(0, n - 1, n)), "images are never drawn"),
         "a standard deviation": (wrong_rotation(quantiles=(16, 84)), "leaves out a third"),
         "90 %": (wrong_rotation(quantiles=(5, 95), resamples=1000), "leaves out more than 5 %"),
         "half of the images": (wrong_rotation(draw=lambda rng, n: rng.choice(n, n // 2)), "the interval is too wide"),
