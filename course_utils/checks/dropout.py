@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 
+from course_utils import models
 from course_utils.checks import Violated, array, arrays, call, check, close, expect, expect_close, expect_none_of
 from course_utils.checks.shared import classifier, dimensions, intervals, objections
 
@@ -21,23 +22,28 @@ def forward(dropout, rng):
                      hint="write the result into a new array")
         return arrays(value, {"out": x.shape, "mask": x.shape})
 
-    x, rate = rng.uniform(1, 3, (20, 30)), 0.2
+    x, rate = rng.normal(0, 2, (20, 30)), 0.231   # 0.24 if one draws whole numbers below 100
+    x[:, 0] = 0
+    alive = x != 0
     y, mask = out(rate)
     expect(not close(mask, 1), "nothing is dropped", "draw a random number for each unit, and compare it with rate")
     expect(np.isin(mask, (0, 1)).all(), "the mask holds other values than 0 and 1",
            "the mask only says who is kept; the scale is no part of it")
-    expect(not np.array_equal(mask == 0, y != 0), "mask is 1 where a unit was dropped",
+    expect(not np.array_equal(mask[alive] == 0, y[alive] != 0), "mask is 1 where a unit was dropped",
            "it should be 1 where one is kept")
-    expect(np.array_equal(mask == 0, y == 0), "out is not 0 where the mask is 0", "multiply x by the mask")
+    expect(np.array_equal(mask[alive] == 0, y[alive] == 0), "out is not 0 where the mask is 0, and only there",
+           "multiply x by the mask that you draw")
     first, second = (out(0.5, generator=np.random.default_rng(7))[1] for _ in range(2))
     expect(np.array_equal(first, second), "the same rng gives another mask",
            "draw from the rng that is passed in, not from a global one")
     masks = np.array([out(rate)[1] for _ in range(DRAWS)])
     expect(not (masks == masks[0]).all(), "every call has the same mask",
            "draw from the rng that is passed in; one that is made anew begins at the same numbers")
+    expect(abs(masks[:, ~alive].mean() - masks[:, alive].mean()) < 0.1,
+           "a unit whose value is 0 always counts as dropped", "return the mask that you draw, not where out is 0")
     _share(masks, rate)
     _independence(masks, rate)
-    _scale(y[mask == 1] / x[mask == 1], rate)
+    _scale(*((y / x)[(mask == 1) & alive] for y, mask in ((y, mask), out(rate))), rate)
     at_half, mask = out(0.5)
     expect_close(at_half, 2 * x * mask, "with rate = 0.5 what is kept is not doubled", "use the argument rate")
     for given, name in ((out(0.0), "rate 0"), (out(rate, training=False), "training=False")):
@@ -51,7 +57,7 @@ def _share(masks, rate):
     dropped = 1 - masks.mean()
     expect(abs(dropped - (1 - rate)) > 0.02, "rate is taken for the share that is kept",
            "as in Keras it is the share that is dropped: keep where the random number is at least rate")
-    expect(abs(dropped - rate) < 0.02, f"with rate = {rate} a share of {dropped:.2f} is dropped",
+    expect(abs(dropped - rate) < 0.006, f"with rate = {rate} a share of {dropped:.3f} is dropped",
            "compare uniform random numbers between 0 and 1 with rate")
 
 
@@ -71,15 +77,15 @@ def _independence(masks, rate):
            "draw one random number for each unit of each sample")
 
 
-def _scale(scale, rate):
+def _scale(scale, of_another_mask, rate):
     right = 1 / (1 - rate)
+    expect(close(of_another_mask, scale[0]), "the scale follows the share that happens to be kept",
+           "divide by 1 − rate, which is the same for every unit and at every call")
     expect_none_of(scale, (
         (1, "what is kept comes out as it was, so the expected value sinks",
          "divide it by 1 − rate: that is the inverted in inverted dropout"),
         (1 - rate, "what is kept is multiplied by 1 − rate", "divide, so that the expected value stays"),
         (1 / rate, "what is kept is divided by rate", "the share that is kept is 1 − rate")))
-    expect(close(scale, right) or not (close(scale, scale[0]) and close(scale, right, 0.1)),
-           "the scale follows the share that happens to be kept", "divide by 1 − rate, which is the same at every call")
     expect_close(scale, right, "a unit that is kept is not x / (1 − rate)",
                  "multiply by the mask and divide by 1 − rate, nothing else")
 
@@ -89,8 +95,8 @@ def backward(dropout_backward, rng):
     def gradient(rate):
         return array(call(dropout_backward, {"dout": dout, "mask": mask, "rate": rate}), dout.shape)
 
-    dout, rate = rng.uniform(1, 3, (8, 8)), 0.2
-    mask = rng.random((8, 8)) >= 0.4   # its share is not rate: a scale by that share shows
+    dout, rate = rng.normal(0, 2, (8, 5)), 0.2
+    mask = rng.random(dout.shape) >= 0.4   # its share is not rate: a scale by that share shows
     first, second = gradient(rate), gradient(rate)
     expect(close(first, second), "the gradient is another one at every call",
            "backward uses the mask of the forward pass, not a new one")
@@ -124,7 +130,7 @@ def numerical_gradient(dout, mask, rate, step=1e-4):
 
 @check("3.3", "dropout acts behind each hidden layer, nowhere else, and only in training")
 def network(build_model, rng):
-    from keras import layers
+    from scipy.special import softmax
 
     x, rate = rng.uniform(0, 1, (100, 64)).astype("float32"), 0.25
     model, plain = call(build_model, {"dropout": rate}), call(build_model, {"dropout": 0.0})
@@ -132,15 +138,13 @@ def network(build_model, rng):
     classifier(plain, x)
     expect(close(model(x), model(x, training=False), 1e-6), "the answers at inference are random",
            "let Keras say when it is training; give a Dropout layer no training=True of its own")
-    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
-    expect(len(dense) >= 3, "there are fewer than two hidden Dense layers", "build the two that the question asks for")
-    quiet, (*seen, answers) = _inside(model, dense, x, training=False), _inside(model, dense, x, training=True)
+    (dense, quiet, _), (_, seen, answers) = (_inside(model, x, training) for training in (False, True))
+    widths = [layer.units for layer in dense[:-1]]
+    expect(len(widths) == 2, f"the number of hidden Dense layers is {len(widths)}", "the question asks for two")
+    expect(widths == [64, 64], f"the hidden layers have {widths[0]} and {widths[1]} units",
+           "the question asks for 64 in each")
     expect_close(seen[0], x, "pixels are dropped", "here dropout belongs behind the hidden layers only")
-    last = dense[-1]
-    logits = seen[-1] @ last.kernel.numpy() + last.bias.numpy()
-    softmax = np.exp(logits - logits.max(1, keepdims=True))
-    softmax /= softmax.sum(1, keepdims=True)
-    expect_close(answers, softmax, "dropout acts behind the last Dense layer",
+    expect_close(answers, softmax(_linear(dense[-1], seen[-1]), axis=1), "dropout acts behind the last Dense layer",
                  "who drops an answer of the softmax only damages it; leave the output layer alone", tolerance=1e-3)
     for place in range(1, len(dense)):
         before = dense[place - 1]
@@ -151,26 +155,31 @@ def network(build_model, rng):
            "the rate of every Dropout layer is the argument dropout")
 
 
-def _inside(model, dense, x, training):
-    """What each Dense layer of a network gets in one call of it, and what the network answers."""
-    seen = []
+def _inside(model, x, training):
+    """The Dense layers in the order in which one call of a network reaches them, what they get, and its answers."""
+    from keras import layers
+
+    def noting(layer, layer_call, inputs, **options):
+        seen.append((layer, np.array(inputs)))
+        return layer_call(inputs, **options)
+
+    seen, dense = [], [layer for layer in models.all_layers(model) if isinstance(layer, layers.Dense)]
     for layer in dense:
-        layer.call = functools.partial(_noting, seen, layer.call)
+        layer.call = functools.partial(noting, layer, layer.call)
     try:
         answers = model(x, training=training)
     finally:
         for layer in dense:
             del layer.call
-    return [*seen, np.array(answers)]
+    return [layer for layer, _ in seen], [inputs for _, inputs in seen], np.array(answers)
 
 
-def _noting(seen, layer_call, inputs, **options):
-    seen.append(np.array(inputs))
-    return layer_call(inputs, **options)
+def _linear(dense, x):
+    return x @ dense.kernel.numpy() + (dense.bias.numpy() if dense.use_bias else 0)
 
 
 def _relu(dense, x):
-    return np.maximum(x @ dense.kernel.numpy() + dense.bias.numpy(), 0)
+    return np.maximum(_linear(dense, x), 0)
 
 
 def _dropped(seen, whole, rate, place):
@@ -188,6 +197,12 @@ def _dropped(seen, whole, rate, place):
                      "pass the argument dropout on to keras.layers.Dropout", tolerance=1e-3)
     expect_close(scale, 1 / (1 - rate), f"what acts {where} is not dropout",
                  "use keras.layers.Dropout: a unit is dropped, or divided by 1 − rate", tolerance=1e-3)
+    alive = whole > 0.01
+    surplus, spread = alive * ((seen == 0) - rate), alive.sum() * rate * (1 - rate)
+    for axis, violated in ((0, f"all images of a batch lose the same units {where}"),
+                           (1, f"an image is dropped as a whole {where}")):
+        expect((surplus.sum(axis)**2).sum() < 3 * spread, violated,   # the sum of variances if units are independent
+               "each unit of each image is dropped by itself: leave out noise_shape")
 
 
 @check("3.4", "the uncertainty is that of many passes, and the AUROC has its interval")
@@ -213,11 +228,13 @@ def _passes(mc_dropout, rng):
            "average the probabilities of all passes")
 
     # Each row has masks of its own, so that equal rows are many trials of one image.
-    once, of_16 = (predicted(np.repeat(x[:1], 400, axis=0), passes)[0].std(0).max() for passes in (1, 16))
-    expect(once > 0.7 * answers[:, 0].std(0).max(), "passes = 1 gives the mean of several passes",
-           "make as many passes as are asked for")
-    expect(of_16 < 0.5 * once, "sixteen passes are no better than one",
-           "make as many passes as are asked for, each with masks of its own, and average all of them")
+    for passes in (1, 2, 8):
+        trials = predicted(np.repeat(x[:1], 500, axis=0), passes)[0]
+        ratio = passes * trials.var(0).sum() / answers[:, 0].var(0).sum()   # 1 if they are that many
+        expect(ratio > 0.75, f"passes = {passes} gives the mean of more passes, or of some without dropout",
+               "make as many passes as are asked for, all with training=True")
+        expect(ratio < 1.35, f"passes = {passes} gives the mean of fewer passes",
+               "make as many passes as are asked for, each with masks of its own, and average all of them")
 
     exact = entropy(mean)
     expect(not close(returned, -exact, 1e-3), "the entropy is negative",
@@ -270,21 +287,27 @@ def _rotation(rotation_auroc, rng):
                "turn each image with np.rot90, and ask uncertainty for all of them")
         return numbers
 
-    widths = []
-    for seed in range(4):
-        upright, rotated = rng.normal(0, 1, 40), rng.normal(0.7, 1, 40)
-        wins = (rotated[:, None] > upright).astype(float)
+    widths, ends = [], []
+    made_up = [(rng.normal(0, 1, 40).round(1), rng.normal(shift, 1, 40).round(1)) for shift in (-0.7, 0.7)]   # some tie
+    for seed, (upright, rotated) in enumerate([*made_up, made_up[-1]]):
+        wins = _wins(upright, rotated)
         auroc, low, high = result(upright, rotated, seed)
         right = wins.mean()
         expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from turned ones",
                "the turned ones are the class 1")
-        expect(abs(auroc - right) < 0.02, "the AUROC is another one",
-               "how often is the turned image the more uncertain one? roc_auc_score takes labels first, then scores")
+        for share in ((rotated[:, None] > upright).mean(), (rotated[:, None] >= upright).mean()):
+            expect(not close(auroc, share), "ties do not count half", "if both are as uncertain, that is half a win")
+        expect_close(auroc, right, "the AUROC is another one",
+                     "how often is the turned image the more uncertain one? roc_auc_score takes labels, then scores")
         expect(low <= high, "low is above high", "return auroc, low, high")
         expect(high - low > 1e-6, "the interval has no width", "draw with replacement, and as many as there are")
         expect(low < right < high, "the AUROC does not lie in its interval",
                "resample the images, not the labels: an image keeps its uncertainty")
         widths.append([high - low, _width(wins, rng)])
+        ends.append((low, high))
+    expect(close(result(upright, rotated, seed)[1:], ends[-1]), "the same rng gives another interval",
+           "draw from the rng that is passed in, not from a global one")
+    expect(not close(ends[-1], ends[-2]), "another rng gives the same interval", "draw from the rng that is passed in")
     ratio = np.divide(*np.mean(widths, 0))
     for least, violated, hint in (
             (0.3, "the interval is far too narrow",
@@ -297,10 +320,14 @@ def _rotation(rotation_auroc, rng):
     expect(ratio < 1.15, "the interval is too wide", "draw as many images as there are, and take the percentiles 2.5 "
            "and 97.5")
 
+    ends = result(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 8)[1:]   # of two images, half of the draws are twice one
+    expect(close(ends, [0, 1]), "some images are never drawn twice, or never at all",
+           "draw len(x) of the numbers from 0 to len(x) − 1, with replacement")
+
     upright = rng.normal(0, 1, 40)   # some images are hard, upright and rotated
     rotated = upright + rng.normal(0.5, 0.3, 40)
     _, low, high = result(upright, rotated, 9)
-    expect(high - low < 1.4 * _width((rotated[:, None] > upright).astype(float), rng),
+    expect(high - low < 1.4 * _width(_wins(upright, rotated), rng),
            "an image and its turned twin are drawn apart",
            "draw the numbers of images once for each resample, and take both of a pair: that is sharper")
 
@@ -331,11 +358,13 @@ class Uncertainty:
         return np.array([value for _, value in answers])
 
 
-def _width(wins, rng, resamples=1000):
-    """Width of the 95 % interval of an AUROC, by resampling pairs.
+def _wins(upright, rotated):
+    """(N, N), 1 where a rotated image (row) is more uncertain than an upright one (column), 0.5 at ties."""
+    return (rotated[:, None] > upright) + 0.5 * (rotated[:, None] == upright)
 
-    wins : (N, N), 1 where a rotated image (row) is more uncertain than an upright one (column)
-    """
+
+def _width(wins, rng, resamples=4000):
+    """Width of the 95% interval of an AUROC, by resampling the pairs of `_wins`."""
     n = len(wins)
     drawn = rng.integers(0, n, (resamples, n))
     low, high = np.percentile(wins[drawn[:, :, None], drawn[:, None, :]].mean((1, 2)), [2.5, 97.5])
@@ -352,7 +381,7 @@ def gain(dropout_gain, runs, tuning, helps, rng):
            "the numbers are in another order", "return mean, low, high")
     expect_none_of(given, ((gains(made_up, seeds, **slip), violated, hint) for slip, violated, hint in SLIPS), 1e-6)
     expect_close(given[0], right[0], "the mean gain of made-up runs is another one",
-                 "last epoch; the best rate of each arm on the tuning seeds; the difference on the other seeds", 1e-6)
+                 "last epoch; the rate with the best mean of all tuning seeds; the difference on the other seeds", 1e-6)
     expect_close(given, right, "the interval is not that of the paired differences",
                  "stats.paired_difference(scores, \"dropout\", between=…)", 1e-6)
     _experiment(runs, tuning)
@@ -363,7 +392,8 @@ def gain(dropout_gain, runs, tuning, helps, rng):
 SLIPS = (
     ({"score": "best epoch"}, "the best epoch of each run is scored",
      "take the last one, .isel(epoch=-1): whoever picks the best has looked"),
-    ({"choose": "all"}, "the seeds that measure had a say in the learning rates", "choose on the tuning seeds alone"),
+    *(({"choose": seeds}, "the seeds that measure had a say in the learning rates", "choose on the tuning seeds alone")
+      for seeds in ("all", "others")),
     ({"choose": "each"}, "every run takes the rate that was best for its own seed",
      "average over the tuning seeds first, then take the best rate"),
     ({"choose": "mean"}, "the gain is averaged over the learning rates", "each arm takes the rate that is best for it"),
@@ -403,22 +433,13 @@ def gains(runs, tuning, *, score="last epoch", choose="tuning", common=(), measu
 
 
 def made_up_runs(rng):
-    """What `fit_many` would return, such that every slip shows; and the tuning seeds."""
+    """What `fit_many` would return, but of pure noise, in which every slip finds others best; and the tuning seeds."""
     import xarray as xr
 
-    accuracy = np.array([   # (learning_rate, label_noise, dropout)
-        [[0.93, 0.90], [0.85, 0.80], [0.72, 0.70]],
-        [[0.96, 0.93], [0.862, 0.88], [0.69, 0.78]],
-        [[0.94, 0.97], [0.80, 0.86], [0.60, 0.76]]])
-    seeds, tuning = np.arange(40, 53), [42, 47, 51]
-    values = np.repeat(accuracy[..., None], len(seeds), axis=-1)
-    values = values + rng.normal(0, 0.02, len(seeds)) + rng.normal(0, 0.004, values.shape)
-    values[0, 1, 0, np.isin(seeds, tuning)] += 0.03   # there the tuning seeds disagree with the others
-    run_up = np.array([0.5, 0.9, 1.02, 1.0])          # by epoch; the last is not the best
-    values = values[..., None] * np.where(np.arange(2)[:, None, None] == 0, run_up, np.sqrt(run_up))
-    return xr.Dataset({"val_accuracy": (("learning_rate", "label_noise", "dropout", "seed", "epoch"), values)},
-                      {"learning_rate": [0.02, 0.1, 0.5], "label_noise": [0.0, 0.25, 0.5], "dropout": [0.0, 0.4],
-                       "seed": seeds, "epoch": range(1, 5)}), tuning
+    coordinates = {"learning_rate": [0.01, 0.02, 0.05, 0.1, 0.2, 0.5], "label_noise": [0.0, 0.1, 0.2, 0.3, 0.5],
+                   "dropout": [0.0, 0.4], "seed": range(40, 53), "epoch": range(1, 5)}
+    values = rng.random([len(values) for values in coordinates.values()])
+    return xr.Dataset({"val_accuracy": (list(coordinates), values)}, coordinates), [42, 47, 51]
 
 
 def _experiment(runs, tuning):
@@ -430,10 +451,12 @@ def _experiment(runs, tuning):
            "let label_noise go from 0 to 0.3 or more")
     expect(runs.sizes["learning_rate"] >= 3, "there are fewer than three learning rates",
            "an arm can choose only among what it is offered")
+    expect(len(tuning) >= 2, "a single seed chooses the learning rates", "let some seeds choose: tuning = [90, 91, 92]")
     expect(set(tuning) <= set(runs.seed.values), "the tuning seeds are not among the runs",
            "the grid needs them too: \"seed\": [*tuning, …]")
     expect(runs.sizes["seed"] - len(tuning) >= 10, "fewer than ten seeds are left to measure",
            "take ten or more besides the tuning seeds")
+    expect(runs.sizes["epoch"] >= 10, "there are fewer than ten epochs", "train for some twenty")
     expect(float(runs.val_accuracy.isel(epoch=-1).max()) > 0.85, "none of these networks has learned the digits",
            "train for more epochs, and see that check 3.3 passes")
 

@@ -1,5 +1,7 @@
 """What the checks of several exercises judge in the same way."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from course_utils.checks import Unanswered, arrays, close, expect
@@ -12,7 +14,6 @@ def intervals(value, shape):
         missing = [name for name in names if name not in value]
         expect(not missing, f"the difference lacks {' and '.join(missing)}", f"give {', '.join(names)}")
         value = [value[name] for name in names]
-    value = list(value) if isinstance(value, np.ndarray) else value
     return np.array(arrays(value, dict.fromkeys(names, shape)))
 
 
@@ -34,7 +35,8 @@ def choice(chosen, right, wrong, *, name, kind, lacking, false):
     lacking, false : str
         Printed if a sentence is missing, and if one should not be there.
     """
-    expect(isinstance(chosen, str | set | list | tuple | frozenset) and all(isinstance(part, str) for part in chosen),
+    chosen = list(chosen) if isinstance(chosen, Iterable) else [chosen]
+    expect(all(isinstance(part, str) for part in chosen),
            f"{name} is not a collection of letters", 'write it like {"x", "y"}')
     chosen = {letter for part in chosen for letter in part.lower() if letter.isalpha()}
     if not chosen:

@@ -163,7 +163,7 @@ checks.interval(paired_interval)
 # 0.8).
 #
 # Write it as a function. `course_utils.stats` has what you need; look at
-# `stats.seeds_needed?`.
+# `stats.seeds_needed?`. The check accepts a number that is off by one pair or by 4%.
 
 # %% question="1.4"
 from course_utils import stats
@@ -204,6 +204,7 @@ print(seeds_for(0.02, differences), "seeds for two points")
 # Fit $\text{error}(n) = a\, n^{-b} + c$ to mean errors, with
 # `scipy.optimize.curve_fit`. It needs a start, `p0`, and `bounds`: none of the three
 # numbers is negative, and the floor $c$ is never above 1. ($a$ may be, and often is.)
+# If the errors follow a law exactly, yours must be within 0.003 of them, up to $n = 1024$.
 
 # %% question="1.5"
 from scipy.optimize import curve_fit

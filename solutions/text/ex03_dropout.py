@@ -166,7 +166,7 @@ checks.network(build_model)
 # Other images would give another AUROC, so give its **interval** by a bootstrap: draw
 # N image *numbers* with replacement, and compute the AUROC of these images and their
 # turned twins. Do that 500 times or more; the 2.5 and 97.5 percentiles are
-# the ends of the 95 % interval. (The images are the same each time, so ask the network
+# the ends of the 95 % interval. The check accepts a width that is off by about 10%. (The images are the same each time, so ask the network
 # for its uncertainties once, at the start.) Write `rotation_auroc`.
 
 # %% question="3.4"
@@ -274,7 +274,7 @@ for seed in range(3 if answered else 0):
 #    seed, and its 95 % interval. `stats.paired_difference` does that.
 #
 # Write it as `dropout_gain`. Then run `fit_many` with your network for some twenty
-# epochs: two values of `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or
+# epochs, and at least ten: two values of `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or
 # more; three learning rates or more, about 0.1; the seeds of `tuning` and ten others.
 # (`dropout` and `label_noise` are knobs of `fit_many` itself; all these networks share
 # one compiled program.) Last, say where dropout helps: list in `helps` the shares of

@@ -64,15 +64,39 @@ def dropout_in_place(x, rate, rng, training):
     return x, mask
 
 
-DROPOUTS = [dropout, dropout_with_coins, dropout_in_loops]
+def dropout_seen(mask):
+    """A dropout whose mask is a function of what comes out."""
+    def answer(x, rate, rng, training):
+        out, _ = dropout(x, rate, rng, training)
+        return out, mask(out)
+
+    return answer
+
+
+def dropout_in_keras(x, rate, rng, training):
+    import keras
+
+    keep = 1 - rate if training else 1
+    mask = rng.uniform(size=x.shape) < keep
+    return keras.ops.stack([keras.ops.where(mask, x / keep, 0), keras.ops.cast(mask, "float64")])
+
+
+DROPOUTS = [dropout, dropout_with_coins, dropout_in_loops, dropout_in_keras, lambda *given: np.stack(dropout(*given))]
 NOT_DROPOUTS = {
     "not scaled": (wrong_dropout(scale=lambda m, r: 1), "so the expected value sinks: divide it by 1 − rate"),
     "multiplied": (wrong_dropout(scale=lambda m, r: 1 - r), "multiplied by 1 − rate"),
     "divided by rate": (wrong_dropout(scale=lambda m, r: 1 / r if r else 1), "divided by rate: the share that is kept"),
     "scaled twice": (wrong_dropout(scale=lambda m, r: (1 - r)**-2), "not x / (1 − rate)"),
     "scaled by the share": (wrong_dropout(scale=lambda m, r: 1 / m.mean()), "the share that happens to be kept"),
-    "rate of its own": (wrong_dropout(mask=lambda x, r, g: g.random(x.shape) >= 0.5), "a share of 0.50 is dropped"),
-    "scale of its own": (wrong_dropout(scale=lambda m, r: 1.25 if r else 1), "with rate = 0.5 what is kept"),
+    "rate of its own": (wrong_dropout(mask=lambda x, r, g: g.random(x.shape) >= 0.5), "a share of 0.500 is dropped"),
+    "scale of its own": (wrong_dropout(scale=lambda m, r: 1 / 0.769 if r else 1), "with rate = 0.5 what is kept"),
+    "scaled by a root": (wrong_dropout(scale=lambda m, r: (1 - r)**-0.5), "a unit that is kept is not x / (1 − rate)"),
+    "mask of the positive": (dropout_seen(lambda out: out > 0), "out is not 0 where the mask"),
+    "mask of what is not 0": (dropout_seen(lambda out: out != 0), "whose value is 0 always counts as dropped"),
+    "whole numbers": (wrong_dropout(mask=lambda x, r, g: g.integers(0, 10, x.shape) >= 10 * r),
+                      "a share of 0.300 is dropped"),
+    "hundred numbers": (wrong_dropout(mask=lambda x, r, g: g.integers(0, 100, x.shape) >= 100 * r),
+                        "a share of 0.240 is dropped"),
     "rate is kept": (wrong_dropout(mask=lambda x, r, g: g.random(x.shape) < r, scale=lambda m, r: 1 / r),
                      "rate is taken for the share that is kept"),
     "normal numbers": (wrong_dropout(mask=lambda x, r, g: g.normal(size=x.shape) >= r), "uniform random numbers"),
@@ -127,13 +151,20 @@ def backward_in_place(dout, mask, rate):
     return dout / (1 - rate)
 
 
-BACKWARDS = [backward, backward_where, backward_in_tensorflow]
+def backward_in_keras(dout, mask, rate):
+    import keras
+
+    return keras.ops.where(mask, dout / (1 - rate), 0.0)
+
+
+BACKWARDS = [backward, backward_where, backward_in_tensorflow, backward_in_keras]
 NOT_BACKWARDS = {
     "not scaled": (lambda d, m, r: d * m, "the scale is missing"),
     "multiplied": (lambda d, m, r: d * m * (1 - r), "multiplied by 1 − rate"),
     "divided by rate": (lambda d, m, r: d * m / r, "divided by rate"),
     "scaled twice": (lambda d, m, r: d * m / (1 - r)**2, "the scale is there twice"),
     "scaled by the share": (lambda d, m, r: d * m / m.mean(), "the scale is that of the share in the mask"),
+    "positive only": (lambda d, m, r: np.maximum(d, 0) * m / (1 - r), "where a unit was kept the gradient is 0"),
     "a new mask": (lambda d, m, r: d * (np.random.random(d.shape) >= r) / (1 - r), "not a new one"),
     "a new mask, always the same": (lambda d, m, r: dropout(d, r, np.random.default_rng(0), True)[0],
                                     "where a unit was dropped the gradient is not 0"),
@@ -150,14 +181,15 @@ NOT_BACKWARDS = {
 
 
 def network(*, order="dense relu drop", rate=lambda dropout: dropout, pixels=False, last="", softmax=True, hidden=2,
-            kind="Dropout", forced=False, shape=(64,), units=10, activation="relu"):
+            kind="Dropout", forced=False, shape=(64,), units=10, activation="relu", width=64, noise_shape=None):
     """A maker of networks that differ from the right one by these arguments."""
     def build_model(dropout):
         import keras
         from keras import layers
 
         def drop(z):
-            layer = getattr(layers, kind)(rate(dropout))
+            options = {"noise_shape": noise_shape} if noise_shape else {}
+            layer = getattr(layers, kind)(rate(dropout), **options)
             return layer(z, training=True) if forced else layer(z)
 
         z = inputs = keras.Input(shape)
@@ -165,7 +197,8 @@ def network(*, order="dense relu drop", rate=lambda dropout: dropout, pixels=Fal
             z = drop(z)
         for _ in range(hidden):
             for word in order.split():
-                z = {"dense": layers.Dense(64), "relu": layers.Activation(activation), "drop": drop}[word](z)
+                z = {"dense": layers.Dense(width), "relu": layers.Activation(activation), "drop": drop,
+                     "tanh": layers.Activation("tanh"), "norm": layers.BatchNormalization()}[word](z)
         z = layers.Dense(units)(z)
         if last == "logits":
             z = drop(z)
@@ -197,13 +230,48 @@ def build_with_one_layer(dropout):
 
     z = inputs = keras.Input((64,))
     drop = layers.Dropout(dropout)
-    for _ in range(3):
-        z = layers.Dense(32, activation="relu")(z)
+    for _ in range(2):
+        z = layers.Dense(64, activation="relu")(z)
         z = drop(z) if dropout else z
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(z))
 
 
-NETWORKS = [build_model, build_with_one_layer, network(order="dense drop relu")]
+def build_of_blocks(dropout):
+    """Blocks without biases, one inside the other."""
+    import keras
+    from keras import layers
+
+    def block():
+        return keras.Sequential([layers.Dense(64, use_bias=False), layers.ReLU(), layers.Dropout(dropout)])
+
+    return keras.Sequential([keras.Input((64,)), keras.Sequential([block(), block()]),
+                             keras.Sequential([layers.Dense(10), layers.Softmax()])])
+
+
+def build_from_behind(dropout):
+    """Makes its layers in another order than that in which they work."""
+    import keras
+    from keras import layers
+
+    last, *hidden = layers.Dense(10, activation="softmax"), layers.Dense(64, "relu"), layers.Dense(64, "relu")
+    z = inputs = keras.Input((64,))
+    for layer in hidden[::-1]:
+        z = layers.Dropout(dropout)(layer(z))
+    return keras.Model(inputs, last(z))
+
+
+def build_with_operations(dropout):
+    import keras
+    from keras import layers
+
+    z = inputs = keras.Input((64,))
+    for _ in range(2):
+        z = layers.Dropout(dropout)(keras.ops.relu(layers.Dense(64)(z)))
+    return keras.Model(inputs, keras.ops.softmax(layers.Dense(10)(z)))
+
+
+NETWORKS = [build_model, build_with_one_layer, network(order="dense drop relu"), build_of_blocks, build_from_behind,
+            build_with_operations]
 NOT_NETWORKS = {
     "none at all": (network(order="dense relu"), "nothing is dropped behind hidden layer 1"),
     "behind the softmax": (network(last="softmax"), "dropout acts behind the last Dense layer"),
@@ -218,7 +286,13 @@ NOT_NETWORKS = {
     "always on": (network(forced=True), "the answers at inference are random"),
     "linear": (network(activation="linear"), "hidden layer 1 is not Dense with ReLU"),
     "another activation": (network(activation="tanh"), "hidden layer 1 is not Dense with ReLU"),
-    "one hidden layer": (network(hidden=1), "fewer than two hidden Dense layers"),
+    "tanh and ReLU": (network(order="dense tanh relu drop"), "hidden layer 1 is not Dense with ReLU"),
+    "normalized": (network(order="dense norm relu drop"), "what acts behind hidden layer 1 is not dropout"),
+    "one hidden layer": (network(hidden=1), "the number of hidden Dense layers is 1"),
+    "three hidden layers": (network(hidden=3), "the number of hidden Dense layers is 3"),
+    "narrow": (network(width=10), "the hidden layers have 10 and 10 units"),
+    "one mask for all images": (network(noise_shape=(1, 64)), "all images of a batch lose the same units"),
+    "whole images": (network(noise_shape=(None, 1)), "an image is dropped as a whole"),
     "logits": (network(softmax=False), "no probabilities"),
     "images": (network(shape=(8, 8)), "does not take images of 64 pixels"),
     "two classes": (network(units=2), "does not return 10 numbers"),
@@ -265,16 +339,20 @@ def rotation_auroc(uncertainty, x, rng):
     def auroc(pairs):
         return roc_auc_score(np.repeat([0, 1], pairs.shape[1]), pairs.ravel())
 
-    resampled = [auroc(pairs[:, rng.integers(0, len(x), len(x))]) for _ in range(300)]
+    resampled = [auroc(pairs[:, rng.integers(0, len(x), len(x))]) for _ in range(500)]
     return auroc(pairs), *np.percentile(resampled, [2.5, 97.5])
 
 
-def auroc_by_pairs(uncertainty, x, rng, quantiles=(2.5, 97.5), resamples=600, draw=None, twins=True):
+def half_a_win(turned, upright):
+    return (turned > upright) + 0.5 * (turned == upright)
+
+
+def auroc_by_pairs(uncertainty, x, rng, quantiles=(2.5, 97.5), resamples=600, draw=None, twins=True, win=half_a_win):
     """The share of pairs in which the rotated image is ahead; all images are asked at once, turned the other way."""
     n = len(x)
     turned = np.rot90(x.reshape(n, 8, 8), -1, (1, 2)).reshape(n, -1)
     both = uncertainty(np.concatenate([x, turned]))
-    wins = (both[n:, None] > both[:n]) + 0.5 * (both[n:, None] == both[:n])
+    wins = win(both[n:, None], both[:n])
     scores = []
     for _ in range(resamples):
         first = rng.choice(n, n) if draw is None else draw(rng, n)
@@ -285,17 +363,18 @@ def auroc_by_pairs(uncertainty, x, rng, quantiles=(2.5, 97.5), resamples=600, dr
 def auroc_by_standard_error(uncertainty, x, rng):
     """The same with a normal interval, by leaving out one image after the other."""
     a, b = uncertainty(x), uncertainty(rotated(x))
-    wins = (b[:, None] > a).astype(float)
+    wins = half_a_win(b[:, None], a)
     n, kept = len(x), np.eye(len(x)) == 0
     left_out = np.array([wins[np.ix_(one, one)].mean() for one in kept])
     error = np.sqrt((n - 1) / n * np.sum((left_out - left_out.mean())**2))
     return wins.mean(), wins.mean() - 1.96 * error, wins.mean() + 1.96 * error
 
 
-def wrong_passes(measure=None, training=True, passes=lambda asked: asked, answer="mean"):
+def wrong_passes(measure=None, training=True, passes=lambda asked: asked, answer="mean", silent=0):
     """A mean of passes with one mistake; `measure` takes the answers (passes, N, classes)."""
     def mistaken(model, x, asked):
-        answers = np.array([model(x, training=training).numpy() for _ in range(passes(asked))])
+        answers = np.array([model(x, training=training and number >= silent).numpy()
+                            for number in range(passes(asked))])
         mean = {"mean": answers.mean(0), "last": answers[-1], "sum": answers.sum(0)}[answer]
         return mean, _entropy(mean) if measure is None else measure(answers)
 
@@ -320,10 +399,10 @@ def _entropy(p):
 def _labels_resampled(uncertainty, x, rng):
     values = np.concatenate([uncertainty(x), uncertainty(rotated(x))])
     scores = []
-    for _ in range(300):
+    for _ in range(500):
         shuffled = rng.permutation(values)
-        scores.append((shuffled[len(x):, None] > shuffled[:len(x)]).mean())
-    return (values[len(x):, None] > values[:len(x)]).mean(), *np.percentile(scores, [2.5, 97.5])
+        scores.append(half_a_win(shuffled[len(x):, None], shuffled[:len(x)]).mean())
+    return half_a_win(values[len(x):, None], values[:len(x)]).mean(), *np.percentile(scores, [2.5, 97.5])
 
 
 def _error_of_the_mean(uncertainty, x, rng):
@@ -332,15 +411,18 @@ def _error_of_the_mean(uncertainty, x, rng):
 
 
 MONTE_CARLOS = [(mc_dropout, rotation_auroc), (mc_dropout_in_one_call, auroc_by_pairs),
-                (mc_dropout_from_a_seed, auroc_by_standard_error)]
+                (mc_dropout_from_a_seed, rotation_auroc)]
 NOT_MONTE_CARLOS = {
     **{name: ((answer, auroc_by_pairs), message) for name, (answer, message) in {
         "inference": (wrong_passes(training=False), "no unit is dropped in the passes"),
         "predict": (lambda model, x, passes: (model.predict(x, verbose=0), np.ones(len(x))), "no unit is dropped"),
         "a single pass": (wrong_passes(passes=lambda asked: 1), "is not that of the answers in training mode"),
-        "a number of its own": (wrong_passes(passes=lambda asked: 150), "passes = 1 gives the mean of several passes"),
-        "at most ten": (wrong_passes(passes=lambda asked: 1 if asked < 20 else asked),
-                        "sixteen passes are no better than one"),
+        "a number of its own": (wrong_passes(passes=lambda asked: 150), "passes = 1 gives the mean of more passes"),
+        "one too many": (wrong_passes(passes=lambda asked: asked + 1), "passes = 1 gives the mean of more passes"),
+        "one too few": (wrong_passes(passes=lambda asked: max(asked - 1, 1)), "passes = 2 gives the mean of fewer"),
+        "one pass without noise": (wrong_passes(silent=1), "passes = 1 gives the mean of more passes, or of some"),
+        "one more pass without noise": (wrong_passes(silent=1, passes=lambda asked: asked + 1), "or of some without"),
+        "few": (wrong_passes(passes=lambda asked: 1 if asked < 20 else asked), "passes = 2 gives the mean of fewer"),
         "the last pass": (wrong_passes(answer="last"), "is not that of the answers in training mode"),
         "a sum": (wrong_passes(answer="sum"), "the mean is no probability"),
         "mean of the entropies": (wrong_passes(lambda answers: _entropy(answers).mean(0)),
@@ -363,11 +445,22 @@ NOT_MONTE_CARLOS = {
         "mirrored": (wrong_rotation(lambda x: x.reshape(-1, 8, 8)[..., ::-1].reshape(-1, 64)), "neither upright nor"),
         "not flat": (wrong_rotation(lambda x: np.rot90(x.reshape(-1, 8, 8), axes=(1, 2))), "a network takes images as"),
         "not rotated": (wrong_rotation(lambda x: x), "turned images is never asked for"),
+        "standard error": (auroc_by_standard_error, "another rng gives the same interval"),
+        "a generator of its own": (lambda uncertainty, x, rng: rotation_auroc(uncertainty, x, np.random.default_rng(0)),
+                                   "another rng gives the same interval"),
+        "fresh entropy": (lambda uncertainty, x, rng: rotation_auroc(uncertainty, x, np.random.default_rng()),
+                          "the same rng gives another interval"),
+        "ties lose": (wrong_rotation(win=lambda turned, upright: turned > upright), "ties do not count half"),
+        "ties win": (wrong_rotation(win=lambda turned, upright: turned >= upright), "ties do not count half"),
+        "at least one half": (wrong_rotation(finish=lambda a, low, high: (max(a, 1 - a), low, high)),
+                              "telling upright images from turned ones"),
         "classes swapped": (wrong_rotation(finish=lambda a, low, high: (1 - a, 1 - high, 1 - low)),
                             "telling upright images from turned ones"),
         "ends swapped": (wrong_rotation(finish=lambda a, low, high: (a, high, low)), "low is above high"),
         "middle first": (wrong_rotation(finish=lambda a, low, high: (low, a, high)), "the AUROC is another one"),
         "without replacement": (wrong_rotation(draw=lambda rng, n: rng.permutation(n)), "draw with replacement"),
+        "all but the first": (wrong_rotation(draw=lambda rng, n: rng.integers(1, n, n)), "some images are never drawn"),
+        "all but the last": (wrong_rotation(draw=lambda rng, n: rng.integers(0, n - 1, n)), "images are never drawn"),
         "a standard deviation": (wrong_rotation(quantiles=(16, 84)), "leaves out a third"),
         "90 %": (wrong_rotation(quantiles=(5, 95), resamples=1000), "leaves out more than 5 %"),
         "half of the images": (wrong_rotation(draw=lambda rng, n: rng.choice(n, n // 2)), "the interval is too wide"),
@@ -418,12 +511,22 @@ def careless(finish=lambda mean, low, high: (mean, low, high), **slip):
     return lambda runs, tuning: finish(*do.gains(runs, tuning, **slip))
 
 
+def gain_of(choose):
+    """A gain whose learning rates are the best by a function of runs and tuning seeds."""
+    def answer(runs, tuning):
+        best = choose(runs.val_accuracy, tuning).idxmax("learning_rate")
+        measured = runs.val_accuracy.isel(epoch=-1).drop_sel(seed=tuning).sel(learning_rate=best)
+        return stats.paired_difference(measured, "dropout", between=tuple(runs.dropout.values))
+
+    return answer
+
+
 def sweep(gained=(-0.02, 0.0, 0.03), noise=(0.0, 0.2, 0.4), rates=(0.03, 0.1, 0.3), dropout=(0.0, 0.2), seeds=12,
-          tuning=3, accuracy=0.9):
+          tuning=3, accuracy=0.9, epochs=12):
     """What `fit_many` might have returned, dropout gaining so much at each label noise."""
     rng = np.random.default_rng(5)
     all_seeds = [*TUNING[:tuning], *range(seeds)]
-    scores = accuracy + np.zeros((len(rates), len(noise), len(dropout), len(all_seeds), 3))
+    scores = accuracy + np.zeros((len(rates), len(noise), len(dropout), len(all_seeds), epochs))
     scores += rng.normal(0, 0.004, scores.shape)
     scores[:, :, 1:] += np.reshape(gained, (1, -1, 1, 1, 1))
     return xr.Dataset({"val_accuracy": (("learning_rate", "label_noise", "dropout", "seed", "epoch"), scores)}, {
@@ -436,6 +539,13 @@ GAINS = [(dropout_gain, SWEEP, TUNING, [0.4]), (dropout_gain_in_loops, SWEEP, TU
          (dropout_gain, sweep((0.02, -0.01, -0.03)), TUNING, np.array([0.0]))]
 NOT_GAINS = {
     **{name: ((answer, SWEEP, TUNING, [0.4]), message) for name, (answer, message) in {
+        **{f"chooses by {name}": (gain_of(choose), "mean gain of made-up runs is another") for name, choose in {
+            "the median": lambda scores, tuning: scores.isel(epoch=-1).sel(seed=tuning).median("seed"),
+            "one seed": lambda scores, tuning: scores.isel(epoch=-1).sel(seed=tuning[:1]).mean("seed"),
+            "the worst seed": lambda scores, tuning: scores.isel(epoch=-1).sel(seed=tuning).min("seed"),
+            "the first epoch": lambda scores, tuning: scores.isel(epoch=0).sel(seed=tuning).mean("seed"),
+            "all epochs": lambda scores, tuning: scores.sel(seed=tuning).mean(["seed", "epoch"]),
+            "the best epoch": lambda scores, tuning: scores.sel(seed=tuning).max("epoch").mean("seed")}.items()},
         "sign": (careless(lambda mean, low, high: (-mean, -high, -low)), "the wrong sign"),
         "order": (careless(lambda mean, low, high: (low, mean, high)), "another order"),
         "best epoch": (careless(score="best epoch"), "whoever picks the best has looked"),
@@ -449,15 +559,17 @@ NOT_GAINS = {
         "tuning seeds measure": (careless(measure="tuning"), "the gain is measured on the tuning seeds"),
         "unpaired": (careless(paired=False), "the interval is that of unpaired runs"),
         "one level": (careless(lambda mean, low, high: (mean[0], low[0], high[0])), "mean has shape ()"),
-        "the mean only": (careless(lambda mean, low, high: mean), "mean has shape ()"),
+        "the mean only": (careless(lambda mean, low, high: mean), "5 values: return mean, low, high"),
         "half the width": (careless(lambda mean, low, high: (mean, (mean + low) / 2, (mean + high) / 2)),
                            "not that of the paired differences"),
         "doubled": (careless(lambda mean, low, high: (2 * mean, low, high)), "mean gain of made-up runs is another"),
     }.items()},
+    "one tuning seed": ((dropout_gain, SWEEP, [90], [0.4]), "a single seed chooses the learning rates"),
     **{name: ((dropout_gain, runs, TUNING, helps), message) for name, (runs, helps, message) in {
         "no runs": (3, [0.4], "not what fit_many returns"),
         "one rate": (SWEEP.isel(learning_rate=0), [0.4], "no dimension learning_rate"),
         "two rates": (sweep(rates=(0.1, 0.3)), [0.4], "fewer than three learning rates"),
+        "one epoch": (sweep(epochs=1), [0.4], "fewer than ten epochs"),
         "three arms": (sweep(dropout=(0.0, 0.2, 0.5)), [0.4], "not dropout 0 and another rate"),
         "no arm without": (sweep(dropout=(0.2, 0.5)), [0.4], "not dropout 0 and another rate"),
         "little noise": (sweep(noise=(0.0, 0.05, 0.1)), [0.1], "from 0 to 0.3 or more"),
@@ -475,7 +587,8 @@ NOT_GAINS = {
 
 # 3.6
 
-FLAWS = [{"a", "c", "e", "g", "i"}, "acegi", ["I", "G", "E", "C", "A"]]
+FLAWS = [{"a", "c", "e", "g", "i"}, "acegi", ["I", "G", "E", "C", "A"], np.array(list("acegi")),
+         dict.fromkeys("acegi").keys()]
 NOT_FLAWS = {
     "all": (set("abcdefghi"), "only add scatter"),
     "dropout in the test": (set("acdegi"), "at inference all units work together"),

@@ -1,5 +1,7 @@
 """Answers to exercise 01."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from scipy import optimize, stats
 
@@ -39,6 +41,16 @@ def curve_growing(make_model, x_train, y_train, x_val, y_val, sizes, rng):
     return scores
 
 
+def curve_from_the_largest(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+    """Builds all models first, and begins with the largest."""
+    order, models = rng.permutation(len(x_train)), [make_model() for _ in sizes]
+    scores = {}
+    for size, model in zip(sizes[::-1], models, strict=True):
+        x, y = x_train[order[:size]], y_train[order[:size]]
+        scores[size] = model.fit(x, y).score(x, y), model.score(x_val, y_val)
+    return np.array([scores[size] for size in sizes])
+
+
 def wrong_curve(draw=None, *, one_model=False, mixed=False, score=None, leak=False):
     """A learning curve with one mistake; `draw` is a function (samples, size, rng) → indices."""
     def answer(make_model, x_train, y_train, x_val, y_val, sizes, rng):
@@ -57,15 +69,30 @@ def wrong_curve(draw=None, *, one_model=False, mixed=False, score=None, leak=Fal
     return answer
 
 
+def curve_of_an_order(order):
+    """A learning curve whose subsets begin the `order` that a function (samples, sizes, rng) gives."""
+    def answer(*given):
+        *others, sizes, rng = given
+        return curve(*others, sizes, SimpleNamespace(permutation=lambda n: order(n, sizes, rng)))
+
+    return answer
+
+
 def curve_of_unfitted_models(make_model, x_train, y_train, x_val, y_val, sizes, rng):
     return [[make_model().score(x_train[:size], y_train[:size]), make_model().score(x_val, y_val)] for size in sizes]
 
 
-CURVES = [curve, curve_from_shuffled_copies, curve_growing]
+CURVES = [curve, curve_from_shuffled_copies, curve_growing, curve_from_the_largest]
 NOT_CURVES = {
     "first rows": (wrong_curve(lambda n, size, rng: np.arange(size)), "the first rows of the data"),
     "not nested": (wrong_curve(lambda n, size, rng: rng.permutation(n)[:size]), "not nested"),
     "with replacement": (wrong_curve(lambda n, size, rng: rng.integers(n, size=size)), "some samples twice"),
+    "shuffled first rows": (curve_of_an_order(lambda n, sizes, rng: rng.permutation(sizes[-1])),
+                            "drawn more often than others"),
+    "sorted subset": (curve_of_an_order(lambda n, sizes, rng: np.sort(rng.permutation(n)[:sizes[-1]])),
+                      "drawn more often than others"),
+    "a block": (curve_of_an_order(lambda n, sizes, rng: np.arange(rng.integers(n), 2 * n) % n),
+                "always drawn together"),
     "global generator": (wrong_curve(lambda n, size, rng: np.random.permutation(n)[:size]), "not nested"),
     "seed of its own": (wrong_curve(lambda n, size, rng: np.random.default_rng(0).permutation(n)[:size]),
                         "another rng gives the same subset"),
@@ -130,9 +157,18 @@ def _t(d, level):
     return stats.t.ppf((1 + level) / 2, len(d) - 1)
 
 
-INTERVALS = [interval, interval_by_scipy, interval_by_t]
+INTERVALS = [interval, interval_by_scipy, interval_by_t, lambda *given: np.float32(interval(*given))]
 NOT_INTERVALS = {
     "sign": (lambda a, b, level: interval(b, a, level), "the wrong sign"),
+    "absolute value": (lambda a, b, level: interval(a, b, level) if b.mean() > a.mean() else interval(b, a, level),
+                       "wrong sign: second minus first, which may be negative"),
+    "clipped": (lambda a, b, level: np.maximum(interval(a, b, level), [-np.inf, 0, -np.inf]),
+                "does not lie evenly about the mean"),
+    "normal for many": (lambda a, b, level: interval(a, b, level) if len(a) < 30 else half_width(
+        lambda d, a, b, level: stats.norm.ppf((1 + level) / 2) * d.std(ddof=1) / len(d)**0.5)(a, b, level),
+                        "normal distribution"),
+    "variance": (half_width(lambda d, a, b, level: _t(d, level) * d.var(ddof=1) / len(d)**0.5),
+                 "variance stands where the standard deviation should"),
     "unpaired": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, 2 * (len(a) - 1)) * np.sqrt(
         (a.var(ddof=1) + b.var(ddof=1)) / len(a))), "unpaired"),
     "normal": (half_width(lambda d, a, b, level: stats.norm.ppf((1 + level) / 2) * d.std(ddof=1) / len(d)**0.5),
@@ -141,7 +177,7 @@ NOT_INTERVALS = {
     "ddof": (half_width(lambda d, a, b, level: _t(d, level) * d.std() / len(d)**0.5), "divides by N"),
     "no root n": (half_width(lambda d, a, b, level: _t(d, level) * d.std(ddof=1)), "√n times less"),
     "one-sided": (half_width(lambda d, a, b, level: stats.t.ppf(level, len(d) - 1) * d.std(ddof=1) / len(d)**0.5),
-                  "2.5 % on each"),
+                  "2.5% on each"),
     "level ignored": (lambda a, b, level: interval(a, b, 0.95), "use the argument level"),
     "low and high swapped": (lambda a, b, level: [interval(a, b, level)[i] for i in (0, 2, 1)], "low is above high"),
     "degrees of freedom": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, len(d)) * d.std(
@@ -225,6 +261,10 @@ NOT_LAWS = {
                   "the floor comes out negative"),
     "a word": (lambda n, e: "a, b, c", "of type str"),
     "two numbers": (lambda n, e: fit(n, e)[:2], "2 values: return a, b, c"),
+    "floor of its own": (lambda n, e: (*np.exp(np.polyfit(np.log(n), np.log(e), 1)[::-1]) * [1, 0], 0.01),
+                         "does not go through errors"),
+    "small scale": (lambda n, e: optimize.curve_fit(law, n, e, p0=(1, 0.5, 0.05), bounds=(0, [1, 3, 1]))[0],
+                    "does not go through errors"),
     "constant": (lambda n, e: (0.0, 1.0, e.mean()), "does not go through errors"),
 }
 
@@ -253,14 +293,15 @@ def decide_with_the_course(sizes, errors):
     return "BUY" if now - twice >= 0.015 else "do not buy"
 
 
-def careless(*, tested=True, two_sided=True, least=0.015, doubled=True):
+def careless(*, tested=True, two_sided=True, least=0.015, doubled=True, hidden=1, most=0.12, absolute=False, own=None):
     """A decision with one mistake."""
     def answer(sizes, errors):
-        miss = law(sizes[-1], *fit(sizes[:-1], errors[:-1])) / errors[-1] - 1
-        if tested and (abs(miss) if two_sided else miss) > 0.12:
+        miss = law(sizes[-1], *fit(sizes[:-hidden], errors[:-hidden])) - errors[-1]
+        miss = miss if absolute else miss / errors[-1]
+        if tested and (abs(miss) if two_sided else miss) > most:
             return "cannot tell"
-        numbers = fit(sizes, errors)
-        gain = law(sizes[-1], *numbers) - law(2 * sizes[-1], *numbers)
+        numbers, last = fit(sizes, errors), own or sizes[-1]
+        gain = law(last, *numbers) - law(2 * last, *numbers)
         return "buy" if (gain if doubled else errors[0] - errors[-1]) >= least else "do not buy"
 
     return answer
@@ -278,13 +319,20 @@ DECISIONS = [decide, decide_with_the_course]
 NOT_DECISIONS = {
     "no back-test": (careless(tested=False), "misses the largest size"),
     "one-sided": (careless(two_sided=False), "absolute value"),
+    "two hidden": (careless(hidden=2), "does not fit to all sizes but the largest"),
+    "256 to 512": (careless(own=256), "worth 1.4 points is answered with “buy”"),
+    "5 %": (careless(most=0.05), "a miss of 11% is too much"),
+    "1.2 %": (careless(most=0.012), "a miss of 11% is too much"),
+    "0.05": (careless(most=0.05, absolute=True), "a miss of 13% is let pass"),
+    "0.012": (careless(most=0.012, absolute=True), "a miss of 11% is too much"),
+    "0.12": (careless(most=0.12, absolute=True), "divide its absolute value by the measured error"),
     "any gain": (careless(least=0.0), "data are bought for a flat curve"),
     "a point": (careless(least=0.01), "worth 1.4 points is answered with “buy”"),
     "two points": (careless(least=0.02), "worth 1.6 points is answered with “do not buy”"),
-    "one fit for both": (excusing, "a miss of 13 % is let pass"),
+    "one fit for both": (excusing, "a miss of 13% is let pass"),
     "relative to what the law says": (lambda sizes, errors: decide(sizes, errors) if abs(
         1 - errors[-1] / law(sizes[-1], *fit(sizes[:-1], errors[:-1]))) > 0.12 else careless(tested=False)(
-            sizes, errors), "a miss of 13 % is let pass"),
+            sizes, errors), "a miss of 13% is let pass"),
     "looks back": (careless(doubled=False), "reached its floor"),
     "always buy": (lambda sizes, errors: "buy", "flat curve"),
     "never buy": (lambda sizes, errors: "do not buy", "is not bought"),
@@ -294,7 +342,7 @@ NOT_DECISIONS = {
 
 # 1.7
 
-FLAWS = [{"a", "c", "d", "f"}, "acdf", ["F", "D", "C", "A"]]
+FLAWS = [{"a", "c", "d", "f"}, "acdf", ["F", "D", "C", "A"], np.array(list("acdf")), dict.fromkeys("acdf").keys()]
 NOT_FLAWS = {
     "all": (set("abcdefg"), "comparison sharper"),
     "yardstick": (set("acdef"), "another yardstick"),
