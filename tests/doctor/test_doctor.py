@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import course_utils
@@ -63,12 +65,15 @@ def test_nothing_is_changed(healthy):
     )
     data, compiled = copy.deepcopy((TRAIN, VALIDATION)), (model.loss, model.optimizer, model.train_function)
     metrics = [keras.ops.convert_to_numpy(variable) for metric in model.metrics for variable in metric.variables]
-    random.seed(1), np.random.seed(1)
+    keras.utils.set_random_seed(1)
+    drawn = tf.random.uniform([])
+    keras.utils.set_random_seed(1)
     state = random.getstate(), np.random.get_state()[1].copy()
     report = doctor.examine(model, TRAIN, VALIDATION, history=history)
     report.try_fix("learning_rate_too_low", budget=2)
     assert random.getstate() == state[0]
     np.testing.assert_array_equal(np.random.get_state()[1], state[1])
+    assert drawn == tf.random.uniform([])
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
     for before, after in zip(slots, model.optimizer.variables, strict=True):
@@ -239,6 +244,15 @@ def test_learning_rate_too_low():
     assert "→" in repr(tried)
 
 
+def test_a_decayed_rate_is_compared_with_the_one_it_began_with():
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, decay_steps=10, decay_rate=0.5)
+    model, history = fitted(layers.Dense(64, activation="relu"), optimizer=keras.optimizers.Adam(schedule))
+    report = doctor.examine(model, TRAIN, VALIDATION, history=history)
+    assert report.diagnosis == "learning_rate_too_low"
+    assert report.measured["higher_rate"] == report.measured["highest_rate"] == pytest.approx(1e-3)
+    assert report.measured["learning_rate"] < 1e-9
+
+
 def test_learning_rate_too_high():
     assert diagnosis(*fitted(layers.Dense(64, activation="relu"), optimizer=keras.optimizers.SGD(1e4))) == (
         "learning_rate_too_high"
@@ -330,6 +344,13 @@ def test_curves_alone():
         report.try_fix()
 
 
+def test_where_nothing_can_be_predicted_the_doctor_cannot_tell():
+    measured = {"train_score": 0.9, "val_score": 0.1, "chance": 0.1, "neighbor_val_score": 0.12, "val_loss_rise": 1}
+    assert diagnoses.findings(measured) == ["cannot_tell"]
+    assert "target" in diagnoses.doubt(measured)
+    assert diagnoses.findings(measured | {"neighbor_val_score": 0.5}) == ["overfitting"]
+
+
 def test_the_callback_reads_the_curves_or_examines_the_data(capsys):
     watching, examining = doctor.Doctor(), doctor.Doctor(TRAIN, VALIDATION)
     model, history = fitted(layers.Dense(32, activation="relu"), epochs=2, callbacks=[watching, examining])
@@ -397,3 +418,15 @@ def test_it_needs_only_keras_and_numpy(saved):
 def test_asking_for_the_options_does_not_import_keras():
     code = "import sys; from course_utils.doctor import __main__; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.audit
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_it_runs_where_only_keras_and_one_backend_are_installed(saved, backend):
+    shutil.copytree(Path(course_utils.__file__).parent / "doctor", saved / "doctor")
+    uv, python = Path(sys.executable).with_name("uv"), saved / "env" / "bin" / "python"
+    subprocess.run([uv, "venv", "--python", sys.executable, saved / "env"], check=True)
+    subprocess.run([uv, "pip", "install", "--python", python, f"keras=={keras.__version__}", backend], check=True)
+    command = [python, "-m", "doctor", "model.keras", "data.npz", "--history", "history.json"]
+    done = subprocess.run(command, cwd=saved, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend})
+    assert "Nothing seems to be wrong" in done.stdout, done.stderr
