@@ -282,8 +282,8 @@ def _judge_outputs(model, x):
             (linear, "the network is linear", "put ReLU after every hidden layer"),
             (late, "batch normalization is not between a Dense layer and its activation",
              "take the activation out of the Dense layer and put it after the normalization")), 1e-3)
-        raise Violated("the hidden layers compute something other than the question says: nothing but Dense, with "
-                       "batch_norm=True BatchNormalization, and ReLU")
+        raise Violated("the hidden layers compute something other than what the question says: use Dense, "
+                       "BatchNormalization if batch_norm is true, and ReLU, and nothing else")
 
 
 def _learns(model, rng):
@@ -333,7 +333,8 @@ def largest(largest_rate, rng):
         (rates[2], "the rate with the best accuracy is not the largest that trains",
          "compare with 0.9, then take the largest rate"),
         (rates[[1, 0]], "the smallest rate is returned", "take the largest of the rates that train")))
-    expect(not close(*answers), "both networks get the same rate", "select the runs with batch_norm as it was asked for")
+    expect(not close(*answers), "both networks get the same rate",
+           "select the runs with batch_norm as it was asked for")
     for scores, trains, violated, hint in TRAINED:
         column = [good, good, good, good, scores, poor]
         expect_close(rate(made_up_runs(rates, {False: column, True: column}), True), rates[4 if trains else 3],
@@ -349,7 +350,7 @@ def made_up_runs(rates, scores):
     scores = np.stack([np.stack(np.broadcast_arrays(*scores[batch_norm])) for batch_norm in (False, True)], axis=1)
     return xr.Dataset(
         {"val_accuracy": (("learning_rate", "batch_norm", "seed", "epoch"), scores)},
-        {"learning_rate": rates, "batch_norm": [False, True], "seed": range(scores.shape[2]),
+        {"learning_rate": list(rates), "batch_norm": [False, True], "seed": range(scores.shape[2]),
          "epoch": range(1, scores.shape[3] + 1)})
 
 

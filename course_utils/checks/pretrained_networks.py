@@ -109,24 +109,24 @@ def fine_tuned(fine_tune, rng):
 
 @contextlib.contextmanager
 def recorded(base):
-    """Record at each call of the base which samples it gets and its kernels; everything runs eagerly meanwhile."""
+    """Record what the base gets at each call, also in compiled steps: the set of samples, and its kernels by then."""
     import tensorflow as tf
 
-    first, calls = base.layers[0], []
-    forward, eager = first.call, tf.config.functions_run_eagerly()
+    first, calls = base.layers[0], [(set(), _kernels(base))]
+    forward, weights = first.call, [weight for weight in base.weights if weight.name == "kernel"]
+
+    def record(x, *kernels):
+        calls.append(({row.tobytes() for row in x}, np.concatenate([kernel.ravel() for kernel in kernels])))
 
     def call_and_record(x, *arguments, **options):
-        if isinstance(x, tf.Tensor):
-            calls.append(({row.tobytes() for row in x.numpy()}, _kernels(base)))
+        tf.numpy_function(record, [x, *(weight.value for weight in weights)], [])
         return forward(x, *arguments, **options)
 
-    first.call = call_and_record
-    tf.config.run_functions_eagerly(True)
+    first.call, first.supports_jit = call_and_record, False   # XLA cannot call NumPy
     try:
         yield calls
     finally:
-        first.call = forward
-        tf.config.run_functions_eagerly(eager)
+        first.call, first.supports_jit = forward, True
         calls.append((set(), _kernels(base)))
 
 
