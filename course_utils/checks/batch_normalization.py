@@ -274,9 +274,9 @@ def _judge_outputs(model, x):
                          *[logits(steps, training) for steps in ("norm relu", "norm", "relu norm")]]
                         for training in (False, True)])
     given, right, linear, late = np.swapaxes(outputs - outputs.mean(-1, keepdims=True), 0, 1)
-    expect(not norms or not close(*given, 1e-3),
-           "the normalization works in the same mode in training and at inference",
-           "call the layers without the argument training")
+    fixed = any(node.arguments.kwargs.get("training") is not None for norm in norms for node in norm._inbound_nodes)
+    expect(not norms or not (fixed or close(*given, 1e-3)), "the normalization is tied to one mode",
+           "call it without the argument training, and Keras will choose the mode")
     if not close(given, right, 1e-3):
         expect_none_of(given, (
             (linear, "the network is linear", "put ReLU after every hidden layer"),
@@ -335,12 +335,12 @@ def largest(largest_rate, rng):
         (rates[[1, 0]], "the smallest rate is returned", "take the largest of the rates that train")))
     expect(not close(*answers), "both networks get the same rate",
            "select the runs with batch_norm as it was asked for")
+    expect_close(answers, rates[[2, 4]], "a made-up sweep gives another rate",
+                 "take the largest of all rates that train, also if a smaller one does not")
     for scores, trains, violated, hint in TRAINED:
         column = [good, good, good, good, scores, poor]
         expect_close(rate(made_up_runs(rates, {False: column, True: column}), True), rates[4 if trains else 3],
                      violated, hint)
-    expect_close(answers, rates[[2, 4]], "a made-up sweep gives another rate",
-                 "the mean over the seeds, in the last epoch, has to reach 0.9")
 
 
 def made_up_runs(rates, scores):
@@ -366,7 +366,7 @@ def sweep(runs, rng):
     final = runs.val_accuracy.isel(epoch=-1).mean("seed").sortby("learning_rate")
     plain, normalized = (_edge(final.sel(batch_norm=value)) for value in (False, True))
     expect(0.08 <= plain <= 0.95, "the plain network stops training at an unexpected rate",
-           "train on the digits as they are")
+           "leave the digits and the other arguments of fit_many as they are")
     expect(2 * plain <= normalized <= 8, "the network with batch norm stops training at an unexpected rate",
            "see that check 2.8 passes")
 

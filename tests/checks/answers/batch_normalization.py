@@ -358,9 +358,8 @@ def network(*, hidden=3, width=64, order="norm relu", bias=None, last_norm=False
         stack = [keras.Input(shape)]
         for _ in range(hidden):
             dense = layers.Dense(width, use_bias=not batch_norm if bias is None else bias, trainable=trainable)
-            pieces = {"norm": [layers.BatchNormalization()] * batch_norm,
-                      "relu": [layers.Activation(activation)]}
-            block = [dense, *(layer for word in order.split() for layer in pieces[word])]
+            block = [dense, *(layers.BatchNormalization() if word == "norm" else layers.Activation(activation)
+                              for word in order.split() if batch_norm or word != "norm")]
             stack += [keras.Sequential(block)] if blocks else block
         if last_norm and batch_norm:
             stack.append(layers.BatchNormalization())
@@ -414,6 +413,13 @@ def network_with_dropout(batch_norm):
     return keras.Sequential([keras.Input((64,)), *whole.layers[:-1], layers.Dropout(0.5), whole.layers[-1]])
 
 
+def network_with_frozen_normalizations(batch_norm):
+    whole = network_of_the_course(batch_norm)
+    for layer in whole.layers[1:-1:3]:
+        layer.trainable = not batch_norm
+    return whole
+
+
 def network_compiled(batch_norm):
     whole = network_of_the_course(batch_norm)
     whole.compile("sgd", "sparse_categorical_crossentropy")
@@ -434,8 +440,9 @@ NOT_NETWORKS = {
     "narrow": (network(width=16), "the Dense layers have 16, 16, 16, 10 units"),
     "narrow blocks": (network(width=16, blocks=True), "the Dense layers have 16, 16, 16, 10 units"),
     "tanh": (network(activation="tanh"), "something other than what the question says"),
-    "inference mode": (lambda batch_norm: functional_network(batch_norm, training=False), "in the same mode"),
-    "training mode": (lambda batch_norm: functional_network(batch_norm, training=True), "in the same mode"),
+    "inference mode": (lambda batch_norm: functional_network(batch_norm, training=False), "tied to one mode"),
+    "training mode": (lambda batch_norm: functional_network(batch_norm, training=True), "tied to one mode"),
+    "frozen normalizations": (network_with_frozen_normalizations, "tied to one mode"),
     "dropout": (network_with_dropout, "and nothing else"),
     "compiled": (network_compiled, "leave that to fit_many"),
     "no softmax": (network(last=None), "no probabilities"),
