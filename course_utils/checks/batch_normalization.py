@@ -304,7 +304,7 @@ TRAINED = [
     ([[0.3, 0.5, 0.7, 0.95]] * 3, True, "a network that needs all of its epochs does not count as trained",
      "look at the last epoch only"),
     ([[0.99], [0.3], [0.3]], False, "one lucky seed is enough for a rate to count", "average over the seeds first"),
-    ([[0.89]] * 3, False, "a mean below 0.9 is enough for a rate to count", "it has to reach 0.9"),
+    ([[0.899]] * 3, False, "a mean below 0.9 is enough for a rate to count", "it has to reach 0.9"),
     ([[0.9]] * 2, True, "a mean of exactly 0.9 is not enough", "at least 0.9 means >= 0.9"),
     ([[0.95], [0.95], [0.95], [0.5]], False, "a rate counts because most of its seeds reach 0.9",
      "it is the mean over the seeds that has to reach 0.9, not the median"),
