@@ -137,7 +137,7 @@ def array(value, shape, what="the result"):
 def arrays(value, shapes):
     """Several arrays that a function returns together; `shapes` is a dict name → shape."""
     names = ", ".join(shapes)
-    value = list(value) if getattr(value, "ndim", 0) else value   # unpacks like a tuple
+    value = list(value) if hasattr(value, "__array__") and np.ndim(value) else value   # unpacks like a tuple
     if not isinstance(value, tuple | list) or len(value) != len(shapes):
         raise Violated(f"the function returns {_kind(value)}: return {names}, in this order")
     return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]

@@ -8,8 +8,9 @@ import itertools
 
 import numpy as np
 
-from course_utils.checks import array, arrays, call, check, close, expect, expect_close
+from course_utils.checks import Violated, array, arrays, call, check, close, expect, expect_close, expect_none_of
 from course_utils.checks.shared import central_differences, choice, classifier, dimensions, objections
+from course_utils.models import all_layers
 
 ENOUGH = 0.9        # validation accuracy from which a network counts as trained
 
@@ -17,24 +18,32 @@ ENOUGH = 0.9        # validation accuracy from which a network counts as trained
 @check("2.1", "the forward pass normalizes every feature over the batch")
 def forward(batch_norm_forward, rng):
     out = functools.partial(_output, batch_norm_forward)
-    x = rng.normal(3, 5, (8, 8))   # square: averaging over the wrong axis raises no error
+    x, gamma, beta = rng.normal(1, 5, (9, 5)), *parameters(rng, 5)
     normalized = out(x)
     expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
     expect_close(normalized.mean(0), 0, "a feature leaves with a mean other than 0",
                  "average over the batch, axis 0, and subtract that")
-    expect(not close(normalized.var(0), 7 / 8), "a feature leaves with variance (N − 1)/N",
+    expect(not close(normalized.var(0), 8 / 9), "a feature leaves with variance (N − 1)/N",
            "the batch variance divides by N, not by N − 1")
     expect_close(normalized.var(0), 1, "a feature leaves with a variance other than 1",
                  "divide by the root of the variance over the batch")
-    gamma, beta = rng.uniform(1, 2, (2, 8)) * [[1], [3]]
     expect_close(out(x, gamma, beta), gamma * normalized + beta, "gamma and beta do not act on the normalized values",
                  "multiply by gamma and add beta last of all")
     x[:, 0] = 5
     expect(np.isfinite(out(x)).all(), "a constant feature gives nan", "add epsilon under the root")
-    x = rng.normal(0, 1, (6, 3))
-    expect_close(out(x, gamma[:3], beta[:3], 0.5), keras_layer(gamma[:3], beta[:3], 0.5)(x, training=True),
+    x, gamma, beta = rng.normal(0, 1, (4, 6)).astype("float32"), *parameters(rng, 6)
+    expect_close(out(x, gamma, beta, 0.5), keras_layer(gamma, beta, 0.5)(x, training=True),
                  "with epsilon = 0.5 Keras gives other values",
                  "add the argument epsilon to the variance, under the root")
+
+
+def parameters(rng, features):
+    """γ and β of both signs; one of them is 0."""
+    gamma, beta = rng.uniform(1, 2, (2, features)) * [[1], [3]]
+    gamma[::2] *= -1
+    beta[1::2] *= -1
+    gamma[1] = 0
+    return gamma, beta
 
 
 def _output(batch_norm, x, gamma=1.0, beta=0.0, epsilon=1e-6):
@@ -45,84 +54,88 @@ def _output(batch_norm, x, gamma=1.0, beta=0.0, epsilon=1e-6):
 
 @check("2.2", "the running statistics follow the batches as in Keras")
 def running_statistics(update_running, rng):
-    x = rng.normal(3, 2, (8, 8))
-    mean, variance = rng.uniform(-2, 0, 8), rng.uniform(6, 9, 8)
-    for momentum in (0.8, 0.99):
+    spread = np.array([0.1, 10, 1, 0.3, 3])
+    x, mean = rng.normal(0.5, 1, (9, 5)) * spread, rng.normal(0, 2, 5) * spread
+    variance = rng.uniform(1, 3, 5) * spread**2
+    for momentum in (0.3, 0.99):
         value = call(update_running, {"moving_mean": mean, "moving_variance": variance, "x": x, "momentum": momentum})
-        new_mean, new_variance = arrays(value, {"moving_mean": (8,), "moving_variance": (8,)})
-        layer = keras_layer(np.ones(8), np.zeros(8), 1e-3, mean, variance, momentum)
+        new_mean, new_variance = arrays(value, {"moving_mean": (5,), "moving_variance": (5,)})
+        layer = keras_layer(np.ones(5), np.zeros(5), 1e-3, mean, variance, momentum)
         layer(x, training=True)
         right_mean, right_variance = np.array(layer.moving_mean), np.array(layer.moving_variance)
         expect(not (close(new_mean, right_variance) and close(new_variance, right_mean)),
                "mean and variance are swapped", "return the moving mean first")
-        expect(not close(new_mean, momentum * x.mean(0) + (1 - momentum) * mean),
-               "momentum is the wrong way round", "in Keras it is the share of the old value that stays")
-        expect(not close(new_mean, x.mean(0)), "the old running statistics are forgotten",
-               "move only a little toward the batch")
+        expect_none_of(new_mean, (
+            (momentum * x.mean(0) + (1 - momentum) * mean, "momentum is the wrong way around",
+             "in Keras it is the share of the old value that stays"),
+            (x.mean(0), "the old running statistics are forgotten", "move only a little toward the batch")))
         expect_close(new_mean, right_mean, "the moving mean is not that of Keras",
                      "average momentum parts of the old value and 1 − momentum parts of the mean over axis 0")
-        unbiased = momentum * variance + (1 - momentum) * x.var(0, ddof=1)
-        expect(not close(new_variance, unbiased), "the moving variance takes in an unbiased variance",
+        expect(not close(new_variance, momentum * variance + (1 - momentum) * x.var(0, ddof=1)),
+               "the moving variance takes in an unbiased variance",
                "Keras averages the batch variance that divides by N")
         expect_close(new_variance, right_variance, "the moving variance is not that of Keras",
-                     "average the variance just like the mean, not its root")
+                     "average the variance just like the mean, without a root and without epsilon")
 
 
 @check("2.3", "inference uses the running statistics and leaves them alone")
 def inference(batch_norm_inference, rng):
-    x = rng.normal(3, 5, (6, 3))
-    gamma, beta, mean, variance = rng.uniform(1, 2, (4, 3)) * [[1], [3], [2], [9]]
+    x, (gamma, beta) = rng.normal(1, 5, (6, 3)), parameters(rng, 3)
+    mean, variance = rng.normal(0, 3, 3), rng.uniform(0.2, 9, 3)
 
-    def out(x, epsilon=0.5):
+    def out(x):
         value = call(batch_norm_inference, {
             "x": x, "gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": variance,
-            "epsilon": epsilon}, hint="inference only reads the running statistics and its other inputs")
+            "epsilon": 0.5}, hint="inference only reads the running statistics and its other inputs")
         return array(value, x.shape)
+
+    def keras_gives(gamma=gamma, beta=beta, epsilon=0.5):
+        return np.array(keras_layer(gamma, beta, epsilon, mean, variance)(x, training=False))
 
     together = out(x)
     alone = np.concatenate([out(x[row:row + 1]) for row in range(len(x))])
     expect_close(together, alone, "a sample's output depends on the rest of its batch",
                  "normalize with the running statistics, not with those of the batch")
-    normalized = (together - beta) / gamma
-    swapped = (together - gamma) / beta
-    right = (np.array(keras_layer(gamma, beta, 0.5, mean, variance)(x, training=False)) - beta) / gamma
-    expect(not close(swapped, right), "gamma and beta are swapped", "gamma multiplies, beta is added")
-    expect(not close(normalized, (x - mean) / np.sqrt(variance)), "epsilon has no effect",
-           "add it to the moving variance, under the root")
-    expect_close(normalized, right, "Keras gives other values",
+    expect_none_of(together, (
+        (keras_gives(beta, gamma), "gamma and beta are swapped", "gamma multiplies, beta is added"),
+        (keras_gives(epsilon=0), "epsilon has no effect", "add it to the moving variance, under the root")))
+    expect_close(together, keras_gives(), "Keras gives other values",
                  "subtract the moving mean, divide by the root of moving variance plus epsilon")
 
 
 @check("2.4", "the backward pass agrees with numerical gradients")
 def backward(batch_norm_backward, rng):
-    x, dout = rng.normal(2, 3, (4, 4)), rng.normal(1, 1, (4, 4))
-    gamma = rng.uniform(2, 3, 4)
+    for n, d in ((5, 3), (3, 6)):
+        x, dout, (gamma, _) = rng.normal(1, 3, (n, d)), rng.normal(0.5, 1, (n, d)), parameters(rng, d)
+        x[0, 0] = dout[1, 1] = 0
 
-    def gradients(epsilon):
-        value = call(batch_norm_backward, {"dout": dout, "x": x, "gamma": gamma, "epsilon": epsilon})
-        return arrays(value, {"dx": (4, 4), "dgamma": (4,), "dbeta": (4,)})
+        def gradients(epsilon, given):
+            value = call(batch_norm_backward, given | {"epsilon": epsilon})
+            return arrays(value, {name: given[like].shape for name, like in (
+                ("dx", "x"), ("dgamma", "gamma"), ("dbeta", "gamma"))})
 
-    dx, dgamma, dbeta = gradients(1e-9)
-    right_dx, right_dgamma, right_dbeta = numerical_gradients(dout, x, gamma, 1e-9)
-    expect(not (close(dgamma, right_dbeta) and close(dbeta, right_dgamma)), "dgamma and dbeta are swapped",
-           "return dx, dgamma, dbeta")
-    expect(not close(dbeta, right_dbeta / 4), "dbeta is the mean of dout over the batch",
-           "every sample passes its gradient on, so add them up")
-    expect_close(dbeta, right_dbeta, "dbeta is not the numerical gradient",
-                 "beta is added to every sample: add up dout over the batch")
-    expect_close(dgamma, right_dgamma, "dgamma is not the numerical gradient",
-                 "gamma multiplies the normalized values: weight dout with those, then add up over the batch")
-    expect_close(dx.sum(0), 0, "dx of a feature does not add up to 0 over the batch",
-                 "a shift of the whole feature changes nothing; the path through the mean is missing")
-    expect_close((dx * (x - x.mean(0)) / x.std(0)).sum(0), 0, "dx changes the spread of a feature",
-                 "stretching the whole feature changes nothing; the path through the variance is missing")
-    expect(not close(dx * gamma, right_dx), "dx ignores gamma", "by the chain rule dout passes gamma first")
-    expect_close(dx, right_dx, "dx is not the numerical gradient",
-                 "its direction can be right and its size wrong; check each factor 1/N and the root")
-    right = numerical_gradients(dout, x, gamma, 1.0)
-    for name, given, wanted in zip(["dx", "dgamma"], gradients(1.0), right, strict=False):
-        expect_close(given, wanted, f"with epsilon = 1 {name} is not the numerical gradient",
-                     "use variance plus epsilon wherever you divide")
+        given = {"dout": dout, "x": x, "gamma": gamma}
+        dx, dgamma, dbeta = gradients(1e-9, given)
+        right_dx, right_dgamma, right_dbeta = numerical_gradients(dout, x, gamma, 1e-9)
+        expect(not (close(dgamma, right_dbeta) and close(dbeta, right_dgamma)), "dgamma and dbeta are swapped",
+               "return dx, dgamma, dbeta")
+        expect(not close(dbeta, right_dbeta / n), "dbeta is the mean of dout over the batch",
+               "every sample passes its gradient on, so add them up")
+        expect_close(dbeta, right_dbeta, "dbeta is not the numerical gradient",
+                     "beta is added to every sample: add up dout over the batch")
+        expect_close(dgamma, right_dgamma, "dgamma is not the numerical gradient",
+                     "gamma multiplies the normalized values: weight dout with those, then add up over the batch")
+        expect(not close(dx * gamma, right_dx), "dx ignores gamma", "by the chain rule dout passes gamma first")
+        expect_close(dx.sum(0), 0, "dx of a feature does not add up to 0 over the batch",
+                     "a shift of the whole feature changes nothing; see how the gradient flows through the mean")
+        expect_close((dx * (x - x.mean(0)) / x.std(0)).sum(0), 0, "dx changes the spread of a feature",
+                     "stretching the whole feature changes nothing; see how the gradient flows through the variance")
+        expect_close(dx, right_dx, "dx is not the numerical gradient",
+                     "its direction can be right and its size wrong; check each factor 1/N and the root")
+        right = numerical_gradients(dout, x, gamma, 1.0)
+        for name, part, wanted in zip(["dx", "dgamma"], gradients(1.0, given), right, strict=False):
+            expect_close(part, wanted, f"with epsilon = 1 {name} is not the numerical gradient",
+                         "use variance plus epsilon wherever you divide")
 
 
 @check("2.5", "every channel of the images has one mean and one variance")
@@ -131,10 +144,9 @@ def images(batch_norm_images, rng):
         return close(normalized.mean(axes), 0)
 
     out = functools.partial(_output, batch_norm_images)
-    # As many images as rows, columns and channels: no wrong axis raises an error. Bright images and
-    # bright pixels: a mean over too few axes shows.
-    x = (rng.normal(3, 1, (5, 5, 5, 5)) * rng.uniform(1, 3, 5) + rng.normal(0, 2, (5, 1, 1, 1))
-         + rng.normal(0, 2, (1, 5, 5, 1)))
+    # Bright images and bright pixels: a mean over too few axes shows.
+    x = (rng.normal(1, 1, (4, 2, 3, 5)) * rng.uniform(1, 3, 5) + rng.normal(0, 2, (4, 1, 1, 1))
+         + rng.normal(0, 2, (1, 2, 3, 1)))
     normalized = out(x)
     expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
     expect(not vanish(3), "the channels of a pixel are normalized together",
@@ -153,12 +165,11 @@ def images(batch_norm_images, rng):
            "divide by the number of values n = N·H·W, not by n − 1")
     expect_close(variance, 1, "a channel leaves with a variance other than 1",
                  "take the variance about the mean of the whole channel, and divide by its root")
-    gamma, beta = rng.uniform(1, 2, (2, 5)) * [[1], [3]]
+    gamma, beta = parameters(rng, 5)
     expect_close(out(x, gamma, beta), gamma * normalized + beta, "gamma and beta do not act on the channels",
                  "each channel has one of each; multiply and add along the last axis, last of all")
-    x = rng.normal(0, 1, (4, 2, 3, 6))
-    gamma, beta = rng.uniform(1, 2, (2, 6)) * [[1], [3]]
-    right = np.array(keras_layer(gamma, beta, 0.5)(x.reshape(-1, 6), training=True)).reshape(x.shape)
+    x, gamma, beta = rng.normal(0, 1, (5, 6, 2, 3)).astype("float32"), *parameters(rng, 3)
+    right = np.array(keras_layer(gamma, beta, 0.5)(x.reshape(-1, 3), training=True)).reshape(x.shape)
     expect_close(out(x, gamma, beta, 0.5), right, "with epsilon = 0.5 Keras gives other values",
                  "add the argument epsilon to the variance, under the root")
 
@@ -216,46 +227,63 @@ def left_in_keras(momentum, steps):
 
 @check("2.8", "the network has batch normalization where it belongs, and trains")
 def network(build_model, rng):
-    plain, normalized = call(build_model, {"batch_norm": False}), call(build_model, {"batch_norm": True})
     x = rng.normal(0, 1, (40, 64)).astype("float32")
-    for model in (plain, normalized):
+    for batch_norm in (False, True):
+        model = call(build_model, {"batch_norm": batch_norm})
         classifier(model, x)
-    _place_of_batch_norm(plain, normalized)
-    for model in (plain, normalized):
-        middle, ends = _logits(model, (x[:20] + x[20:]) / 2), (_logits(model, x[:20]) + _logits(model, x[20:])) / 2
-        expect(not close(middle, ends, 1e-3), "the network is linear", "put an activation behind every hidden layer")
+        expect(not model.compiled, "the model is compiled", "leave that to fit_many")
+        dense, norms = _layers(model)
+        units = [layer.units for layer in dense]
+        expect(units == [64, 64, 64, 10], f"the Dense layers have {', '.join(map(str, units))} units",
+               "build three hidden layers of 64 units, and a last one of 10")
+        expect(len(norms) == 3 * batch_norm,
+               f"with batch_norm={batch_norm} there are {len(norms)} batch normalizations",
+               "each hidden layer gets one where batch_norm is true, and no other layer does")
+        expect(all(layer.use_bias != batch_norm for layer in dense[:3]),
+               f"with batch_norm={batch_norm} a hidden Dense layer has {'a' if batch_norm else 'no'} bias",
+               "a normalization subtracts it again, so leave it out there, and only there")
         expect(_learns(model, rng), "the network does not learn an easy task",
                "look for a layer that is frozen or passes nothing on")
+        _judge_outputs(model, x)
 
 
-def _place_of_batch_norm(plain, normalized):
-    from keras import activations, layers
+def _layers(model):
+    """The Dense layers of a model and its batch normalizations, also inside nested models, each in their order."""
+    from keras import layers
 
-    counts = [sum(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
-              for model in (plain, normalized)]
-    hidden = sum(isinstance(layer, layers.Dense) for layer in normalized.layers) - 1
-    expect(counts[0] == 0, "there is batch normalization with batch_norm=False", "add it only where batch_norm is true")
-    expect(hidden >= 2, "there are fewer than two hidden Dense layers", "build the three that the question asks for")
-    expect(counts[1] > 0, "there is no batch normalization with batch_norm=True", "add it where batch_norm is true")
-    expect(counts[1] == hidden, "not every hidden layer has one batch normalization",
-           "one for each hidden Dense layer, none for the last")
-    expect(not isinstance(normalized.layers[-1], layers.BatchNormalization), "the output layer is normalized",
-           "a softmax over normalized values is never sure; leave the last layer out")
-    for before, layer in itertools.pairwise(normalized.layers):
-        if isinstance(layer, layers.BatchNormalization):
-            linear = isinstance(before, layers.Dense) and before.activation is activations.linear
-            expect(linear, "batch normalization does not stand between a Dense layer and its activation",
-                   "take the activation out of the Dense layer and put it behind the normalization")
-            expect(not before.use_bias, "a Dense layer before a normalization has a bias",
-                   "the normalization would subtract it again; use_bias=False")
-    expect(all(layer.use_bias for layer in plain.layers if isinstance(layer, layers.Dense)),
-           "the plain network lacks biases", "drop them only where a normalization follows")
+    order = [id(weight) for weight in model.weights]
+    return [sorted((layer for layer in all_layers(model) if isinstance(layer, kind)),
+                   key=lambda layer: order.index(id(layer.weights[0])))
+            for kind in (layers.Dense, layers.BatchNormalization)]
 
 
-def _logits(model, x):
-    """What goes into the softmax, up to a constant for each sample."""
-    logarithms = np.log(np.maximum(np.array(model(x, training=False)), 1e-30))
-    return logarithms - logarithms.mean(1, keepdims=True)
+def _judge_outputs(model, x):
+    """Judge what a model computes from its weights, in both modes."""
+    dense, norms = _layers(model)
+
+    def logits(steps, training):
+        z = x
+        for layer, norm in itertools.zip_longest(dense, norms):
+            z = z @ np.array(layer.kernel) + (np.array(layer.bias) if layer.use_bias else 0)
+            for step in steps.split() if layer is not dense[-1] else ():
+                z = np.maximum(z, 0) if step == "relu" else np.array(norm(z, training=training)) if norm else z
+        return z
+
+    # What goes into the softmax, up to a constant for each sample: first in inference mode, then in training mode.
+    outputs = np.array([[np.log(np.maximum(model(x, training=training), 1e-30)),
+                         *[logits(steps, training) for steps in ("norm relu", "norm", "relu norm")]]
+                        for training in (False, True)])
+    given, right, linear, late = np.swapaxes(outputs - outputs.mean(-1, keepdims=True), 0, 1)
+    fixed = any(node.arguments.kwargs.get("training") is not None for norm in norms for node in norm._inbound_nodes)
+    expect(not norms or not (fixed or close(*given, 1e-3)), "the normalization is tied to one mode",
+           "call it without the argument training, and Keras will choose the mode")
+    if not close(given, right, 1e-3):
+        expect_none_of(given, (
+            (linear, "the network is linear", "put ReLU after every hidden layer"),
+            (late, "batch normalization is not between a Dense layer and its activation",
+             "take the activation out of the Dense layer and put it after the normalization")), 1e-3)
+        raise Violated("the hidden layers compute something other than what the question says: use Dense, "
+                       "BatchNormalization if batch_norm is true, and ReLU, and nothing else")
 
 
 def _learns(model, rng):
@@ -269,62 +297,78 @@ def _learns(model, rng):
     return losses[-1] < 0.7 * losses[0]
 
 
+# Made-up accuracies of question 2.9 (seeds × epochs), whether they count as trained, and what is wrong otherwise.
+TRAINED = [
+    ([[0.99, 0.99, 0.99, 0.7]] * 3, False, "a network that trained and then fell apart counts as trained",
+     "look at the last epoch only"),
+    ([[0.3, 0.5, 0.7, 0.95]] * 3, True, "a network that needs all of its epochs does not count as trained",
+     "look at the last epoch only"),
+    ([[0.99], [0.3], [0.3]], False, "one lucky seed is enough for a rate to count", "average over the seeds first"),
+    ([[0.899]] * 3, False, "a mean below 0.9 is enough for a rate to count", "it has to reach 0.9"),
+    ([[0.9]] * 2, True, "a mean of exactly 0.9 is not enough", "at least 0.9 means >= 0.9"),
+    ([[0.95], [0.95], [0.95], [0.5]], False, "a rate counts because most of its seeds reach 0.9",
+     "it is the mean over the seeds that has to reach 0.9, not the median"),
+    ([[0.99], [0.95], [0.95], [0.95], [0.8]], True, "one seed below 0.9 is enough for a rate to fail",
+     "it is the mean over the seeds that has to reach 0.9"),
+    ([[0.99], [0.99], [0.89], [0.89], [0.89]], True, "a rate fails because most of its seeds are below 0.9",
+     "it is the mean over the seeds that has to reach 0.9, not the median"),
+]
+
+
 @check("2.9", "the largest learning rate that still trains is found in any sweep")
 def largest(largest_rate, rng):
     def rate(runs, batch_norm):
-        return float(array(call(largest_rate, {"runs": runs, "batch_norm": batch_norm}), ()))
+        found = float(array(call(largest_rate, {"runs": runs, "batch_norm": batch_norm}), ()))
+        expect(np.isclose(found, rates).any(), "the result is not one of the learning rates",
+               "return the rate itself, not its place or its accuracy")
+        return found
 
-    rates = np.sort(rng.uniform(0.01, 10, 5))
-    good, poor = 0.95, 0.3
-    runs = made_up_runs(rates, {False: [poor, 0.99, good, poor, poor], True: [good, 0.99, good, good, poor]})
-    plain, normalized = rate(runs, False), rate(runs, True)
-    expect(not close([plain, normalized], rates[[3, 2]]), "the two networks are mixed up",
+    rates = np.sort(rng.uniform(0.01, 10, 6))
+    good, poor = [[0.95]], [[0.3]]
+    runs = made_up_runs(rates, {False: [poor, good, [[0.99]], poor, poor, poor],
+                                True: [good, poor, [[0.99]], poor, good, poor]})
+    answers = [rate(runs, False), rate(runs, True)]
+    expect_none_of(answers, (
+        (rates[[4, 2]], "the two networks are mixed up", "select the runs with batch_norm as it was asked for"),
+        (rates[2], "the rate with the best accuracy is not the largest that trains",
+         "compare with 0.9, then take the largest rate"),
+        (rates[[1, 0]], "the smallest rate is returned", "take the largest of the rates that train")))
+    expect(not close(*answers), "both networks get the same rate",
            "select the runs with batch_norm as it was asked for")
-    expect(not close([plain, normalized], rates[1]), "the rate with the best accuracy is not the largest that trains",
-           "compare with 0.9, then take the largest rate")
-    expect(not close([plain, normalized], rates[[1, 0]]), "the smallest rate is returned",
-           "take the largest of the rates that train")
-    expect(not close(plain, normalized), "both networks get the same rate",
-           "select the runs with batch_norm as it was asked for")
-    late = made_up_runs(rates, {False: [good] * 5, True: [good] * 5})
-    late.val_accuracy[4, :, :, -1] = poor
-    expect_close(rate(late, True), rates[3], "a network that trained and then fell apart counts as trained",
-                 "look at the last epoch only")
-    lucky = made_up_runs(rates, {False: [good] * 5, True: [good] * 5})
-    lucky.val_accuracy[4, :, 1:] = poor
-    expect_close(rate(lucky, True), rates[3], "one lucky seed is enough for a rate to count",
-                 "average over the seeds first")
-    unlucky = made_up_runs(rates, {False: [0.99] * 5, True: [0.99] * 5})
-    unlucky.val_accuracy[4, :, 0] = 0.89
-    expect_close(rate(unlucky, True), rates[4], "one seed below 0.9 is enough for a rate to fail",
-                 "it is the mean over the seeds that has to reach 0.9")
-    expect_close([plain, normalized], rates[[2, 3]], "a made-up sweep gives another rate",
-                 "the mean over the seeds, in the last epoch, has to reach 0.9")
+    expect_close(answers, rates[[2, 4]], "a made-up sweep gives another rate",
+                 "take the largest of all rates that train, also if a smaller one does not")
+    for scores, trains, violated, hint in TRAINED:
+        column = [good, good, good, good, scores, poor]
+        expect_close(rate(made_up_runs(rates, {False: column, True: column}), True), rates[4 if trains else 3],
+                     violated, hint)
 
 
-def made_up_runs(rates, accuracies, seeds=3, epochs=4):
-    """What `fit_many` would return, with these accuracies for each value of ``batch_norm``."""
+def made_up_runs(rates, scores):
+    """What `fit_many` would return; `scores` holds an array (seeds, epochs) for each ``batch_norm`` and each rate."""
     import xarray as xr
 
-    values = np.array([accuracies[batch_norm] for batch_norm in (False, True)]).T[:, :, None, None]
-    scores = np.broadcast_to(values, (len(rates), 2, seeds, epochs)).copy()
+    scores = np.stack([np.stack(np.broadcast_arrays(*scores[batch_norm])) for batch_norm in (False, True)], axis=1)
     return xr.Dataset(
         {"val_accuracy": (("learning_rate", "batch_norm", "seed", "epoch"), scores)},
-        {"learning_rate": rates, "batch_norm": [False, True], "seed": range(seeds), "epoch": range(1, epochs + 1)})
+        {"learning_rate": list(rates), "batch_norm": [False, True], "seed": range(scores.shape[2]),
+         "epoch": range(1, scores.shape[3] + 1)})
 
 
 @check("2.10", "the sweep shows where either network stops training")
 def sweep(runs, rng):
     dimensions(runs, {"learning_rate", "batch_norm", "seed", "epoch"})
-    expect({bool(value) for value in runs.batch_norm.values} == {False, True}, "only one of the networks was trained",
+    runs = runs.assign_coords(batch_norm=runs.batch_norm.values.astype(bool))
+    expect(sorted(runs.batch_norm.values) == [False, True], "only one of the networks was trained",
            "the grid needs batch_norm=[False, True]")
     expect(runs.sizes["seed"] >= 3, "there are fewer than three seeds", "one or two runs may be luck")
+    expect(runs.sizes["epoch"] >= 10, "the networks were trained for fewer than ten epochs",
+           "a small rate needs some time")
     final = runs.val_accuracy.isel(epoch=-1).mean("seed").sortby("learning_rate")
     plain, normalized = (_edge(final.sel(batch_norm=value)) for value in (False, True))
     expect(0.08 <= plain <= 0.95, "the plain network stops training at an unexpected rate",
-           "train on the digits as they are, for ten epochs or more")
+           "leave the digits and the other arguments of fit_many as they are")
     expect(2 * plain <= normalized <= 8, "the network with batch norm stops training at an unexpected rate",
-           "see that check 2.8 passes, and train for ten epochs or more")
+           "see that check 2.8 passes")
 
 
 def _edge(accuracy):

@@ -26,6 +26,8 @@
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
+# Numbers may be off by 0.0001, or by 0.01% if they are large: float32 is precise
+# enough.
 # If you are stuck, `hint("2.1")` gives a hint for question 2.1. Ask again for a
 # second one, and a third. When you are done, the button **Check my work** at the end
 # runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
@@ -309,7 +311,8 @@ if answer is not None:
 # each normalization gets when real images come. Take them anew, from `x`: a few
 # hundred training images, without labels. Afterwards kernels, γ and β have to be
 # what they were, and so have the settings of the layers; only the running statistics
-# are new, in *every* layer.
+# are new, in *every* layer. To allow for the noise of batches, a mean may be off by
+# a tenth of the feature's standard deviation, and the variances by 15%.
 #
 # There are several ways. Two things may help: `layer.momentum` can be read and
 # set, and `model(x, training=True)` updates the running statistics. What would a
@@ -423,8 +426,9 @@ checks.largest(largest_rate)
 # Then train it with `fit_many`, with and without batch normalization, at rates
 # evenly spaced on a logarithmic scale and with at least three seeds, for ten
 # epochs or more. Choose the rates so that you see the *edge* of both networks: a
-# largest rate that trains, and beyond it one that does not. A hundred networks
-# take a few seconds.
+# largest rate that trains, and beyond it one that does not. There, neighboring
+# rates should differ by a factor of 4 or less. Leave the digits and the other
+# arguments of `fit_many` as they are. A hundred networks take a few seconds.
 
 # %% question="2.10"
 from course_utils import datasets, fit_many, plots
@@ -521,6 +525,12 @@ print(f"validation accuracy: {score:.2f}")
 # 1. the kernels of the base have been trained on in the second phase;
 # 2. the running statistics of the base are those it came with;
 # 3. the running statistics of the *new* normalization are those of what it gets.
+#
+# The check allows for some noise. It asks that the new running mean has covered at
+# least 65% of the way from its start, that each phase uses at least half of the
+# images, that no batch of the second phase changes the kernels of the base by more
+# than 3% of their norm (Adam with a learning rate of 0.001 stays below 1%), and
+# that at least 70% of the answers on `x` are right.
 #
 # Copy the script, mend it, and run the check after each step: one mistake hides
 # another. Do not trust a comment, or a recipe that you remember. Look whether the

@@ -37,12 +37,22 @@ def forward_in_place(x, gamma, beta, epsilon):
     return gamma * x / np.sqrt(x.var(0) + epsilon) + beta
 
 
-FORWARD = [forward, forward_in_loops, forward_in_keras]
+def forward_in_float32(x, gamma, beta, epsilon):
+    x, gamma, beta = (part.astype("float32") for part in (x, gamma, beta))
+    return forward(x, gamma, beta, epsilon)
+
+
+FORWARD = [forward, forward_in_loops, forward_in_keras, forward_in_float32]
 NOT_FORWARD = {
     "no epsilon": (lambda x, g, b, e: g * (x - x.mean(0)) / x.std(0) + b, "a constant feature gives nan"),
     "unbiased variance": (lambda x, g, b, e: g * (x - x.mean(0)) / np.sqrt(x.var(0, ddof=1) + e) + b,
                           "the batch variance divides by N"),
-    "wrong axis": (lambda x, g, b, e: g * (x - x.mean(1)) / np.sqrt(x.var(1) + e) + b, "mean other than 0"),
+    "wrong axis": (lambda x, g, b, e: g * (x - x.mean(1)) / np.sqrt(x.var(1) + e) + b, "stops with ValueError"),
+    "divided by D": (lambda x, g, b, e: g * (x - x.sum(0) / x.shape[1]) / np.sqrt(x.var(0) + e) + b,
+                     "mean other than 0"),
+    "variance divided by D": (lambda x, g, b, e: g * (x - x.mean(0)) / np.sqrt(x.var(0) * len(x) / x.shape[1] + e) + b,
+                              "variance other than 1"),
+    "gamma's size": (lambda x, g, b, e: forward(x, abs(g), b, e), "gamma and beta do not act"),
     "wrong axis, kept": (lambda x, g, b, e: g * (x - x.mean(1, keepdims=True))
                          / np.sqrt(x.var(1, keepdims=True) + e) + b, "mean other than 0"),
     "all features together": (lambda x, g, b, e: g * (x - x.mean()) / np.sqrt(x.var() + e) + b, "mean other than 0"),
@@ -52,7 +62,7 @@ NOT_FORWARD = {
     "epsilon outside the root": (lambda x, g, b, e: g * (x - x.mean(0)) / (x.std(0) + e) + b, "epsilon = 0.5"),
     "epsilon of its own": (lambda x, g, b, e: forward(x, g, b, 1e-6), "epsilon = 0.5"),
     "in place": (forward_in_place, "changes its argument x"),
-    "wrong shape": (lambda x, g, b, e: forward(x, g, b, e)[0], "has shape (8,): it should be (8, 8)"),
+    "wrong shape": (lambda x, g, b, e: forward(x, g, b, e)[0], "has shape (5,): it should be (9, 5)"),
     "several results": (lambda x, g, b, e: (forward(x, g, b, e), x.mean(0)), "return one array"),
     "a word": (lambda x, g, b, e: "normalized", "of type str"),
     "no function": (3, "not a function"),
@@ -89,13 +99,31 @@ def running_in_place(m, v, x, momentum):
     return m, running(m, v, x, momentum)[1]
 
 
-RUNNING = [running, running_as_correction, running_in_keras]
+def running_in_one_array(*given):
+    return np.stack(running(*given))
+
+
+def running_in_one_tensor(*given):
+    from keras import ops
+
+    return ops.stack(running(*given))
+
+
+RUNNING = [running, running_as_correction, running_in_keras, running_in_one_array, running_in_one_tensor]
 NOT_RUNNING = {
-    "momentum the wrong way round": (lambda m, v, x, p: running(m, v, x, 1 - p), "wrong way round"),
+    "divided by D": (lambda m, v, x, p: (p * m + (1 - p) * x.sum(0) / x.shape[1], running(m, v, x, p)[1]),
+                     "the moving mean is not that of Keras"),
+    "epsilon added": (lambda m, v, x, p: (running(m, v, x, p)[0], p * v + (1 - p) * (x.var(0) + 1e-3)),
+                      "without epsilon"),
+    "variance about 0": (lambda m, v, x, p: (running(m, v, x, p)[0], p * v + (1 - p) * (x**2).mean(0)),
+                         "the moving variance is not that of Keras"),
+    "momentum the wrong way around": (lambda m, v, x, p: running(m, v, x, 1 - p), "wrong way around"),
     "unbiased variance": (lambda m, v, x, p: (running(m, v, x, p)[0], p * v + (1 - p) * x.var(0, ddof=1)),
                           "takes in an unbiased variance"),
-    "standard deviation": (lambda m, v, x, p: (running(m, v, x, p)[0], p * v + (1 - p) * x.std(0)), "not its root"),
-    "wrong axis": (lambda m, v, x, p: running(m, v, x.T, p), "the moving mean is not that of Keras"),
+    "standard deviation": (lambda m, v, x, p: (running(m, v, x, p)[0], p * v + (1 - p) * x.std(0)), "without a root"),
+    "wrong axis": (lambda m, v, x, p: running(m, v, x.T, p), "stops with ValueError"),
+    "one value for all features": (lambda m, v, x, p: (p * m + (1 - p) * x.mean(), running(m, v, x, p)[1]),
+                                   "the moving mean is not that of Keras"),
     "only the batch": (lambda m, v, x, p: (x.mean(0), x.var(0)), "are forgotten"),
     "swapped": (lambda m, v, x, p: running(m, v, x, p)[::-1], "mean and variance are swapped"),
     "in place": (running_in_place, "changes its argument moving_mean"),
@@ -177,13 +205,26 @@ def wrong_dx(formula):
     return wrong
 
 
+def backward_with_n(n):
+    """The right formula, but with another number of samples."""
+    def answer(dout, x, gamma, epsilon):
+        h = normalized(x, epsilon)
+        samples = n(x)
+        dx = gamma / np.sqrt(x.var(0) + epsilon) * (dout - dout.sum(0) / samples - h * (dout * h).sum(0) / samples)
+        return dx, (dout * h).sum(0), dout.sum(0)
+    return answer
+
+
 BACKWARD = [backward, backward_by_steps, backward_in_tensorflow]
 NOT_BACKWARD = {
     "ignores the mean's gradient": (wrong_dx(lambda d, h, g, r: g / r * (d - h * (d * h).mean(0))),
-                                    "the path through the mean is missing"),
+                                    "flows through the mean"),
     "ignores the variance's gradient": (wrong_dx(lambda d, h, g, r: g / r * (d - d.mean(0))),
-                                        "the path through the variance is missing"),
-    "ignores both": (wrong_dx(lambda d, h, g, r: g / r * d), "the path through the mean is missing"),
+                                        "flows through the variance"),
+    "ignores both": (wrong_dx(lambda d, h, g, r: g / r * d), "flows through the mean"),
+    "N is the number of features": (backward_with_n(lambda x: x.shape[1]), "flows through the mean"),
+    "N is 4": (backward_with_n(lambda x: 4), "flows through the mean"),
+    "N is 5": (backward_with_n(lambda x: 5), "flows through the mean"),
     "ignores gamma": (wrong_dx(lambda d, h, g, r: (d - d.mean(0) - h * (d * h).mean(0)) / r), "dx ignores gamma"),
     "variance for root": (wrong_dx(lambda d, h, g, r: g / r**2 * (d - d.mean(0) - h * (d * h).mean(0))),
                           "its size wrong"),
@@ -247,14 +288,16 @@ NOT_IMAGES = {
     "each pixel's channels": (over(3), "the channels of a pixel are normalized together"),
     "everything": (over(0, 1, 2, 3), "all channels share one mean and one variance"),
     "channels first": (over(0, 2, 3), "in Keras the channels come last"),
-    "gamma along the rows": (over(0, 1, 2, place=(slice(None), None, None)), "do not act on the channels"),
+    "gamma along the rows": (over(0, 1, 2, place=(slice(None), None, None)), "stops with ValueError"),
+    "variance divided by N alone": (lambda x, g, b, e: g * (x - x.mean((0, 1, 2))) / np.sqrt(
+        x.var((0, 1, 2)) * x[0, ..., 0].size + e) + b, "a variance other than 1"),
     "gamma and beta swapped": (lambda x, g, b, e: images(x, b, g, e), "gamma and beta are swapped"),
     "variance of each image, averaged": (images_with_mean_variance, "a variance other than 1"),
     "unbiased variance": (lambda x, g, b, e: g * (x - x.mean((0, 1, 2))) / np.sqrt(x.var((0, 1, 2), ddof=1) + e) + b,
                           "not by n − 1"),
     "epsilon of its own": (lambda x, g, b, e: images(x, g, b, 1e-6), "epsilon = 0.5"),
     "in place": (images_in_place, "changes its argument x"),
-    "flat": (lambda x, g, b, e: forward(x.reshape(-1, x.shape[-1]), g, b, e), "it should be (5, 5, 5, 5)"),
+    "flat": (lambda x, g, b, e: forward(x.reshape(-1, x.shape[-1]), g, b, e), "it should be (4, 2, 3, 5)"),
 }
 
 # 2.6
@@ -304,8 +347,8 @@ NOT_WARM_UPS = {
 # 2.8
 
 
-def network(*, hidden=3, order="norm relu", bias=None, last_norm=False, last="softmax", shape=(64,), units=10,
-            always=False, never=False, activation="relu", trainable=True, last_bias=True):
+def network(*, hidden=3, width=64, order="norm relu", bias=None, last_norm=False, last="softmax", shape=(64,),
+            units=10, always=False, never=False, activation="relu", trainable=True, blocks=False):
     """A maker of networks that differ from the right one by these arguments."""
     def build_model(batch_norm):
         import keras
@@ -314,13 +357,13 @@ def network(*, hidden=3, order="norm relu", bias=None, last_norm=False, last="so
         batch_norm = (batch_norm or always) and not never
         stack = [keras.Input(shape)]
         for _ in range(hidden):
-            stack.append(layers.Dense(64, use_bias=not batch_norm if bias is None else bias, trainable=trainable))
-            pieces = {"norm": [layers.BatchNormalization()] * batch_norm,
-                      "relu": [layers.Activation(activation)]}
-            stack += [layer for word in order.split() for layer in pieces[word]]
+            dense = layers.Dense(width, use_bias=not batch_norm if bias is None else bias, trainable=trainable)
+            block = [dense, *(layers.BatchNormalization() if word == "norm" else layers.Activation(activation)
+                              for word in order.split() if batch_norm or word != "norm")]
+            stack += [keras.Sequential(block)] if blocks else block
         if last_norm and batch_norm:
             stack.append(layers.BatchNormalization())
-        stack.append(layers.Dense(units, activation=last, use_bias=last_bias, trainable=trainable))
+        stack.append(layers.Dense(units, activation=last, trainable=trainable))
         return keras.Sequential(stack)
     return build_model
 
@@ -329,31 +372,83 @@ def network_of_the_course(batch_norm):
     return models.mlp(batch_norm=batch_norm)
 
 
-def functional_network(batch_norm):
+def functional_network(batch_norm, **mode):
     import keras
     from keras import layers
 
     inputs = z = keras.Input((64,))
     for _ in range(3):
         if batch_norm:
-            z = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layers.Dense(64, use_bias=False)(z)))
+            z = layers.BatchNormalization(momentum=0.9)(layers.Dense(64, use_bias=False)(z), **mode)
+            z = layers.ReLU()(z)
         else:
             z = layers.Dense(64, activation="relu")(z)
     return keras.Model(inputs, layers.Softmax()(layers.Dense(10)(z)))
 
 
-NETWORKS = [network_of_the_course, network(), functional_network]
+def network_in_two_parts(batch_norm):
+    """All hidden layers in a Sequential of their own, whose Dense layers apply ReLU themselves if they can."""
+    import keras
+    from keras import layers
+
+    hidden = keras.Sequential(name="hidden")
+    for _ in range(3):
+        if batch_norm:
+            for layer in (layers.Dense(64, use_bias=False), layers.BatchNormalization(), layers.ReLU()):
+                hidden.add(layer)
+        else:
+            hidden.add(layers.Dense(64, "relu"))
+    return keras.Sequential([keras.Input((64,)), hidden, layers.Dense(10, "softmax")])
+
+
+def network_in_blocks(batch_norm):
+    return network(blocks=True)(batch_norm)
+
+
+def network_with_dropout(batch_norm):
+    import keras
+    from keras import layers
+
+    whole = network_of_the_course(batch_norm)
+    return keras.Sequential([keras.Input((64,)), *whole.layers[:-1], layers.Dropout(0.5), whole.layers[-1]])
+
+
+def network_with_frozen_normalizations(batch_norm):
+    whole = network_of_the_course(batch_norm)
+    for layer in whole.layers[1:-1:3]:
+        layer.trainable = not batch_norm
+    return whole
+
+
+def network_compiled(batch_norm):
+    whole = network_of_the_course(batch_norm)
+    whole.compile("sgd", "sparse_categorical_crossentropy")
+    return whole
+
+
+NETWORKS = [network_of_the_course, network(), functional_network, network_in_blocks, network_in_two_parts]
 NOT_NETWORKS = {
-    "always": (network(always=True), "there is batch normalization with batch_norm=False"),
-    "never": (network(never=True), "there is no batch normalization with batch_norm=True"),
-    "after the activation": (network(order="relu norm"), "between a Dense layer and its activation"),
-    "bias kept": (network(bias=True), "a Dense layer before a normalization has a bias"),
-    "bias never": (network(bias=False), "the plain network lacks biases"),
-    "one normalization too many": (network(last_norm=True), "not every hidden layer has one"),
+    "always": (network(always=True, bias=True), "with batch_norm=False there are 3 batch normalizations"),
+    "never": (network(never=True), "with batch_norm=True there are 0 batch normalizations"),
+    "after the activation": (network(order="relu norm"), "not between a Dense layer and its activation"),
+    "before and after": (network(order="norm relu norm"), "with batch_norm=True there are 6 batch normalizations"),
+    "bias kept": (network(bias=True), "with batch_norm=True a hidden Dense layer has a bias"),
+    "bias never": (network(bias=False), "with batch_norm=False a hidden Dense layer has no bias"),
+    "one normalization too many": (network(last_norm=True), "with batch_norm=True there are 4 batch normalizations"),
+    "two hidden layers": (network(hidden=2), "the Dense layers have 64, 64, 10 units"),
+    "four hidden layers": (network(hidden=4), "the Dense layers have 64, 64, 64, 64, 10 units"),
+    "narrow": (network(width=16), "the Dense layers have 16, 16, 16, 10 units"),
+    "narrow blocks": (network(width=16, blocks=True), "the Dense layers have 16, 16, 16, 10 units"),
+    "tanh": (network(activation="tanh"), "something other than what the question says"),
+    "inference mode": (lambda batch_norm: functional_network(batch_norm, training=False), "tied to one mode"),
+    "training mode": (lambda batch_norm: functional_network(batch_norm, training=True), "tied to one mode"),
+    "frozen normalizations": (network_with_frozen_normalizations, "tied to one mode"),
+    "dropout": (network_with_dropout, "and nothing else"),
+    "compiled": (network_compiled, "leave that to fit_many"),
     "no softmax": (network(last=None), "no probabilities"),
     "linear": (network(activation="linear"), "the network is linear"),
     "frozen": (network(trainable=False), "does not learn"),
-    "one hidden layer": (network(hidden=1), "fewer than two hidden"),
+    "one hidden layer": (network(hidden=1), "the Dense layers have 64, 10 units"),
     "two classes": (network(units=2), "10 numbers"),
     "images as squares": (network(shape=(8, 8)), "64 pixels"),
     "no model": (lambda batch_norm: [batch_norm], "no Keras model"),
@@ -382,8 +477,18 @@ def largest_as_array(runs, batch_norm):
     return final(runs, batch_norm).to_series().loc[lambda one: one >= 0.9].index.max()
 
 
-def where(runs, holds):
-    return float(runs.learning_rate[holds].max())
+def where(holds):
+    """The largest rate at which a rule holds for the accuracies of a network, an array (rate, seed, epoch)."""
+    def answer(runs, batch_norm):
+        scores = runs.val_accuracy.sel(batch_norm=batch_norm).transpose("learning_rate", "seed", "epoch").values
+        return max(rate for rate, one in zip(runs.learning_rate.values, scores, strict=True) if holds(one))
+
+    return answer
+
+
+def largest_and_overwritten(runs, batch_norm):
+    runs["val_accuracy"] = runs.val_accuracy.isel(epoch=-1)
+    return float(runs.learning_rate[runs.val_accuracy.sel(batch_norm=batch_norm).mean("seed") >= 0.9].max())
 
 
 LARGEST = [largest, largest_in_numpy, largest_as_array]
@@ -392,13 +497,23 @@ NOT_LARGEST = {
     "the smallest": (lambda runs, b: float(runs.learning_rate[final(runs, b) >= 0.9].min()), "the smallest rate"),
     "one network for both": (lambda runs, b: largest(runs, True), "both networks get the same rate"),
     "the other network": (lambda runs, b: largest(runs, not b), "mixed up"),
-    "the best epoch": (lambda runs, b: where(runs, runs.val_accuracy.sel(batch_norm=b).mean("seed").max("epoch") >= .9),
-                       "fell apart"),
-    "a lucky seed": (lambda runs, b: where(
-        runs, runs.val_accuracy.sel(batch_norm=b).isel(epoch=-1).max("seed") >= 0.9), "one lucky seed"),
-    "every seed": (lambda runs, b: where(
-        runs, runs.val_accuracy.sel(batch_norm=b).isel(epoch=-1).min("seed") >= 0.9), "one seed below 0.9"),
-    "an accuracy": (lambda runs, b: float(final(runs, b).max()), "both networks get the same rate"),
+    "the best epoch": (where(lambda one: one.mean(0).max() >= 0.9), "fell apart"),
+    "the first epoch": (where(lambda one: one[:, 0].mean() >= 0.9), "fell apart"),
+    "the mean of all epochs": (where(lambda one: one.mean() >= 0.9), "fell apart"),
+    "every epoch": (where(lambda one: (one.mean(0) >= 0.9).all()), "needs all of its epochs"),
+    "a lucky seed": (where(lambda one: one[:, -1].max() >= 0.9), "one lucky seed"),
+    "every seed": (where(lambda one: one[:, -1].min() >= 0.9), "one seed below 0.9"),
+    "the median": (where(lambda one: np.median(one[:, -1]) >= 0.9), "most of its seeds"),
+    "half of the seeds": (where(lambda one: (one[:, -1] >= 0.9).mean() >= 0.5), "most of its seeds"),
+    "the first seed": (where(lambda one: one[0, -1] >= 0.9), "one lucky seed"),
+    "at least 0.8": (where(lambda one: one[:, -1].mean() >= 0.8), "a mean below 0.9 is enough"),
+    "at least 0.89": (where(lambda one: one[:, -1].mean() >= 0.89), "a mean below 0.9 is enough"),
+    "above 0.9": (where(lambda one: one[:, -1].mean() > 0.9), "a mean of exactly 0.9"),
+    "up to the first gap": (lambda runs, b: float(runs.learning_rate[:1 + int(np.argmax(final(runs, b).values < 0.9))]
+                                                  [-1]), "another rate"),
+    "overwritten": (largest_and_overwritten, "changes its argument runs"),
+    "an index": (lambda runs, b: int(np.flatnonzero(final(runs, b) >= 0.9)[-1]), "not one of the learning rates"),
+    "an accuracy": (lambda runs, b: float(final(runs, b).max()), "not one of the learning rates"),
     "all of them": (lambda runs, b: runs.learning_rate[final(runs, b) >= 0.9], "shape"),
 }
 
@@ -407,14 +522,16 @@ NOT_LARGEST = {
 
 def sweep(rates=(0.05, 0.1, 0.3, 1, 3, 10), plain=0.3, norm=3.0, seeds=3, epochs=10):
     """Runs of networks that train up to these rates."""
-    rates = np.array(rates, float)
-    accuracies = {batch_norm: np.where(rates <= edge, 0.95, 0.1) for batch_norm, edge in ((False, plain), (True, norm))}
-    return bn.made_up_runs(rates, accuracies, seeds, epochs)
+    return bn.made_up_runs(rates, {
+        batch_norm: [np.full((seeds, epochs), 0.95 if rate <= edge else 0.1) for rate in rates]
+        for batch_norm, edge in ((False, plain), (True, norm))})
 
 
 SWEEPS = [sweep(), sweep(np.logspace(-3, 2, 40), plain=0.5, norm=1.3, seeds=10),
-          sweep([10, 3, 1, 0.3, 0.1]), sweep().transpose("seed", "epoch", "batch_norm", "learning_rate")]
+          sweep([10, 3, 1, 0.3, 0.1]), sweep().transpose("seed", "epoch", "batch_norm", "learning_rate"),
+          sweep().assign_coords(batch_norm=[0, 1])]
 NOT_SWEEPS = {
+    "nine epochs": (sweep(epochs=9), "fewer than ten epochs"),
     "one seed": (sweep(seeds=1), "fewer than three seeds"),
     "no seeds": (sweep().isel(seed=0), "runs has no dimension seed"),
     "one network": (sweep().isel(batch_norm=[1]), "only one of the networks"),

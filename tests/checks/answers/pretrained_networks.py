@@ -81,6 +81,32 @@ def re_estimate_and_keep_momentum(model, x):
     model(x, training=True)
 
 
+def re_estimate_and_guess_momentum(model, x):
+    re_estimate_and_keep_momentum(model, x)
+    for layer in model.layers[1::3]:
+        layer.momentum = 0.99
+
+
+def re_estimate_and_freeze(model, x):
+    for layer in model.layers[::3]:
+        layer.trainable = False
+    re_estimate(model, x)
+
+
+def re_estimate_and_unfreeze(model, x):
+    re_estimate(model, x)
+    for layer in model.layers:
+        layer.trainable = True
+
+
+def re_estimate_with_one_variance(model, x):
+    for layer in model.layers:
+        if "batch_normalization" in layer.name:
+            layer.moving_mean.assign(np.mean(x, axis=0))
+            layer.moving_variance.assign(np.full(12, np.var(x)))
+        x = np.array(layer(x))
+
+
 def re_estimate_a_copy(model, x):
     import keras
 
@@ -116,6 +142,10 @@ NOT_RE_ESTIMATES = {
     "the first layer only": (re_estimate_one, "the second layer's running statistics are not those of its inputs"),
     "fit": (re_estimate_by_fit, "kernels, gamma or beta have changed"),
     "momentum left at 0": (re_estimate_and_keep_momentum, "no longer what it was"),
+    "momentum restored as 0.99": (re_estimate_and_guess_momentum, "no longer what it was"),
+    "a Dense layer left frozen": (re_estimate_and_freeze, "no longer what it was"),
+    "a Dense layer unfrozen": (re_estimate_and_unfreeze, "no longer what it was"),
+    "one variance for all": (re_estimate_with_one_variance, "the first layer's running statistics are not those"),
     "a copy": (re_estimate_a_copy, "change the one that is given"),
 }
 
@@ -173,6 +203,68 @@ def fine_tune_in_its_own_model(base, x, y):
     return model
 
 
+def fine_tune_in_a_loop(base, x, y):
+    """Its own steps, which call the base in inference mode."""
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    head = keras.Sequential([layers.Dense(16, use_bias=False), layers.BatchNormalization(momentum=0.9), layers.ReLU(),
+                             layers.Dense(5)])
+    model = keras.Sequential([base, head])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def phase(variables, optimizer, epochs):
+        @tf.function
+        def step(images, labels):
+            with tf.GradientTape() as tape:
+                value = loss(labels, head(base(images, training=False), training=True))
+            optimizer.apply(tape.gradient(value, variables()), variables())
+
+        for _ in range(epochs):
+            for start in range(0, len(x), 8):
+                step(x[start:start + 8], y[start:start + 8])
+
+    head(base(x[:1]))
+    phase(lambda: head.trainable_variables, keras.optimizers.Adam(0.01), 4)
+    phase(lambda: model.trainable_variables, keras.optimizers.SGD(0.01), 2)
+    return model
+
+
+def fine_tune_on_features(base, x, y):
+    """The first phase computes the features only once."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((32,))
+    z = layers.BatchNormalization(momentum=0.8)(layers.Dense(16, use_bias=False)(inputs))
+    head = keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.ReLU()(z)))
+    train(head, base.predict(x, verbose=0), y, 0.01, 5)
+    model = keras.Sequential([base, head])
+    for norm in pn.normalizations(base):
+        norm.trainable = False
+    train(model, x, y, 0.0005, 3)
+    return model
+
+
+def other_phases(*, first_rate=0.01, rate=0.001, freeze_first=True, swapped=False, samples=None):
+    """A fine-tuning that keeps all statistics, but whose phases are not those of the recipe."""
+    def answer(base, x, y):
+        def phase(trainable, rate, epochs, samples=None):
+            base.trainable = trainable
+            for norm in pn.normalizations(base):
+                norm.trainable = False
+            train(model, x[:samples], y[:samples], rate, epochs)
+
+        model = head(base)
+        phases = [(not freeze_first, first_rate, 4), (True, rate, 2, samples)]
+        for arguments in phases[::-1] if swapped else phases:
+            phase(*arguments)
+        return model
+
+    return answer
+
+
 def wrong_tuning(*, momentum=0.9, freeze=None, unfreeze=True, again=True, re_estimate=False, model=None):
     """A fine-tuning with one mistake; `freeze` the normalizations "before" or "after" the base is unfrozen."""
     def answer(base, x, y):
@@ -201,7 +293,7 @@ def wrong_tuning(*, momentum=0.9, freeze=None, unfreeze=True, again=True, re_est
     return answer
 
 
-FINE_TUNINGS = [fine_tune, fine_tune_in_its_own_model]
+FINE_TUNINGS = [fine_tune, fine_tune_in_its_own_model, fine_tune_in_a_loop, fine_tune_on_features]
 NOT_FINE_TUNINGS = {
     "as found": (wrong_tuning(momentum=0.99, again=False), "the second phase has not trained the kernels"),
     "frozen for ever": (wrong_tuning(freeze="after", unfreeze=False), "the second phase has not trained the kernels"),
@@ -211,6 +303,12 @@ NOT_FINE_TUNINGS = {
                          "running statistics of the base have moved"),
     "default momentum": (wrong_tuning(freeze="after", momentum=0.99), "question 2.6 says which momentum suits them"),
     "not trained": (lambda base, x, y: head(base), "the second phase has not trained the kernels"),
+    "never frozen": (other_phases(freeze_first=False), "trained before the new head has seen the images"),
+    "never frozen, slowly": (other_phases(freeze_first=False, first_rate=0.001),
+                             "trained before the new head has seen the images"),
+    "phases swapped": (other_phases(swapped=True), "trained before the new head has seen the images"),
+    "second phase at 0.01": (other_phases(rate=0.01), "changes the kernels of the base by too much"),
+    "second phase on eight images": (other_phases(samples=8), "few of the images train the base"),
     "history": (wrong_tuning(freeze="after", model=3), "no Keras model"),
 }
 
@@ -265,7 +363,12 @@ def _right(bias, s, b, m):
 
 FOLDS = [fold, fold_by_asking, fold_in_loops]
 NOT_FOLDS = {
-    "wrong axis": (wrong_fold(_right, axis=0), "the scale acts on the inputs"),
+    "wrong axis": (wrong_fold(_right, axis=0), "stops with ValueError"),
+    "one scale for each input": (lambda k, c, g, b, m, v, e: (
+        k * (g / np.sqrt(v + e)).reshape(k.shape[0]), _right(c, g / np.sqrt(v + e), b, m)), "stops with ValueError"),
+    "a new bias for each input": (lambda k, c, *rest: fold(k, np.zeros(len(k)) if c is None else c, *rest),
+                                  "stops with ValueError"),
+    "gamma's size": (lambda k, c, g, *rest: fold(k, c, abs(g), *rest), "the folded kernel does not do"),
     "no epsilon": (wrong_fold(_right, lambda g, v, e: g / np.sqrt(v)), "epsilon is left out"),
     "no root": (wrong_fold(_right, lambda g, v, e: g / (v + e)), "divided by the variance"),
     "no gamma": (wrong_fold(_right, lambda g, v, e: 1 / np.sqrt(v + e)), "gamma is left out"),
