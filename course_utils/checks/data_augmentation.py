@@ -164,7 +164,7 @@ def mix(mixup, rng):
     expect(partners.any(2).mean() > 0.8, "many images are not mixed",
            "every image has a partner, which is only now and then the image itself")
     expect((partners.any(0) | np.eye(12, dtype=bool)).all(), "some images never become partners",
-           "all others of the batch should be equally likely: rng.permutation(len(images))")
+           "all other images in the batch should be equally likely: rng.permutation(len(images))")
     for alpha, found in drawn.items():
         _beta(np.einsum("cnn->cn", found)[_partners(found).any(2)], alpha)   # of images with a partner
     three = np.eye(3)[np.arange(12) % 3]
@@ -436,7 +436,7 @@ def _split(honest_split, copies, rng):
     expect(len(np.unique(judged)) == len(judged), "a validation image is there twice", "each counts once")
     expect(set(ids) == set(judged) | set(train[:, 0]), "an image is lost",
            "every image is in training or in validation")
-    expect(abs(5 * len(val) - len(ids)) < 5, f"{len(val)} of {len(ids)} images validate",
+    expect(abs(5 * len(val) - len(ids)) < 5, f"{len(val)} of {len(ids)} images are held out",
            "hold out a fifth of the originals: len(x) // 5")
     trained = np.setdiff1d(ids, judged)
     expect(np.isin(trained, train[~changed, 0]).all(), "training images are missing as they were",
@@ -451,10 +451,11 @@ def _split(honest_split, copies, rng):
     expect(all(map(np.array_equal, first, parts())), "the same rng splits otherwise",
            "draw from the rng that is passed in")
     held = np.array([np.isin(ids, parts(seed)[2][:, 0]) for seed in range(100)])   # (splits, images)
-    expect((held != held[0]).any(), "every split is the same", "draw at random who validates: rng.permutation(len(x))")
+    expect((held != held[0]).any(), "every split is the same",
+           "draw the validation images at random: rng.permutation(len(x))")
     expect(held.any(0).all() and (held[:, 1:] & held[:, :-1]).mean() < 0.1,
-           "neighbors validate together, or some images never do",
-           "draw at random who validates: rng.permutation(len(x))")
+           "neighbors are held out together, or some images never are",
+           "draw the validation images at random: rng.permutation(len(x))")
 
 
 def _differences(value, right, order, unpaired=None):

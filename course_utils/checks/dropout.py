@@ -31,7 +31,7 @@ def forward(dropout, rng):
            "the mask only says who is kept; the scale is no part of it")
     expect(not np.array_equal(mask[alive] == 0, y[alive] != 0), "mask is 1 where a unit was dropped",
            "it should be 1 where one is kept")
-    expect(np.array_equal(mask[alive] == 0, y[alive] == 0), "out is not 0 where the mask is 0, and only there",
+    expect(np.array_equal(mask[alive] == 0, y[alive] == 0), "out and mask are not 0 in the same places",
            "multiply x by the mask that you draw")
     first, second = (out(0.5, generator=np.random.default_rng(7))[1] for _ in range(2))
     expect(np.array_equal(first, second), "the same rng gives another mask",
@@ -80,7 +80,7 @@ def _independence(masks, rate):
 def _scale(scale, of_another_mask, rate):
     right = 1 / (1 - rate)
     expect(close(of_another_mask, scale[0]), "the scale follows the share that happens to be kept",
-           "divide by 1 − rate, which is the same for every unit and at every call")
+           "divide by 1 − rate, which is the same for every unit and in every call")
     expect_none_of(scale, (
         (1, "what is kept comes out as it was, so the expected value sinks",
          "divide it by 1 − rate: that is the inverted in inverted dropout"),
@@ -202,7 +202,7 @@ def _dropped(seen, whole, rate, place):
     for axis, violated in ((0, f"all images of a batch lose the same units {where}"),
                            (1, f"an image is dropped as a whole {where}")):
         expect((surplus.sum(axis)**2).sum() < 3 * spread, violated,   # the sum of variances if units are independent
-               "each unit of each image is dropped by itself: leave out noise_shape")
+               "each unit of each image is dropped independently: leave out noise_shape")
 
 
 @check("3.4", "the uncertainty is that of many passes, and the AUROC has its interval")
@@ -296,7 +296,8 @@ def _rotation(rotation_auroc, rng):
         expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from turned ones",
                "the turned ones are the class 1")
         for share in ((rotated[:, None] > upright).mean(), (rotated[:, None] >= upright).mean()):
-            expect(not close(auroc, share), "ties do not count half", "if both are as uncertain, that is half a win")
+            expect(not close(auroc, share), "ties do not count as half",
+                   "if both are equally uncertain, that is half a win")
         expect_close(auroc, right, "the AUROC is another one",
                      "how often is the turned image the more uncertain one? roc_auc_score takes labels, then scores")
         expect(low <= high, "low is above high", "return auroc, low, high")
@@ -305,9 +306,10 @@ def _rotation(rotation_auroc, rng):
                "resample the images, not the labels: an image keeps its uncertainty")
         widths.append([high - low, _width(wins, rng)])
         ends.append((low, high))
-    expect(close(result(upright, rotated, seed)[1:], ends[-1]), "the same rng gives another interval",
+    expect(close(result(upright, rotated, seed)[1:], ends[-1]), "the same rng gives a different interval",
            "draw from the rng that is passed in, not from a global one")
-    expect(not close(ends[-1], ends[-2]), "another rng gives the same interval", "draw from the rng that is passed in")
+    expect(not close(ends[-1], ends[-2]), "a different rng gives the same interval",
+           "draw from the rng that is passed in")
     ratio = np.divide(*np.mean(widths, 0))
     for least, violated, hint in (
             (0.3, "the interval is far too narrow",
@@ -381,7 +383,7 @@ def gain(dropout_gain, runs, tuning, helps, rng):
            "the numbers are in another order", "return mean, low, high")
     expect_none_of(given, ((gains(made_up, seeds, **slip), violated, hint) for slip, violated, hint in SLIPS), 1e-6)
     expect_close(given[0], right[0], "the mean gain of made-up runs is another one",
-                 "last epoch; the rate with the best mean of all tuning seeds; the difference on the other seeds", 1e-6)
+                 "last epoch; the rate with the best mean on the tuning seeds; the difference on the other seeds", 1e-6)
     expect_close(given, right, "the interval is not that of the paired differences",
                  "stats.paired_difference(scores, \"dropout\", between=…)", 1e-6)
     _experiment(runs, tuning)
@@ -451,12 +453,13 @@ def _experiment(runs, tuning):
            "let label_noise go from 0 to 0.3 or more")
     expect(runs.sizes["learning_rate"] >= 3, "there are fewer than three learning rates",
            "an arm can choose only among what it is offered")
-    expect(len(tuning) >= 2, "a single seed chooses the learning rates", "let some seeds choose: tuning = [90, 91, 92]")
+    expect(len(tuning) >= 2, "a single seed chooses the learning rates",
+           "let several seeds choose: tuning = [90, 91, 92]")
     expect(set(tuning) <= set(runs.seed.values), "the tuning seeds are not among the runs",
            "the grid needs them too: \"seed\": [*tuning, …]")
     expect(runs.sizes["seed"] - len(tuning) >= 10, "fewer than ten seeds are left to measure",
            "take ten or more besides the tuning seeds")
-    expect(runs.sizes["epoch"] >= 10, "there are fewer than ten epochs", "train for some twenty")
+    expect(runs.sizes["epoch"] >= 10, "there are fewer than ten epochs", "train for about twenty")
     expect(float(runs.val_accuracy.isel(epoch=-1).max()) > 0.85, "none of these networks has learned the digits",
            "train for more epochs, and see that check 3.3 passes")
 

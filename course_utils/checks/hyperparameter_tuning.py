@@ -48,7 +48,7 @@ def search(random_search, rng):
            "draw everything from np.random.default_rng(seed)")
     reseeded, *_ = _searched(random_search, space, 30, 0, lambda trial: (
         np.random.seed(0), random.seed(0), 0.5)[-1])
-    expect(reseeded == asked, "the trials are others if the objective sets the global seeds, as a training may",
+    expect(reseeded == asked, "the trials change if the objective sets the global seeds, as training may",
            "draw from a generator of your own, np.random.default_rng(seed)")
     other, *_ = _searched(random_search, space, 30, 1, float)
     expect(other != asked, "another seed gives the same search", "use the argument seed")
@@ -644,10 +644,10 @@ def _final(report, task):
     except Exception:   # of many kinds: whatever cannot be read
         raise Violated("the model cannot be loaded: use layers of Keras, and save it with model.save") from None
     expect("read" not in task.looks, "the test set was read without being opened",
-           "task.open_test(), after the last decision; to begin anew, run the cell that makes task and those below it")
+           "task.open_test(), after the last decision; to start over, run the cell that makes task and those below it")
     expect(len(task.looks) > 0, "the test set was never opened", "task.open_test(), after the last decision")
     expect(len(task.looks) == 1, f"the test set was opened {len(task.looks)} times",
-           "once, after the last decision; to begin anew, run the cell that makes task and those below it")
+           "once, after the last decision; to start over, run the cell that makes task and those below it")
     expect(model.output_shape == (None, 10), "the model does not return 10 numbers for an image",
            "save the network that you trained")
     x, y = vars(task)["test"]

@@ -70,7 +70,7 @@ def _at_random(drawn):
                "others", "draw from all of x_train; what is the n of rng.permutation(n)?")
         pairs = together[np.triu_indices(n, 1)]
         expect(np.abs(pairs - size * (size - 1) / n / (n - 1)).max() < 0.16, "some training samples are always drawn "
-               "together", "neighbors may be alike: draw each sample on its own, not a block of rows")
+               "together", "neighbors may be alike, so draw each sample on its own, not a block of rows")
 
 
 def labels(x):
@@ -163,21 +163,23 @@ def interval(paired_interval, rng):
         expect_close(mean, right[0], "the mean is not that of the differences", "average second − first")
         expect(low <= high, "low is above high", "return mean, low, high")
         expect_close((low + high) / 2, mean, "the interval does not lie evenly about the mean",
-                     "go equally far down and up; both ends may be negative")
+                     "go equally far up and down; both ends may be negative")
         half, sd, upper, root = (high - low) / 2, difference.std(ddof=1), (1 + level) / 2, np.sqrt(n)
         expect_none_of(half, (
             (t.ppf(upper, n - 1) * sd, "the interval is that of a single run",
              "the mean of n runs varies √n times less"),
-            (t.ppf(upper, n - 1) * sd**2 / root, "the variance stands where the standard deviation should",
+            (t.ppf(upper, n - 1) * sd**2 / root, "the variance is used instead of the standard deviation",
              "take its root, or use std instead of var"),
             *((quantile * sd / root, "the interval is that of a normal distribution",
-               "the standard deviation is estimated: use Student's t with n − 1 degrees of freedom, also for many runs")
+               "the standard deviation is estimated: use Student's t with n − 1 degrees of freedom, "
+               "even for many runs")
               for quantile in (norm.ppf(upper), 1.96)),
             (t.ppf(upper, n - 1) * difference.std() / root, "the standard deviation divides by N",
              f"{n} runs have {n - 1} degrees of freedom: ddof=1"),
             (t.ppf(level, n - 1) * sd / root, f"the interval leaves out {1 - level:.0%} on each side",
-             "a 95% interval leaves out 2.5% on each: take the quantile (1 + level)/2"),
-            (t.ppf(0.975, n - 1) * sd / root, f"at level {level} it is the 95% interval", "use the argument level"),
+             "a 95% interval leaves out 2.5% on each side: take the quantile (1 + level)/2"),
+            (t.ppf(0.975, n - 1) * sd / root, f"at level {level} it is still the 95% interval",
+             "use the argument level"),
             (t.ppf(upper, n) * sd / root, "Student's t has too many degrees of freedom", "n runs leave n − 1")))
         unpaired = t.ppf(upper, 2 * (n - 1)) * np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / n)
         expect(half < 0.8 * unpaired, "the interval is that of two unpaired samples",
@@ -198,14 +200,14 @@ def seeds(seeds_for, rng):
                  stats.seeds_needed(effect, pilot.std())),
                 ("the number is that of unpaired runs", "the pilot holds paired differences: paired=True",
                  stats.seeds_needed(effect, sd, paired=False)),
-                ("the standard error stands where the standard deviation should",
+                ("the standard error is used instead of the standard deviation",
                  "how much does a *single* difference scatter?", stats.seeds_needed(effect, sd / np.sqrt(count))),
                 ("the formula is an approximation", "few seeds need some more, by Student's t: stats.seeds_needed",
                  (2.8 * sd / effect)**2),
                 ("with so many seeds the effect is found one time in two",
                  "that only asks when the interval would be as wide as the effect; ask for a power of 0.8",
                  (1.96 * sd / effect)**2),
-                ("the variance stands where the standard deviation should", "take its root",
+                ("the variance is used instead of the standard deviation", "take its root",
                  stats.seeds_needed(effect, pilot.var(ddof=1))),
                 ("the effect of the pilot is used", "the effect that matters is the argument effect; the pilot only "
                  "tells the spread", stats.seeds_needed(abs(pilot.mean()), sd))):
@@ -275,17 +277,17 @@ def decision(decide, rng):
         *others, last = _law(MORE_SIZES, a, b, c)
         for percent in (-13, 13, -11, 11):
             tells = answer(np.array([*others, last / (1 + percent / 100)])) != "cannot tell"
-            expect(tells == (abs(percent) < 12), f"a miss of {abs(percent)}% is {'let pass' if tells else 'too much'}",
+            expect(tells == (abs(percent) < 12), f"a miss of {abs(percent)}% is {'accepted' if tells else 'rejected'}",
                    "fit to all sizes but the last; the miss is a share of the error that was measured there")
     for bend, last, hit in ((1.3, 1, False), (0.7, 0.77, True)):   # the last but one misleads the law, or leads it
         tells = answer(_law(MORE_SIZES, 5, 0.9, 0.05) * [1, 1, 1, 1, 1, bend, last]) != "cannot tell"
-        expect(tells == hit, "the back-test does not fit to all sizes but the largest", "hide the last one only")
+        expect(tells == hit, "the back-test is not fitted to all sizes but the largest", "hide only the last one")
     sizes = 1.5 * MORE_SIZES[1:]
     for worth, right in ((0.016, "buy"), (0.014, "do not buy")):
         a = worth / (sizes[-1]**-0.7 - (2 * sizes[-1])**-0.7)
         given = answer(_law(sizes, a, 0.7, 0.05), sizes)
         expect(given == right, f"a doubling that is worth {100 * worth:.1f} points is answered with “{given}”",
-               "1.5 points is what it has to be worth, from sizes[-1] to twice as many")
+               "it has to be worth 1.5 points, from sizes[-1] to twice as many")
 
 
 # Letters of question 1.7: what a flaw asks of the reader, and why another objection is none.

@@ -173,7 +173,7 @@ def stopping(early_stop, rng):
     for first in (-2.0, 0.0, 500.0):
         expect(stop([first, first + 0.5, first + 1, first - 1], 2) == (1, 3)
                and stop([first, first + 0.5, first - 0.25, first, first, first - 1], 2) == (3, 5),
-               f"after a first loss of {first:g} it is another epoch",
+               f"after a first loss of {first:g} the epochs are wrong",
                "the first epoch is the best so far, whatever its loss; begin with losses[0]")
     kept, last = stop([1.0, 0.875, 0.75, 0.625, 0.5625, 0.5625, 0.5625, 0.5625], 3, 0.25)   # (4, 7)
     expect((kept, last) != (5, 8), "min_delta is not used", "an improvement by less than that is none")
@@ -310,7 +310,7 @@ CHOSEN = {
     10: ("the mean over all epochs chooses the penalty", "what you keep are the weights of the last epoch"),
     11: ("the worst seed chooses the penalty", "the rule asks for the highest mean over the seeds"),
     12: ("the median over the seeds chooses the penalty", "the rule asks for the highest mean"),
-    13: ("training accuracy has a say in the choice of the penalty", "ask only images that were not trained on"),
+    13: ("training accuracy has a say in the choice of the penalty", "use only images that were not trained on"),
 }
 
 

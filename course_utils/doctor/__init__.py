@@ -8,8 +8,8 @@
     model.fit(..., callbacks=[doctor.Doctor()])   # reports at the end of training
     doctor.read(history)                          # from the recorded curves alone
 
-This folder needs only Keras 3 and NumPy, with any of Keras's backends (Matplotlib draws the curves if it is there), and
-can be copied into any project.
+This folder needs only Keras 3 and NumPy, with any of Keras's backends (Matplotlib draws the curves if it is installed),
+and can be copied into any project.
 """
 
 import importlib
@@ -19,7 +19,7 @@ __all__ = list(HOMES)
 
 
 def __getattr__(name):
-    """Import Keras when the doctor is called, and not before: the command `course` only asks for the options."""
+    """Import Keras only when the doctor is called: the command `course` needs nothing but the options."""
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{HOMES[name]}", __name__), name)

@@ -15,21 +15,21 @@ PAGE = """<!doctype html>
 
 
 def arguments(parser):
-    """Add what this command takes to a parser."""
+    """Add the arguments of this command to a parser."""
     parser.add_argument("model", help="a compiled and trained model, saved with model.save")
     parser.add_argument("data", help=f"an .npz file with {', '.join(PARTS)}")
     parser.add_argument("--history", help="a JSON file that contains history.history")
     parser.add_argument("--batch-size", type=int, help="the batch size used in training (default: 32)")
-    parser.add_argument("--out", default="doctor.html", help="the page to write (default: %(default)s)")
+    parser.add_argument("--out", default="doctor.html", help="the HTML page to write (default: %(default)s)")
 
 
 def run(options):
-    """Examine, print the report, and write it as a page.
+    """Examine the model, print the report, and write it to an HTML page.
 
     Raises
     ------
     ValueError, TypeError, OSError
-        A file that is missing, damaged, or holds something else, in one sentence.
+        A file is missing, is damaged, or contains something else; the message is one sentence.
     """
     from .examination import examine
 

@@ -20,7 +20,7 @@ class Doctor(keras.callbacks.Callback):
     Attributes
     ----------
     report : Report
-        After training.
+        Set at the end of training.
     """
 
     def __init__(self, train_data=None, validation_data=None):
@@ -40,7 +40,7 @@ class Doctor(keras.callbacks.Callback):
             self.curves.setdefault(name, []).append(float(value))
 
     def on_train_end(self, logs=None):
-        """Report."""
+        """Print the report."""
         if "val_loss" not in self.curves and self.data[0] is None:
             print("The doctor needs validation data; pass validation_data to model.fit.")
             return

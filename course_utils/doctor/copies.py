@@ -1,4 +1,4 @@
-"""Copies of the model that the doctor may train, and looks inside them."""
+"""Copies of the model that the doctor may train, and ways to look inside them."""
 
 import time
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ import numpy as np
 
 
 def fresh(model, change=None):
-    """A model of the same structure with new initial weights, not compiled; `change` makes another layer of each."""
-    compiled, model.compiled = model.compiled, False  # or Keras would also copy the loss, which it can't always
+    """A model of the same structure with new initial weights, not compiled; `change` replaces each layer."""
+    compiled, model.compiled = model.compiled, False  # or Keras would also copy the loss, which it can't always do
     try:
         return keras.models.clone_model(model, clone_function=change)
     finally:
@@ -22,7 +22,7 @@ def copy_of(model):
     Raises
     ------
     ValueError
-        Keras cannot copy it, in one sentence.
+        Keras cannot copy it; the message is one sentence.
     """
     try:
         copy = fresh(model)
@@ -31,7 +31,7 @@ def copy_of(model):
         copy.set_weights(model.get_weights())
     except Exception as error:
         raise ValueError(
-            f"Keras cannot copy this model ({str(error).splitlines()[0]}); give its classes a get_config, "
+            f"Keras cannot copy this model ({str(error).splitlines()[0]}); give its custom classes a get_config, "
             "or pass the recorded curves to doctor.read."
         ) from None
     for layer, original in zip(flat_layers(copy), flat_layers(model), strict=True):
@@ -41,7 +41,7 @@ def copy_of(model):
 
 
 def flat_layers(model):
-    """All layers, those inside nested models and wrappers too."""
+    """All layers, including those inside nested models and wrappers."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Wrapper):
             yield from (layer, layer.layer)
@@ -52,7 +52,7 @@ def flat_layers(model):
 
 
 def compiled(copy, model, *, learning_rate=None, optimizer=None, loss=None):
-    """Compile a copy as the model is, with a fresh optimizer and, if it is given, another learning rate."""
+    """Compile a copy like the model, with a fresh optimizer and, if one is given, a different learning rate."""
     if optimizer is None:
         config = model.optimizer.get_config()
         if learning_rate is not None:
@@ -64,12 +64,12 @@ def compiled(copy, model, *, learning_rate=None, optimizer=None, loss=None):
 
 
 def rate_of(model):
-    """The learning rate with which the model has trained last."""
+    """The learning rate that the model was last trained with."""
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 def highest_rate(model):
-    """The highest learning rate of its schedule so far; without a schedule, the one that it has now."""
+    """The highest learning rate of its schedule so far; without a schedule, the current one."""
     rate = model.optimizer.get_config()["learning_rate"]
     if not isinstance(rate, dict):
         return rate_of(model)
@@ -78,7 +78,7 @@ def highest_rate(model):
 
 
 def train(copy, data, *, steps, batch_size, rng, shuffle=True, deadline=float("inf")):
-    """Train on batches that are drawn here, so that no other random state is used; returns how many steps were made."""
+    """Train on batches that are drawn here, so that no other random state is used; return the number of steps taken."""
     done = 0
     while done < steps:
         order = rng.permutation(len(data)) if shuffle else np.arange(len(data))

@@ -1,4 +1,4 @@
-"""What can be wrong with a network, in words: one table, in the order in which causes come before their effects."""
+"""What can be wrong with a network, in words: one table, with causes before their effects."""
 
 import dataclasses
 from collections.abc import Callable
@@ -24,15 +24,14 @@ class Diagnosis:
     ----------
     title : str
     strength : callable Numbers → number
-        How clear the evidence is: the diagnosis is made from 1 up, and from 2 up it is hard to explain the evidence in
-        any other way.
+        How clear the evidence is. The diagnosis is made at 1 or above; at 2 or above, the evidence is hard to explain
+        in any other way.
     evidence : callable Numbers → str
         What was measured, in a sentence.
     experiment : str
         The one experiment that would settle the question.
     fix : str
-        In Keras; the report puts numbers in place of SLOWER, FASTER, LONGER, and CODE, and a name in place of
-        OPTIMIZER.
+        Keras code; the report replaces SLOWER, FASTER, LONGER, and CODE with numbers, and OPTIMIZER with a name.
     lecture : str
         The notebook or page that explains it.
     """
@@ -59,7 +58,7 @@ MISMATCHES = {
         "metrics=[keras.metrics.BinaryAccuracy(threshold=0)]",
     ),
     "softmax of one unit": (
-        "The last layer is a softmax of a single unit, which is 1 for every input.",
+        "The last layer is a softmax over a single unit, which is 1 for every input.",
         'layers.Dense(1, activation="sigmoid")   # and loss="binary_crossentropy"',
     ),
     "relu before the loss": (
@@ -76,7 +75,7 @@ MISMATCHES = {
     ),
     "regression loss for classes": (
         "The targets are classes, but the loss is meant for regression.",
-        'loss="sparse_categorical_crossentropy"   # "binary_crossentropy" with a single sigmoid',
+        'loss="sparse_categorical_crossentropy"   # "binary_crossentropy" for a single sigmoid unit',
     ),
     "targets out of reach": (
         "Some targets lie outside the range of the last layer's activation.",
@@ -107,9 +106,9 @@ def _unscaled(m):
 
 
 def _unshuffled(m):
-    start = "Neighboring training samples have the same class far more often than chance would give, and "
+    start = "Neighboring training samples have the same class or similar targets far more often than by chance, and "
     if m["classes_not_trained"] >= 1:
-        return f"{start}{m['classes_not_trained']:.0f} classes of the validation set don't occur in the training set."
+        return f"{start}the training set lacks {m['classes_not_trained']:.0f} of the classes in the validation set."
     gain = _points(m["same_val_score"])
     return f"{start}{PROBED_STEPS} more steps on shuffled data change the validation score by {gain}."
 
@@ -117,7 +116,7 @@ def _unshuffled(m):
 def _inactive(m):
     if m["dead"] > m["saturated"]:
         return f"In one layer, {_percent(m['dead'])} of the ReLUs return 0 for every sample."
-    return f"In one layer, {_percent(m['saturated'])} of the units are almost always at an end of their range."
+    return f"In one layer, {_percent(m['saturated'])} of the units are almost always at an extreme of their range."
 
 
 def _copied(m):
@@ -130,7 +129,7 @@ def _copied(m):
 def _probed(m, name, rate):
     return (
         f"{PROBED_STEPS} more steps at a learning rate of {rate:.1g} change the validation score by "
-        f"{_points(m[f'{name}_val_score'])}; at the last rate, {m['learning_rate']:.1g}, by "
+        f"{_points(m[f'{name}_val_score'])}; at the current rate, {m['learning_rate']:.1g}, they change it by "
         f"{_points(m['same_val_score'])}."
     )
 
@@ -154,7 +153,7 @@ def _overfitted(m):
         "validation data"
     )
     if m["val_loss_rise"] > 0.05:
-        risen = f"the validation loss has risen by {_percent(m['val_loss_rise'])} since its minimum."
+        risen = f"the validation loss has risen by {_percent(m['val_loss_rise'])} from its minimum."
     elif m["val_accuracy_drop"] > 0.005:
         risen = f"the validation accuracy has fallen by {_percent(m['val_accuracy_drop'])} from its maximum."
     else:
@@ -177,9 +176,9 @@ DIAGNOSES = {
         rules.coded_missing_values,
         lambda m: (
             f"In one column, {m['coded']:.1%} of the training samples have the value {m['code']:.4g}, far from all "
-            "others."
+            "other values."
         ),
-        "Replace it by the median of the column, scale the inputs again, and train again.",
+        "Replace it with the median of the column, rescale the inputs, and train again.",
         "x_train = sklearn.impute.SimpleImputer(missing_values=CODE, strategy='median').fit_transform(x_train)",
         "04_normalizing_inputs",
     ),
@@ -207,7 +206,7 @@ DIAGNOSES = {
             "With the statistics of the training data instead of the running averages, the validation score changes "
             f"by {_points(m['batch_norm_gain'])}."
         ),
-        "Train again with momentum=0.9 and batches of at least 32.",
+        "Train again with momentum=0.9 and batches of at least 32 samples.",
         "layers.BatchNormalization(momentum=0.9)   # or train longer; batches of at least 32",
         "06_batch_norm_in_keras",
     ),
@@ -234,7 +233,7 @@ DIAGNOSES = {
             "The gradients of the last kernel are "
             f"{10 ** -rules.gradient_ratio(m):,.0f} times as large as those of the first."
         ),
-        "Replace the activations with ReLU, He initialization, and batch norm.",
+        "Train again with ReLU, He initialization, and batch norm.",
         'layers.Dense(units, use_bias=False, kernel_initializer="he_normal"),\n'
         "layers.BatchNormalization(momentum=0.9),\n"
         'layers.Activation("relu")',
@@ -254,7 +253,7 @@ DIAGNOSES = {
         rules.imbalance,
         lambda m: (
             f"The validation accuracy is {_percent(m['val_accuracy'])}, but the average recall of the classes is only "
-            f"{_percent(m['val_score'])}. The least recognized class has a recall of "
+            f"{_percent(m['val_score'])}. The lowest recall of any class is "
             f"{_percent(m['smallest_recall'])}. The largest class makes up {_percent(m['largest_class'])} of the "
             "training samples."
         ),
@@ -286,7 +285,7 @@ DIAGNOSES = {
         rules.learning_rate_too_low,
         lambda m: _probed(m, "higher", max(10 * m["learning_rate"], m["highest_rate"])),
         "Train again at ten times the learning rate, or at Keras's default if that is higher. If the rate has decayed, "
-        "train at the rate with which it began.",
+        "train at its highest value instead.",
         "optimizer=keras.optimizers.OPTIMIZER(FASTER)",
         "02_training_curves",
     ),
@@ -294,7 +293,8 @@ DIAGNOSES = {
         "The network hasn't been trained long enough",
         rules.undertrained,
         lambda m: (
-            f"The validation loss was still falling: by {_percent(m['val_still_falling'])} in the last quarter."
+            f"The validation loss was still falling: by {_percent(m['val_still_falling'])} in the last quarter "
+            "of training."
             if np.isnan(m["same_val_score"])
             else f"{PROBED_STEPS} more steps change the validation score by {_points(m['same_val_score'])}."
         ),
@@ -306,12 +306,12 @@ DIAGNOSES = {
         "Some training labels are wrong",
         rules.label_noise,
         lambda m: (
-            f"{_percent(m['contradicted'])} of the training samples are surrounded by samples that agree on another "
-            f"label. A vote among the nearest training samples predicts {_percent(m['neighbor_score'])} of the "
-            f"training labels and {_percent(m['neighbor_val_score'])} of the validation labels."
+            f"{_percent(m['contradicted'])} of the training samples are surrounded by samples that agree on a "
+            f"different label. A vote among the nearest training samples predicts {_percent(m['neighbor_score'])} of "
+            f"the training labels and {_percent(m['neighbor_val_score'])} of the validation labels."
         ),
-        "Leave out the samples whose neighbors agree on another label, and train again.",
-        "# Check the labels of samples whose neighbors agree on another one, and correct them.\n"
+        "Leave out the samples whose neighbors agree on a different label, and train again.",
+        "# Check the labels of samples whose neighbors agree on a different one, and correct them.\n"
         "keras.callbacks.EarlyStopping(restore_best_weights=True)   # meanwhile",
         "10_weight_regularization",
     ),
@@ -320,7 +320,7 @@ DIAGNOSES = {
         rules.validation_too_small,
         lambda m: (
             f"With {m['validation_samples']:.0f} samples, the standard error of the validation score is "
-            f"{100 * m['validation_error']:.1f} points, so the true score may be twice that much higher or lower."
+            f"{100 * m['validation_error']:.1f} points, so the true score may be higher or lower by twice that."
         ),
         "Repeat the training with other splits, and compare means.",
         "sklearn.model_selection.RepeatedStratifiedKFold(n_splits=5, n_repeats=2)",
@@ -369,4 +369,4 @@ def doubt(measured):
             "Neither the network nor a vote among the nearest training samples predicts the validation data better "
             "than chance. Check whether each input still belongs to its target."
         )
-    return "The network predicts poorly, or too little is known, and no known cause shows."
+    return "The network predicts poorly, or too little is known about it, and there is no sign of a known cause."

@@ -18,9 +18,9 @@ def examine(model, train_data, validation_data, *, history=None, batch_size=None
         Compiled and trained, with one input and one output.
     train_data, validation_data
         What the model was trained on and validated with: ``(x, y)``, a ``tf.data.Dataset``, a ``PyDataset``, or a
-        function that returns a generator of batches. Up to 20,000 samples are read, in their order.
+        function that returns a generator of batches. Up to 20,000 samples are read, in order.
     history : keras.callbacks.History, dict, or path, optional
-        What ``model.fit`` returned, its ``.history``, or a JSON file of it.
+        What ``model.fit`` returned, its ``.history``, or the path of a JSON file that contains it.
     batch_size, epochs : int, optional
         What the model was trained with. Defaults: taken from the History object, otherwise a batch size of 32 and the
         number of recorded epochs (20 without a history).

@@ -23,7 +23,7 @@ class Recipe:
     model : keras.Model
         Only its structure, its loss, and its optimizer are used; frozen layers keep their weights.
     change : callable layer → layer, optional
-        What becomes of each layer.
+        Returns the replacement for each layer.
     """
 
     model: keras.Model
@@ -39,7 +39,7 @@ class Recipe:
     balanced: bool = False
 
     def trained(self, seed, deadline):
-        """A network trained from new initial weights, and after how many steps the time was up."""
+        """A network trained from new initial weights, and the number of steps it was trained for."""
         random.seed(seed)  # Keras draws the seeds of initializers and layers from here
         rng = np.random.default_rng(seed)
         model = copies.fresh(self.model, self.change and self._changed)
@@ -59,12 +59,12 @@ class Recipe:
 
     @property
     def last(self):
-        """The layer that makes the outputs."""
+        """The layer that produces the outputs."""
         return [layer for layer in copies.flat_layers(self.model) if layer.weights][-1]
 
 
 def _same(layer, **changes):
-    """A new layer with the configuration of this one, except for these arguments, as far as it takes them."""
+    """A new layer configured like this one, except for those of the given arguments that it accepts."""
     config = layer.get_config()
     return layer.__class__.from_config(config | {name: new for name, new in changes.items() if name in config})
 
@@ -109,7 +109,7 @@ def _cleaned(recipe, measured, job):
 
 
 def _fitting(recipe, measured, job):
-    """The last layer, the loss, and the shape of the targets that belong together."""
+    """Use a last layer, a loss, and a target shape that fit together."""
     parts = recipe.train, recipe.validation
     if not job.classifying:
         columns = [Samples(data.x, data.y.reshape(len(data), -1)) for data in parts]
@@ -132,7 +132,7 @@ def _fitting(recipe, measured, job):
 
 
 def _balanced(data, rng):
-    """As many samples of each class, drawn with replacement."""
+    """The same number of samples from each class, drawn with replacement."""
     labels = data.y.argmax(-1) if data.y.ndim > 1 and data.y.shape[-1] > 1 else data.y.reshape(-1)
     classes = np.unique(labels)
     each = -(-len(labels) // len(classes))
@@ -169,7 +169,7 @@ FIXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Validation scores without and with a fix, one pair for each seed, as far as the time allowed.
+    """Validation scores without and with a fix, one pair for each seed, as time allowed.
 
     `shortened` says whether the runs were cut short to fit the budget, and `unequal` whether the last run with the fix
     had to stop even earlier.
@@ -193,7 +193,7 @@ class Comparison:
             f"Validation score without → with the fix: {pairs}. Mean gain: {100 * self.gain:+.1f} points "
             f"({count} pair{'s' * (count > 1)} of training runs)."
             + " The runs were cut short to fit the time budget." * self.shortened
-            + " The run with the fix got fewer steps than it should, so its score may be too low." * self.unequal
+            + " The run with the fix got fewer steps than it should have, so its score may be too low." * self.unequal
         )
 
 

@@ -35,7 +35,7 @@ def samples(data, name):
     Raises
     ------
     ValueError, TypeError
-        Data that can be read only once, that has no targets, or whose lengths differ, in one sentence.
+        The data can be read only once, has no targets, or has inputs and targets of different lengths.
     """
     if isinstance(data, Samples):
         return data
@@ -59,7 +59,7 @@ def samples(data, name):
         )
     elif not hasattr(batches, "__iter__") or isinstance(batches, dict | str | np.ndarray):
         raise TypeError(
-            f"{name} is a {type(data).__name__}; expected (x, y), a tf.data data set, a PyDataset, or a "
+            f"{name} has type {type(data).__name__}; expected (x, y), a tf.data data set, a PyDataset, or a "
             "function that returns a generator."
         )
     return _joined(batches, name)
@@ -82,15 +82,15 @@ def _joined(batches, name):
 
 
 def check(model, train, validation):
-    """Refuse a model that can't be examined, or data that don't match it.
+    """Refuse a model that can't be examined, or data that doesn't match it.
 
     Raises
     ------
     TypeError, ValueError
-        What is wrong with it.
+        The message says what is wrong.
     """
     if not isinstance(model, keras.Model):
-        raise TypeError(f"The model is a {type(model).__name__}; expected a keras.Model.")
+        raise TypeError(f"The model has type {type(model).__name__}; expected a keras.Model.")
     if not model.compiled or getattr(model, "loss", None) is None:
         raise ValueError(
             "The model is not compiled, so the doctor doesn't know its loss or optimizer; call "
@@ -127,7 +127,7 @@ def curves(history):
     Raises
     ------
     TypeError, ValueError
-        It is none of these, or holds no losses.
+        The history is none of these, or contains no losses.
     """
     if history is None:
         return {}
@@ -140,7 +140,7 @@ def curves(history):
             ) from None
     history = getattr(history, "history", history)
     if not isinstance(history, Mapping):
-        raise TypeError(f"The history is a {type(history).__name__}; expected what model.fit returns, or its .history.")
+        raise TypeError(f"The history has type {type(history).__name__}; expected what model.fit returns.")
     try:
         found = {name: np.atleast_1d(np.asarray(values, float)) for name, values in history.items()}
     except (TypeError, ValueError):

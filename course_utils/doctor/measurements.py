@@ -1,6 +1,6 @@
 """Everything the doctor measures about a network: one dict of named numbers, for `diagnoses` to judge.
 
-A number that makes no sense for a network (the balance of classes in a regression) is NaN: it fulfills no condition.
+A value that makes no sense for a network (the class balance in a regression) is NaN and meets no condition.
 """
 
 import collections
@@ -72,7 +72,7 @@ def of_rates(model, curves):
 
 
 def of_curves(curves):
-    """From what `fit` recorded."""
+    """What the curves that `fit` recorded show."""
     loss = curves.get("loss")
     if loss is None:
         return {}
@@ -129,7 +129,7 @@ def of_balance(job, train, held_out, predictions):
 
 
 def of_order(job, train):
-    """How far the samples come in the order of their classes or targets: 0 if shuffled, 1 if sorted."""
+    """How close the samples are to being sorted by class or target: 0 if shuffled, 1 if sorted."""
     values = job.labels(train.y) if job.classifying else train.y.reshape(len(train), -1)[:, 0].astype(float)
     if len(values) < 20:
         return {}
@@ -143,7 +143,7 @@ def of_order(job, train):
 
 
 def of_codes(train):
-    """A number that seems to stand for missing values: it recurs farther from all others than they are apart."""
+    """A number that may stand for missing values: it recurs, and is farther from all others than they are apart."""
     worst = {"coded": 0.0}
     for column in train.x.T if train.x.ndim == 2 else ():
         values, counts = np.unique(column, return_counts=True)
@@ -155,7 +155,7 @@ def of_codes(train):
 
 
 def of_units(copy, seen):
-    """Shares of hidden units that never react, or always with the same extreme value: the worst layer's."""
+    """Shares of hidden units that are always 0, or almost always at an extreme value, in the worst layer."""
     worst = {"dead": 0.0, "saturated": 0.0}
     layers = list(copies.flat_layers(copy))
     ends = layers[-1], [layer for layer in layers if layer.weights][-1]  # with and without its activation
@@ -198,7 +198,7 @@ def _takes_tokens(copy):
 
 
 def of_inputs(copy, seen):
-    """How far what enters the first layer with a kernel is from mean 0 and variance 1."""
+    """How far the inputs of the first layer with a kernel are from mean 0 and variance 1."""
     first = next((layer for layer in copies.flat_layers(copy) if layer.trainable_weights), None)
     if first is None or isinstance(
         first, keras.layers.Embedding | keras.layers.BatchNormalization | keras.layers.LayerNormalization
@@ -267,7 +267,7 @@ def of_gradients(model, copy, seen, batch_size):
 
 
 def of_probes(model, job, train, seen, held_out, batch_size, rng, found):
-    """What training a little longer brings, at a tenth of the last learning rate, the same one, and a higher one."""
+    """What a little more training gains at a tenth of the last learning rate, at the same rate, and at a higher one."""
     copy = copies.compiled(copies.copy_of(model), model, learning_rate=found["learning_rate"])
     weights = copy.get_weights()
     copy.optimizer.build(copy.trainable_variables)

@@ -1,4 +1,4 @@
-"""What the nearest training samples say: about copies across the split, wrong labels, and what could be reached."""
+"""What the nearest training samples reveal about copies across the split, wrong labels, and attainable scores."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ NEIGHBORS = 10
 
 
 def of_neighbors(job, train, seen, held_out, predictions, *, tokens):
-    """Measure: dict name → number. Numbers of tokens have no distances, so among them only exact copies are found."""
+    """Measure: dict name → number. Token IDs have no meaningful distances, so for them only exact copies are found."""
     everything, known, asked = (data.x.reshape(len(data), -1).astype(float) for data in (train, seen, held_out))
     exact = {row.tobytes() for row in everything}
     copied = np.array([row.tobytes() in exact for row in asked])
@@ -30,7 +30,7 @@ def of_neighbors(job, train, seen, held_out, predictions, *, tokens):
 
 
 def contradicted(job, data):
-    """Which samples have a label that at most a tenth of their nearest neighbors have, while 40% share another one."""
+    """Which samples have a label that at most 10% of their nearest neighbors share, while 40% agree on another one."""
     (known,) = _comparable(data.x.reshape(len(data), -1).astype(float))
     votes = _votes(job, data.y[_nearest(known, known, itself=True)[1]])
     return (votes[np.arange(len(data)), job.labels(data.y)] <= 0.1) & (votes.max(-1) >= 0.4)
@@ -58,7 +58,7 @@ def _comparable(first, *others):
 
 
 def _nearest(asked, known, itself=False):
-    """Distances to and places of the nearest samples (n, neighbors); with `itself`, a sample is none of its own."""
+    """Distances to and places of the nearest samples (n, neighbors); with `itself`, a sample isn't its own neighbor."""
     squares = np.sum(known**2, -1)
     wanted = min(NEIGHBORS, len(known) - itself)
     distances, places = [], []

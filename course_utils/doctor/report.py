@@ -21,13 +21,13 @@ class Report:
     diagnosis : str
         The most likely cause: a name from `diagnoses.DIAGNOSES`, "nothing_wrong", or "cannot_tell".
     findings : list of str
-        All that was found, causes first.
+        Everything that was found, causes first.
     measured : dict name → number
-        What the diagnosis rests on.
+        What the diagnosis is based on.
     recipe : fixes.Recipe
         How the network is trained; None if only the curves are known.
     job : task.Task
-        What it is to predict; None if only the curves are known.
+        What the network should predict; None if only the curves are known.
     """
 
     def __init__(self, measured, curves, recipe=None, job=None):
@@ -37,22 +37,22 @@ class Report:
         self.strength = diagnoses.strengths(measured).get(self.diagnosis, 0)
 
     def try_fix(self, name=None, *, budget=60):
-        """Train with and without the fix of the first finding, or of the one named.
+        """Train with and without the fix for the first finding, or for the one named.
 
         Parameters
         ----------
         name : str, optional
         budget : float
-            Seconds for everything.
+            Total time, in seconds.
 
         Returns
         -------
-        fixes.Comparison, whose ``before`` and ``after`` are validation scores: balanced accuracy, or R² for numbers
+        fixes.Comparison, whose ``before`` and ``after`` are validation scores: balanced accuracy, or R² in a regression
 
         Raises
         ------
         ValueError
-            There is nothing to try, in one sentence.
+            There is nothing to try; the message says why, in one sentence.
         """
         name = name or self.diagnosis
         if self.recipe is None:
@@ -122,7 +122,7 @@ class Report:
             yield "Fix", self._fix()
             yield "Read", entry.lecture
         elif self.diagnosis == diagnoses.NOTHING and self.recipe is None:
-            yield "Evidence", "The curves show neither overfitting nor divergence. Other problems need doctor.examine."
+            yield "Evidence", "The curves show neither overfitting nor divergence. Use doctor.examine to learn more."
         elif self.diagnosis == diagnoses.NOTHING:
             yield "Evidence", "None of the doctor's measurements is unusual."
         else:
@@ -173,5 +173,5 @@ class Report:
         return (
             f"In the simulation of {rates['right']['of']:,} networks, the doctor made this diagnosis "
             f"{rate['of']} times{' from the curves alone' * (self.recipe is None)}. It was right in "
-            f"{rate['share']:.0%} of those ({rate['low']:.0%} to {rate['high']:.0%})."
+            f"{rate['share']:.0%} of those cases (95% interval: {rate['low']:.0%} to {rate['high']:.0%})."
         )

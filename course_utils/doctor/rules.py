@@ -1,14 +1,14 @@
-"""When each diagnosis is made: how clear the evidence is, as a multiple of what it takes.
+"""When each diagnosis is made: how clear the evidence is, as a multiple of what the diagnosis requires.
 
-The thresholds were chosen on simulated networks (`experiments.doctor_cases`), on other data sets and another family of
-networks than those on which the doctor's rate of errors is measured.
+The thresholds were chosen on simulated networks (`experiments.doctor_cases`), with data sets and a family of
+networks other than those on which the doctor's error rate is measured.
 """
 
 import numpy as np
 
 
 def _above(value, threshold):
-    """How many times the threshold; 0 if it wasn't measured."""
+    """The value as a multiple of the threshold; 0 if it wasn't measured."""
     ratio = value / threshold if threshold else np.inf
     return 0.0 if np.isnan(ratio) else float(ratio)
 
@@ -22,7 +22,7 @@ def _yes(condition):
 
 
 def _gain(m, rate):
-    """What more steps at this rate gain in validation, beyond the gain at the same rate and beyond chance."""
+    """What more steps at this rate add to the validation score, beyond the gain at the same rate and chance."""
     return m[f"{rate}_val_score"] - (max(0, m["same_val_score"]) if rate != "same" else 0) - _noise(m)
 
 
@@ -31,7 +31,7 @@ def _noise(m):
 
 
 def _bottleneck(m):
-    """Whether a layer is too narrow for the number of classes: then rates and units tell nothing."""
+    """Whether a layer is too narrow for the number of classes: then learning rates and units reveal nothing."""
     return m["narrowest"] < 0.5 and m["train_score"] < 0.95
 
 
@@ -121,7 +121,7 @@ def dead_or_saturated(m):
 
 
 def gradient_ratio(m):
-    """Of the first kernel to the last, in powers of 10: that of the trained network or at the start, if it is lower."""
+    """Gradients of the first kernel relative to the last, in powers of 10: the lower one of now and the start."""
     return np.fmin(m["gradient_ratio"], m["gradient_ratio_at_start"])
 
 

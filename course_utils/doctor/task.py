@@ -1,4 +1,4 @@
-"""What the model is to predict, how good its predictions are, and whether its loss and last layer fit together."""
+"""What the model should predict, how good its predictions are, and whether its loss and last layer fit together."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ class Task:
         return outputs.argmax(-1)
 
     def score(self, targets, outputs):
-        """Balanced accuracy (0 to 1), or R² for numbers (at least -1), which is 0 for the mean."""
+        """Balanced accuracy (0 to 1), or R² for numbers (at least -1; 0 for predicting the mean)."""
         if not self.classifying:
             y, p = targets.reshape(len(targets), -1).astype(float), outputs.reshape(len(outputs), -1).astype(float)
             if y.shape != p.shape or not np.isfinite(p).all():
@@ -44,18 +44,18 @@ class Task:
         return float(np.mean(self.recalls(targets, outputs)))
 
     def accuracy(self, targets, outputs):
-        """Share of right classes, or R² for numbers."""
+        """Share of correct classes, or R² for numbers."""
         if not self.classifying:
             return self.score(targets, outputs)
         return float(np.mean(self.labels(targets) == self.predicted(outputs)))
 
     def recalls(self, targets, outputs):
-        """Share of right classes, for each class there is."""
+        """Recall of each class that occurs."""
         labels, predicted = self.labels(targets), self.predicted(outputs)
         return np.array([np.mean(predicted[labels == label] == label) for label in np.unique(labels)])
 
     def losses(self, targets, outputs):
-        """Of each sample (n,): the cross-entropy, or the squared error in units of the targets' variance."""
+        """The loss of each sample (n,): the cross-entropy, or the squared error in units of the targets' variance."""
         outputs = outputs.reshape(len(outputs), -1).astype(float)
         if not self.classifying:
             y = targets.reshape(len(targets), -1).astype(float)
@@ -73,7 +73,7 @@ class Task:
 
 
 def task_of(model, targets, outputs):
-    """What this model is to predict, judged by its targets and the shape of its outputs."""
+    """What this model should predict, judged by its targets and the shape of its outputs."""
     whole = (
         np.issubdtype(targets.dtype, np.integer) or targets.dtype == bool or np.array_equal(targets, np.round(targets))
     )
@@ -102,12 +102,12 @@ def loss_name(model):
 
 
 def from_logits(model):
-    """Whether the loss takes the outputs for logits; a loss given as a string takes them for probabilities."""
+    """Whether the loss treats the outputs as logits; a loss given as a string treats them as probabilities."""
     return bool(getattr(model.loss, "from_logits", False))
 
 
 def last_activation(model):
-    """Name of the activation that the outputs have gone through; "linear" if there is none."""
+    """Name of the activation that the outputs pass through; "linear" if there is none."""
     layer = model
     while getattr(layer, "layers", None):
         layer = layer.layers[-1]
@@ -129,7 +129,7 @@ def _metrics(model):
 
 
 def _halves(metric):
-    """Whether a metric takes outputs above 0.5 for class 1."""
+    """Whether a metric counts outputs above 0.5 as class 1."""
     if isinstance(metric, dict):
         return metric.get("class_name") == "BinaryAccuracy" and metric["config"]["threshold"] == 0.5
     return metric in ("accuracy", "acc", "binary_accuracy")

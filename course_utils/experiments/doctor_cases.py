@@ -1,4 +1,4 @@
-"""Networks with one fault each, from invisible to blatant, and healthy ones, to test the doctor with."""
+"""Networks for testing the doctor: some with one fault each, from invisible to blatant, and some healthy ones."""
 
 import dataclasses
 import functools
@@ -10,7 +10,7 @@ from course_utils import datasets
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Everything about one training."""
+    """Everything about one training run."""
 
     data: str
     train_size: int = 800
@@ -28,7 +28,7 @@ class Setting:
     label_noise: float = 0.0
     input_scale: float = 1.0
     offset: float = 0.0  # added to all inputs, in their standard deviations
-    sorted_parts: int = 0  # the training data consists of so many parts sorted by class, and nothing is shuffled
+    sorted_parts: int = 0  # the training data consists of this many parts sorted by class, and nothing is shuffled
     rarity: float = 1.0  # how often half of the classes occur, compared with the others
     class_weight: bool = False
     twins: float = 0.0  # share of validation samples that are noisy copies of training samples
@@ -142,7 +142,7 @@ def _compiled(model, setting):
 
 
 def _loss(setting):
-    """The loss of one-hot targets as a function, because fit_many doesn't let it go with the wrong last layer."""
+    """The loss for one-hot targets as a function, because fit_many rejects a loss that doesn't fit the last layer."""
     import keras
 
     def loss(y_true, y_pred):

@@ -1,9 +1,10 @@
 """How often the doctor is right.
 
 A fault is defined by its effect. It counts only if undoing it raises the balanced accuracy on untouched data by at
-least two points, on average over pairs of trainings from the same seeds; otherwise, the network is healthy. Duplicates
-count if they raise the validation score above that on untouched data by as much, and a validation set counts as too
-small if redrawing it reverses, in a fifth of the draws, the order of this network and one trained on half of the data.
+least two points, on average over pairs of runs from the same seeds; otherwise, the network is healthy. Duplicates
+count if they raise the validation score at least as far above that on untouched data. A validation set counts as too
+small if, in at least a fifth of the draws, redrawing it reverses the ranking of this network and one trained on half of
+the data.
 
     make measure ARGS="doctor"      simulates the cases that are missing and writes the rates
 """
@@ -26,7 +27,7 @@ from course_utils.experiments import doctor_cases
 FILE = Path(__file__).with_name("doctor_cases.json")
 PAIRS = 3
 LEAST_GAIN = 0.02  # of balanced accuracy
-REVERSALS = 0.2  # share of redrawn validation sets that rank two networks the other way round
+REVERSALS = 0.2  # share of redrawn validation sets that rank two networks in reverse order
 EACH = 66  # cases of each fault; those whose fault has no effect are healthy
 HEALTHY = 80  # cases without a fault
 TRIED = 20  # among these first cases of each fault, the suggested fix is tried
@@ -81,7 +82,7 @@ def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
 
 
 def _fix_gain(found, untouched):
-    """What the suggested fix gains on untouched data, in one pair of trainings."""
+    """What the suggested fix gains on untouched data, in one pair of training runs."""
     recipe = replace(found.recipe, validation=inputs.Samples(*untouched))
     return fixes.compare(found.diagnosis, recipe, found.measured, found.job, pairs=1).gain
 
@@ -91,7 +92,7 @@ def _score(model, part):
 
 
 def _reversals(first, second, untouched, size, rng):
-    """How often a validation set of this size ranks two networks the other way round than all untouched samples do.
+    """How often a validation set of this size reverses the ranking of two networks that all untouched samples give.
 
     A tie counts as half.
     """
@@ -109,7 +110,7 @@ def cases():
 
 
 def missing():
-    """(fault, number) of the cases that are still to be simulated, in an order in which any part is balanced."""
+    """(fault, number) of the cases that are still to be simulated, ordered so that the faults stay balanced."""
     done = {(case["fault"], case["number"]) for case in cases()}
     wanted = [
         (fault, number)
@@ -121,7 +122,7 @@ def missing():
 
 
 def measure():
-    """Simulate what is missing, one case on each core, and write the rates; what is done is kept every twenty cases."""
+    """Simulate what is missing, one case on each core, and write the rates; results are saved every twenty cases."""
     found, todo = cases(), missing()
     context = multiprocessing.get_context("spawn")  # TensorFlow doesn't survive a fork
     workers = {
@@ -192,7 +193,7 @@ def _summary(found, known):
 
 
 def _share(hits):
-    """Share of hits, its 95% interval, and of how many; None of nothing."""
+    """Share of hits, its 95% interval, and the number of cases; None if there are none."""
     if not len(hits):
         return None
     low, high = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")

@@ -204,7 +204,8 @@ print(seeds_for(0.02, differences), "seeds for two points")
 # Fit $\text{error}(n) = a\, n^{-b} + c$ to mean errors, with
 # `scipy.optimize.curve_fit`. It needs a start, `p0`, and `bounds`: none of the three
 # numbers is negative, and the floor $c$ is never above 1. ($a$ may be, and often is.)
-# If the errors follow a law exactly, yours must be within 0.003 of them, up to $n = 1024$.
+# If the errors follow a law exactly, your law must be within 0.003 of it, up to
+# $n = 1024$.
 
 # %% question="1.5"
 from scipy.optimize import curve_fit

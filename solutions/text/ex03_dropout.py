@@ -166,8 +166,9 @@ checks.network(build_model)
 # Other images would give another AUROC, so give its **interval** by a bootstrap: draw
 # N image *numbers* with replacement, and compute the AUROC of these images and their
 # turned twins. Do that 500 times or more; the 2.5 and 97.5 percentiles are
-# the ends of the 95 % interval. The check accepts a width that is off by about 10%. (The images are the same each time, so ask the network
-# for its uncertainties once, at the start.) Write `rotation_auroc`.
+# the ends of the 95 % interval. (The images are the same each time, so ask the network
+# for its uncertainties once, at the start.) Write `rotation_auroc`. The check accepts
+# an interval whose width is off by about 10%.
 
 # %% question="3.4"
 def mc_dropout(model, x, passes):
@@ -273,9 +274,10 @@ for seed in range(3 if answered else 0):
 # 3. on all *other* seeds take the difference, with dropout minus without, seed by
 #    seed, and its 95 % interval. `stats.paired_difference` does that.
 #
-# Write it as `dropout_gain`. Then run `fit_many` with your network for some twenty
-# epochs, and at least ten: two values of `dropout`, the first of them 0; `label_noise` from 0 to 0.3 or
-# more; three learning rates or more, about 0.1; the seeds of `tuning` and ten others.
+# Write it as `dropout_gain`. Then run `fit_many` with your network for about twenty
+# epochs (at least ten): two values of `dropout`, the first of them 0; `label_noise`
+# from 0 to 0.3 or more; three learning rates or more, about 0.1; the seeds of `tuning`
+# and ten others.
 # (`dropout` and `label_noise` are knobs of `fit_many` itself; all these networks share
 # one compiled program.) Last, say where dropout helps: list in `helps` the shares of
 # wrong labels at which the *whole* interval lies above 0, like `helps = [0.3]`. An

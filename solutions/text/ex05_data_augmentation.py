@@ -394,7 +394,7 @@ print(f"reported: {leaky.sel(images='validation').mean():.3f}")
 # accuracy on its validation images minus the one on fresh images, its mean and its 95 %
 # interval over the seeds. Both numbers of a seed belong to the same network.
 # `stats.paired_difference(scores, …, between=…)` does it for both splits at once. The
-# check compares to five decimals.
+# check compares the numbers to five decimals.
 
 # %% question="5.5"
 def honest_split(x, y, copies, augment, rng):
@@ -505,7 +505,7 @@ _ = ax.set_title("Augmentation always helps")
 # Collect the letters of those who are right, like `flaws = {"x", "y"}`. Then give what
 # the manuscript should have shown: `same_split`, the accuracy with augmentation minus
 # without, both on the *same* split; its mean and its 95 % interval over the seeds, for
-# either split. The check compares to five decimals.
+# either split. The check compares the numbers to five decimals.
 
 # %% question="5.6"
 # BEGIN SOLUTION: flaws, same_split

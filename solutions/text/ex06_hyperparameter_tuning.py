@@ -373,7 +373,7 @@ for ax, (knob, scores) in zip(axes, studies.items(), strict=True):
 #
 # Collect the letters in `allowed`. Then give the number that settles **c**:
 # `difference`, the accuracy at 0.9 minus that at 0.8, its mean and its 95 % interval
-# over the seeds. The check compares to six decimals, here and in 6.5 and 6.6.
+# over the seeds. The check compares numbers to six decimals, here and in 6.5 and 6.6.
 
 # %% question="6.4"
 # BEGIN SOLUTION: allowed, difference

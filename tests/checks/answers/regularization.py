@@ -253,8 +253,8 @@ def foresight(losses, patience, min_delta):
 STOPS = [stop, stop_by_waiting, stop_by_the_course, lambda *given: reg.stopped_by_keras(*given)]
 NOT_STOPS = {
     "one too long": (wrong_stop(extra=1), "training goes on when patience has run out"),
-    "0 is none": (stop_unless_best, "after a first loss of 0 it is another epoch"),
-    "begins at 100": (wrong_stop(start=100.0), "after a first loss of 500 it is another epoch"),
+    "0 is none": (stop_unless_best, "after a first loss of 0 the epochs are wrong"),
+    "begins at 100": (wrong_stop(start=100.0), "after a first loss of 500 the epochs are wrong"),
     "empties the list": (stop_by_popping, "changes its argument losses"),
     "sorts the list": (lambda losses, *rest: (stop(losses, *rest), losses.sort())[0], "changes its argument losses"),
     "without the last": (lambda losses, *rest: stop(losses[:-1], *rest), "the last epoch is the last of the list"),
