@@ -11,7 +11,7 @@ ADD := $(PY) -m pip install --quiet --disable-pip-version-check --constraint req
 # Nobody who starts to learn is told how TensorFlow was compiled.
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle test-oldest setup setup-dev clean
+.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle test-oldest mutants setup setup-dev clean
 
 setup setup-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -32,6 +32,9 @@ audit: setup-dev      # everything that takes longer; it can be stopped and goes
 
 coverage: setup-dev   # which lines the tests run, as pages in build/coverage
 	@$(PY) -m pytest tests -n 2 -m "not audit" --cov=course_utils --cov-report=html:build/coverage $(ARGS)
+
+mutants: setup-dev    # mistakes made from the solutions that the checks of the exercises don't notice; ARGS="3.1" for a question
+	@$(PY) -W ignore -m tests.mutants $(ARGS)
 
 # With the oldest versions that pyproject.toml allows, in an environment of their own: the engine against Keras, the
 # checks of the exercises, the answers to them, and the template for the data of learners.
