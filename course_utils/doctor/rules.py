@@ -90,8 +90,8 @@ def overfitting(m):
         return 0.0
     gap = m["train_score"] - m["val_score"]
     return max(
-        _above(gap, 0.15),
-        _all(_above(gap, 0.08), max(_above(m["val_loss_rise"], 0.3), _above(m["val_accuracy_drop"], 0.02))),
+        _above(gap, 0.2),
+        _all(_above(gap, 0.08), max(_above(m["val_loss_rise"], 1), _above(m["val_accuracy_drop"], 0.02))),
         _above(m["val_loss_rise"], 0.15) * np.isnan(m["train_score"]),
     )
 

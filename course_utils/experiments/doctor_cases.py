@@ -30,7 +30,6 @@ class Setting:
     offset: float = 0.0  # added to all inputs, in their standard deviations
     sorted_parts: int = 0  # the training data consists of this many parts sorted by class, and nothing is shuffled
     rarity: float = 1.0  # how often half of the classes occur, compared with the others
-    class_weight: bool = False
     twins: float = 0.0  # share of validation samples that are noisy copies of training samples
     loss: str = "probabilities"
 
@@ -160,8 +159,6 @@ def networks(setting, seeds):
     parts = {seed: data(setting, seed) for seed in seeds}
     classes = int(_pool(setting.data)[1].max()) + 1
     build = functools.partial(build_network, classes=classes, setting=setting)
-    counts = np.bincount(parts[seeds[0]][0][1], minlength=classes)
-    weights = {k: counts.sum() / classes / max(count, 1) for k, count in enumerate(counts)}
     wrong = setting.loss != "probabilities"
     targets = np.eye(classes, dtype="float32") if wrong else np.arange(classes, dtype="int32")
     splits = {
@@ -177,7 +174,6 @@ def networks(setting, seeds):
         loss=_loss(setting) if wrong else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         weights=True,
-        class_weight=weights if setting.class_weight else None,
     )
     for seed in seeds:
         run = runs.sel(seed=seed)
@@ -220,11 +216,6 @@ def _vanishing(base, severity, rng):
     return _change(undone, activation="sigmoid"), undone
 
 
-def _imbalanced(base, severity, rng):
-    faulty = _change(base, rarity=10 ** (-0.4 - 1.6 * severity))
-    return faulty, _change(faulty, class_weight=True)
-
-
 def _overfitting(base, severity, rng):
     size = round(600 * 10 ** (-0.8 * severity))
     undone = _change(base, train_size=size, width=2 * base.width, epochs=60, dropout=0.3)
@@ -252,7 +243,7 @@ FAULTS = {
         _change(base, learning_rate=base.learning_rate * 10 ** (-0.3 - 2.7 * severity)),
         base,
     ),
-    "imbalance": _imbalanced,
+    "imbalance": lambda base, severity, rng: (_change(base, rarity=10 ** (-0.4 - 1.6 * severity)), base),
     "undertrained": lambda base, severity, rng: (
         _change(base, epochs=max(1, round(base.epochs * 10 ** (-1.4 * severity)))),
         base,
