@@ -91,7 +91,7 @@ def overfitting(m):
     gap = m["train_score"] - m["val_score"]
     return max(
         _above(gap, 0.2),
-        _all(_above(gap, 0.08), max(_above(m["val_loss_rise"], 1), _above(m["val_accuracy_drop"], 0.02))),
+        _all(_above(gap, 0.08), max(_above(m["val_loss_rise"], 0.5), _above(m["val_accuracy_drop"], 0.02))),
         _above(m["val_loss_rise"], 0.15) * np.isnan(m["train_score"]),
     )
 

@@ -428,5 +428,6 @@ def test_it_runs_where_only_keras_and_one_backend_are_installed(saved, backend):
     subprocess.run([uv, "venv", "--python", sys.executable, saved / "env"], check=True)
     subprocess.run([uv, "pip", "install", "--python", python, f"keras=={keras.__version__}", backend], check=True)
     command = [python, "-m", "doctor", "model.keras", "data.npz", "--history", "history.json"]
-    done = subprocess.run(command, cwd=saved, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend})
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run(command, cwd=saved, capture_output=True, text=True, env=environment)
     assert "Nothing seems to be wrong" in done.stdout, done.stderr
