@@ -3,8 +3,8 @@
 A fault is defined by its effect. It counts only if undoing it raises the balanced accuracy on untouched data by at
 least two points, on average over pairs of runs from the same seeds; otherwise, the network is healthy. Duplicates
 count if they raise the validation score at least as far above that on untouched data. A validation set counts as too
-small if, in at least a fifth of the draws, redrawing it reverses the ranking of this network and one trained on half of
-the data.
+small if, in at least a fifth of the draws, redrawing it reverses the ranking of this network and one trained on a
+quarter of the data.
 
     make measure ARGS="doctor"      simulates the cases that are missing and writes the rates
 """
@@ -50,8 +50,8 @@ def simulate(fault, number, bases=doctor_cases.MEASURED_ON):
     with_fault = list(doctor_cases.networks(faulty, seeds))
     model, history, (train, validation, untouched) = with_fault[0]
     if fault == "validation_too_small":
-        worse = doctor_cases.networks(replace(faulty, train_size=faulty.train_size // 2), seeds)
-        pairs = [(full, half, test) for (full, _, (_, _, test)), (half, _, _) in zip(with_fault, worse, strict=True)]
+        worse = doctor_cases.networks(replace(faulty, train_size=faulty.train_size // 4), seeds)
+        pairs = [(full, less, test) for (full, _, (_, _, test)), (less, _, _) in zip(with_fault, worse, strict=True)]
         gain = float(np.mean([_reversals(*pair, len(validation[0]), rng) for pair in pairs]))
         effect = gain >= REVERSALS
     else:
