@@ -550,7 +550,7 @@ NOT_LEAKS = {
         "not shuffled": (wrong_split(lambda rng, n: np.arange(n)), "every split is the same"),
         "a block": (wrong_split(lambda rng, n: np.roll(np.arange(n), rng.integers(n))), "neighbors are held out"),
         "from the end": (wrong_split(lambda rng, n: np.append(n // 2 + rng.permutation(n - n // 2), np.arange(n // 2))),
-                         "some images never do"),
+                         "some images never are"),
         "a generator of its own": (wrong_split(lambda rng, n: np.random.default_rng(0).permutation(n)),
                                    "every split is the same"),
         "the global generator": (wrong_split(lambda rng, n: np.random.permutation(n)), "the same rng splits otherwise"),
