@@ -50,7 +50,7 @@ DROPPED = ast.Assign | ast.AugAssign | ast.Expr | ast.If | ast.For | ast.While
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A question: the code on which its solution depends, the solution, and the call of the check."""
+    """A question: the code on which its solution depends, the solution, and what leads to the call of the check."""
 
     number: str
     before: str
@@ -69,8 +69,10 @@ def questions():
             if number and "nbval-check-output" in cell.metadata.get("tags", []):
                 chosen = answers.pop(number)
                 solution = "\n".join(cells[k].source for k in chosen)
-                rest = [each.source for k, each in enumerate(cells[:place]) if k not in chosen]
-                found[number] = Question(number, _needed(rest, solution + "\n" + cell.source), solution, cell.source)
+                earlier = [each.source for each in cells[:chosen[0]]]
+                between = [cells[k].source for k in range(chosen[0], place) if k not in chosen]
+                check = f"{_needed(between, cell.source)}\n{cell.source}"
+                found[number] = Question(number, _needed(earlier, f"{solution}\n{check}"), solution, check)
             elif number:
                 answers.setdefault(number, []).append(place)
     return found
