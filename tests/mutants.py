@@ -1,7 +1,7 @@
 """Answers with one small mistake, made mechanically from the solutions; the checks should reject them.
 
-    make mutants                    all questions, in about twenty minutes on two cores
-    make mutants ARGS="3.1 3.2"     some of them
+    make mutants                    of all questions
+    make mutants ARGS="3.1 3.2"     of some of them
 
 A mutant differs from the solution in one operator, constant, comparison, or argument, or lacks a line. It is killed if
 the check doesn't print ✓. It is *equivalent* if what the check gets from it is the same: if an answer is a function,
@@ -37,7 +37,7 @@ from course_utils import formatting
 HOME = pathlib.Path(__file__).parents[1]
 PERMITTED = HOME / "tests" / "checks" / "permitted.toml"
 RESULTS = HOME / "tests" / "checks" / "mutants.json"
-SECONDS = 60   # for one check; a mutant that takes longer loops for ever
+SECONDS = 60   # for one check; a mutant that takes longer is caught in a loop
 ENOUGH, FEWEST, PATIENCE = 1000, 20, 2   # inputs that show two functions to be equivalent, and seconds for them
 
 OPERATORS = {ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div], ast.Div: [ast.Mult], ast.Pow: [ast.Mult],
@@ -151,7 +151,7 @@ def _difference(before, after):
 
 
 def judge(question, *, every=1):
-    """Try the mutants of a question, or every so manieth: dict of what was changed → what became of it."""
+    """Try the mutants of a question, or one in `every`: dict of what was changed → what became of it."""
     with contextlib.redirect_stdout(io.StringIO()):
         space = _run(question.before, {})
         check, right = _answers(question, _run(question.solution, dict(space)))

@@ -6,14 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from . import rules
-from .measurements import NAN, PROBED_STEPS, STANDARDIZED_STEPS
-
-
-class Numbers(dict):
-    """Measured values; a value that was not measured is NaN and meets no condition."""
-
-    def __missing__(self, name):
-        return NAN
+from .measurements import PROBED_STEPS, STANDARDIZED_STEPS
+from .rules import Numbers
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,8 +3,6 @@
 A value that makes no sense for a network (the class balance in a regression) is NaN and meets no condition.
 """
 
-import collections
-
 import keras
 import numpy as np
 
@@ -14,7 +12,6 @@ from .inputs import Samples
 PROBED_STEPS = 200
 STANDARDIZED_STEPS = 600
 LOOKED_AT = 1500  # samples on which the doctor looks inside the network
-NAN = float("nan")
 
 
 def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
@@ -41,7 +38,7 @@ def measure(model, job, train, validation, curves, *, batch_size=32, seed=0):
     fresh = copies.fresh(copy)
     found |= {f"{name}_at_start": share for name, share in of_units(fresh, seen).items()}
     found |= of_inputs(copy, seen) | of_width(job, copy)
-    if found["data_finite"] and rules.unusual_inputs(collections.defaultdict(lambda: NAN, found)) >= 1:
+    if found["data_finite"] and rules.unusual_inputs(rules.Numbers(found)) >= 1:
         found |= of_standardization(model, job, train, held_out, batch_size, rng)
     if found["data_finite"]:
         found |= neighbors.of_neighbors(job, train, seen, held_out, held_out_outputs, tokens=_takes_tokens(copy))

@@ -7,6 +7,13 @@ networks other than those on which the doctor's error rate is measured.
 import numpy as np
 
 
+class Numbers(dict):
+    """Measured values; a value that was not measured is NaN and meets no condition."""
+
+    def __missing__(self, name):
+        return np.nan
+
+
 def _above(value, threshold):
     """The value as a multiple of the threshold; 0 if it wasn't measured."""
     ratio = value / threshold if threshold else np.inf

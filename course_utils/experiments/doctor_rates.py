@@ -124,13 +124,9 @@ def missing():
 def measure():
     """Simulate what is missing, one case on each core, and write the rates; results are saved every twenty cases."""
     found, todo = cases(), missing()
-    context = multiprocessing.get_context("spawn")  # TensorFlow doesn't survive a fork
-    workers = {
-        "mp_context": context,
-        "initializer": _on_one_core,
-        "max_tasks_per_child": 60,
-    }  # they keep their programs
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), **workers) as pool:
+    # TensorFlow doesn't survive a fork, and what a worker has compiled fills its memory, so it doesn't live long.
+    workers = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 60}
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), initializer=_on_one_core, **workers) as pool:
         jobs = [pool.submit(simulate, *case) for case in todo]
         try:
             for count, job in enumerate(concurrent.futures.as_completed(jobs), start=1):
