@@ -16,7 +16,7 @@ MODULES = {
     "exercise": "checks.exercise", "checks.record": "checks.progress", "answers": "tools.judging",
     **{name: f"experiments.{name}" for name in ("patients", "covariate_shift", "tabular", "descent")},
     **{name: f"tools.{name}" for name in (
-        "nbval_plugin", "grading", "sandbox", "build", "measured", "present", "cli")}}
+        "grading", "sandbox", "build", "measured", "present", "cli")}}
 NAMES = {   # of functions, by the module they are in now
     "": {"augmented": "augment"},
     "plots": {"against": "lines", "say": "value_label", "name": "axis_label"},
@@ -26,7 +26,10 @@ NAMES = {   # of functions, by the module they are in now
     "claims": {"retry": "rerun", "everything": "all_claims"},
     "experiments.patients": {"admit": "train_cases", "chart": "plot_cases"},
     "experiments.tabular": {"at": "config_at", "drawn": "sample"},
-    "batch_norm": {"insert": "surgery.insert", "fold": "surgery.fold"}}
+    "batch_norm": {"insert": "surgery.insert", "fold": "surgery.fold"},
+    "checks.data_augmentation": {"manuscript": "experiments.exercises.augmentation_manuscript"},
+    "checks.hyperparameter_tuning": {"manuscript": "experiments.exercises.search_manuscript",
+                                     **{name: f"experiments.exercises.{name}" for name in ("capstone", "studies")}}}
 IMPORT = re.compile(r"^([ \t]*)from (course_utils[\w.]*) import ([^\n(#]+|\([^)]*\))", re.MULTILINE)
 
 

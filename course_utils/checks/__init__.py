@@ -11,13 +11,14 @@ import copy
 import functools
 import os
 import pathlib
-import sysconfig
-import traceback
 import warnings
 
 import numpy as np
 
 from course_utils.checks import progress
+from course_utils.remote import answering
+from course_utils.remote.asking import Answer, Failed
+from course_utils.remote.codec import NotLoaded, Unknown
 
 KEYS = pathlib.Path(__file__).with_name("keys")
 PRISTINE = pathlib.Path(__file__).with_name("pristine")
@@ -53,16 +54,24 @@ def _line(number, title, judge, answers):
             if any(answer is ... for answer in answers):
                 raise Unanswered
             judge(*answers, rng=np.random.default_rng(0))
-    except Unanswered:
-        return f"· {number} not answered yet"
-    except Violated as violated:
-        return f"✗ {number} {violated}"
     except (Exception, SystemExit) as error:
-        return f"✗ {number} {blame(error)}"
+        return line_of(number, error)
     return f"✓ {number} {title}"
 
 
-def call(function, arguments, hint="work on a copy, or write the result into a new array", *, changes=()):
+def line_of(number, error):
+    """What a check prints that has come to this error."""
+    if isinstance(error, Unanswered):
+        return f"· {number} not answered yet"
+    if isinstance(error, NotLoaded):
+        return f"✗ {number} {error}: use layers of Keras, no Lambda and no classes of your own"
+    return f"✗ {number} {error if isinstance(error, Violated | Failed) else answering.blame(error)}"
+
+
+COPY = "work on a copy, or write the result into a new array"
+
+
+def call(function, arguments, hint=COPY, *, changes=()):
     """Return what a learner's function returns; it must leave its arguments as they are.
 
     Parameters
@@ -72,19 +81,31 @@ def call(function, arguments, hint="work on a copy, or write the result into a n
     hint : str
         Printed if the function changes an argument.
     changes : collection of names
-        Arguments that the function works on, such as a model; such a function may return nothing.
+        Arguments that the function works on, such as a model; such a function may return nothing. If it runs in
+        another process, their entries in `arguments` are replaced by what became of them there.
 
     Raises `Violated` or `Unanswered`.
     """
+    return call_recorded(function, arguments, None, hint, changes=changes)[0]
+
+
+def call_recorded(function, arguments, recorded, hint=COPY, *, changes=()):
+    """As `call`, and what the model among the arguments whose name is `recorded` got, as `answering.recorded` says."""
     expect(callable(function), f"the answer is {_kind(function)}, not a function", "keep the line that begins with def")
     given = [value if name in changes else copy.deepcopy(value) for name, value in arguments.items()]
-    value = function(*given)
-    if value is ... or (value is None and _is_empty(function)):
+    place = list(arguments).index(recorded) if recorded else None
+    outcome = function.run(given, place) if isinstance(function, Answer) else answering.run(function, given, place)
+    value = outcome.value
+    if value is ... or (value is None and outcome.is_empty):
         raise Unanswered
     expect(value is not None or changes, "the function returns nothing", "end it with return")
-    for (name, before), after in zip(arguments.items(), given, strict=True):
+    for (name, before), after in zip(list(arguments.items()), outcome.after, strict=True):
         expect(name in changes or _unchanged(before, after), f"the function changes its argument {name}", hint)
-    return value
+        if isinstance(before, np.random.Generator):
+            before.bit_generator.state = after.bit_generator.state
+        elif name in changes:
+            arguments[name] = after
+    return value, outcome.calls
 
 
 def _unchanged(before, after):
@@ -143,19 +164,6 @@ def arrays(value, shapes):
     return [array(part, shape, name) for part, (name, shape) in zip(value, shapes.items(), strict=True)]
 
 
-def blame(error):
-    """An error inside an answer in one line: what, and in which of the learner's lines."""
-    message = next(iter(str(error).splitlines()), "")
-    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__)
-             if frame.line and not frame.filename.startswith(_NOT_THE_LEARNERS)]
-    return f"your line `{lines[-1]}` stops with {what}" if lines else f"the answer cannot be used ({what})"
-
-
-_NOT_THE_LEARNERS = (str(pathlib.Path(__file__).parents[1]) + os.sep, "<__array_function__",
-                     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
-
-
 @contextlib.contextmanager
 def silence():
     """Suppress what an answer prints, shows, or warns of, and TensorFlow's messages at import."""
@@ -176,19 +184,4 @@ def silence():
 def _kind(value):
     if isinstance(value, tuple | list):
         return f"{len(value)} values"
-    return f"a value of type {type(value).__name__}"
-
-
-def _is_empty(function):
-    """Whether the body of a function is nothing but its docstring and ``...``."""
-    code = getattr(function, "__code__", None)
-    return code is not None and code.co_code in (_documented.__code__.co_code, _bare.__code__.co_code)
-
-
-def _documented():
-    """…"""
-    ...
-
-
-def _bare():
-    ...
+    return f"a value of type {value.kind if isinstance(value, Unknown) else type(value).__name__}"

@@ -9,6 +9,7 @@ import numpy as np
 from course_utils.checks import Violated, arrays, call, check, close, expect, expect_close
 from course_utils.checks.shared import entries, intervals, label_of, objections
 from course_utils.formatting import minus
+from course_utils.remote.codec import identity
 
 FLOAT32 = 1e-5   # tolerance for what may be computed in float32
 CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4 % of itself
@@ -203,13 +204,14 @@ def model(augmenting_model, rng):
     from keras import layers
 
     def built(network, pixels=2):
-        return call(augmenting_model, {"network": network, "pixels": pixels}, changes=["network"])
+        given = {"network": network, "pixels": pixels}
+        return call(augmenting_model, given, changes=["network"]), given["network"]
 
     x = rng.uniform(0, 1, (50, 8, 12, 1)).astype("float32")
     network = keras.Sequential([keras.Input((8, 12, 1)), layers.Flatten(), layers.Dense(5, activation="softmax")])
     # Its answer is the image that reaches it.
     lens = keras.Sequential([keras.Input((8, 12, 1)), layers.Flatten()])
-    augmenting, seen = built(network), built(lens)
+    (augmenting, inside), (seen, _) = built(network), built(lens)
     for answer in (augmenting, seen):
         expect(isinstance(answer, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
     expect(augmenting.built and augmenting.input_shape == (None, 8, 12, 1),
@@ -222,15 +224,15 @@ def model(augmenting_model, rng):
     for output, how in ((quiet, "training=False"), (augmenting.predict(x, verbose=0), "predict")):
         expect_close(output, network(x), f"with {how} the model answers otherwise than the network alone",
                      "at inference random layers pass everything on; add only those, before the network", 1e-5)
-    expect({id(weight) for weight in network.weights} == {id(weight) for weight in augmenting.trainable_weights},
+    expect(set(map(identity, inside.weights)) == set(map(identity, augmenting.trainable_weights)),
            "the model trains other weights than those of the network",
            "put the network itself behind the random layers")
     _moves(seen)
-    still = built(lens, pixels=0)
+    still, _ = built(lens, pixels=0)
     expect_close(still(x, training=True), lens(x), "with pixels = 0 the images change", "use the argument pixels", 1e-5)
     blobs = _blobs()
     for pixels in (1.25, 1.75):
-        _range(_centers(_arriving(built(lens, pixels=pixels), blobs)) - _centers(blobs[..., 0]), pixels)
+        _range(_centers(_arriving(built(lens, pixels=pixels)[0], blobs)) - _centers(blobs[..., 0]), pixels)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.keras"
         try:
@@ -500,15 +502,3 @@ def referee(flaws, same_split, scores, rng):
     expect(not close(np.ravel(value)[0], theirs.mean(), FLOAT32), "the difference is that of the manuscript",
            "compare both networks on one split; then on the other")
     _differences(same_split, right, "with augmentation minus without")
-
-
-def manuscript():
-    """What the authors of question 5.6 trained on: a `Split` for each arm."""
-    from course_utils import datasets
-
-    splits = {}
-    for arm, seed in (("without", 5), ("with", 8)):
-        digits = datasets.digits(seed)
-        splits[arm] = datasets.Split("theirs", digits.x_train[:100], digits.y_train[:100], digits.x_val[:100],
-                                     digits.y_val[:100])
-    return splits

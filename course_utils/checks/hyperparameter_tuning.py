@@ -1,17 +1,16 @@
 """Checks of exercise 06: random search, halving, the edges of a space, isolation plots, luck, a report, a referee."""
 
-import dataclasses
 import functools
 import itertools
 import math
 import pathlib
-import random
 
 import numpy as np
 
 from course_utils.checks import Unanswered, Violated, call, check, close, expect, expect_close, expect_none_of
 from course_utils.checks.shared import choice, entries, intervals, objections
-from course_utils.datasets.split import Split, with_label_noise
+from course_utils.experiments import exercises
+from course_utils.remote import answering
 
 DIFFERENCE = 1e-6   # tolerance of a mean difference and of its interval
 MANY = 3000   # trials: a right search then fails by chance less than once in a hundred thousand
@@ -46,8 +45,7 @@ def search(random_search, rng):
     asked_again, *_ = _searched(random_search, space, 30, 0, float)
     expect(asked_again == asked, "the same seed gives another search",
            "draw everything from np.random.default_rng(seed)")
-    reseeded, *_ = _searched(random_search, space, 30, 0, lambda trial: (
-        np.random.seed(0), random.seed(0), 0.5)[-1])
+    reseeded, *_ = _searched(random_search, space, 30, 0, float, reseeds=True)
     expect(reseeded == asked, "the trials change if the objective sets the global seeds, as training may",
            "draw from a generator of your own, np.random.default_rng(seed)")
     other, *_ = _searched(random_search, space, 30, 1, float)
@@ -58,19 +56,25 @@ def search(random_search, rng):
     _inside(asked, narrow)
 
 
-def _searched(random_search, space, trials, seed, score):
-    """The trials of a search, their scores, and the two things it returned; `score` takes a trial's number."""
+def _searched(random_search, space, trials, seed, score, reseeds=False):
+    """The trials of a search, their scores, and the two things it returned; `score` takes a trial's number.
+
+    `reseeds` says whether the objective sets the global seeds, as training may.
+    """
     asked, scores = [], []
 
     def objective(params):
         expect(isinstance(params, dict) and set(params) == set(space), "a trial is no dict with a value for each name "
                "of the space", 'draw one value for each, like {"width": 32, "learning_rate": 0.1}')
         asked.append(dict(params))
+        if reseeds:
+            answering.reseed()
         expect(len(asked) <= 4 * trials, f"with n_trials = {trials} the objective is called far more often",
                "call it n_trials times, no more")
         scores.append(float(score(len(scores))))
         return scores[-1]
 
+    objective.reseeds = reseeds
     value = call(random_search, {"objective": objective, "space": space, "n_trials": trials, "seed": seed},
                  changes=["objective"])
     expect(value is not None, "the function returns nothing", "end it with return")
@@ -385,33 +389,12 @@ TOO_MUCH = {
 }
 
 
-def studies():
-    """Four isolation plots: dict knob → xarray.DataArray (knob, seed), with the number of trials of each point."""
-    import xarray as xr
-
-    planted = {
-        "momentum": ([0.0, 0.5, 0.8, 0.9, 0.95, 0.99], [0.905, 0.921, 0.936, 0.943, 0.937, 0.881], 24),
-        "batch_size": ([8, 16, 32, 64, 128], [0.940, 0.9415, 0.941, 0.9405, 0.9395], 24),
-        "width": ([16, 32, 64, 128, 256], [0.886, 0.913, 0.929, 0.941, 0.949], 24),
-        "optimizer": (["SGD", "Adam"], [0.938, 0.947], [12, 60]),
-    }
-    rng, plots = np.random.default_rng(12), {}
-    for knob, (values, means, trials) in planted.items():
-        seeds = rng.normal(0, 0.008, 12)   # what all arms of a seed share: its images
-        noise = rng.normal(0, 0.003, (len(values), 12))
-        noise -= noise.mean(1, keepdims=True) * 0.8   # what is planted shows
-        coordinates = {knob: values, "seed": range(12), "trials": (knob, np.broadcast_to(trials, len(values)))}
-        plots[knob] = xr.DataArray(np.array(means)[:, None] + seeds - seeds.mean() + noise, coordinates,
-                                   (knob, "seed"), name="validation accuracy")
-    return plots
-
-
 @check("6.4", "you conclude what the plots allow, and no more")
 def isolation(allowed, difference, rng):
     choice(allowed, ALLOWED, TOO_MUCH, name="allowed", kind="conclusion",
            lacking="one of the conclusions that you left out is allowed",
            false="one of your conclusions says more than its plot")
-    momentum = studies()["momentum"]
+    momentum = exercises.studies()["momentum"]
     _one_difference(difference, (momentum.sel(momentum=0.9) - momentum.sel(momentum=0.8)).values,
                     "momentum 0.9 minus 0.8, seed by seed")
 
@@ -522,38 +505,6 @@ def _luck(value, validation, test):
 # Question 6.6
 
 
-@dataclasses.dataclass(frozen=True)
-class Counted(Split):
-    """A `Split` that notes in `looks` each time that its test set is opened, or read without being opened."""
-
-    looks: list = dataclasses.field(default_factory=list, repr=False)
-
-    def __getattribute__(self, name):
-        if name == "test":
-            self.looks.append("read")
-        return object.__getattribute__(self, name)
-
-    def open_test(self):
-        """As `Split.open_test`."""
-        before = list(self.looks)
-        opened = super().open_test()
-        self.looks[:] = [*before, "opened"]
-        return opened
-
-    def replace(self, **fields):
-        """As `Split.replace`."""
-        return super().replace(**vars(self) | fields)
-
-
-def capstone():
-    """The task of question 6.6: 300 digits to learn from, a fifth of them with a wrong label."""
-    from course_utils import datasets
-
-    digits = datasets.digits(seed=6)
-    labels = with_label_noise(digits.y_train[:300], 0.2, 10, np.random.default_rng(6))
-    return Counted("the capstone of exercise 06", digits.x_train[:300], labels, digits.x_val, digits.y_val, digits.test)
-
-
 ARMS = ("baseline", "mine")
 KEYS = {
     "tuning": "for each arm a list of (configuration, score)", "tuning_seeds": "the seeds that chose",
@@ -650,9 +601,9 @@ def _final(report, task):
            "once, after the last decision; to start over, run the cell that makes task and those below it")
     expect(model.output_shape == (None, 10), "the model does not return 10 numbers for an image",
            "save the network that you trained")
-    x, y = vars(task)["test"]
-    on_test, on_val = (float((model.predict(images, verbose=0).argmax(1) == labels).mean())
-                       for images, labels in ((x, y), (task.x_val, task.y_val)))
+    untouched = vars(exercises.capstone())
+    on_test, on_val = (float((model.predict(images, verbose=0).argmax(1) == labels).mean()) for images, labels in (
+        untouched["test"], (untouched["x_val"], untouched["y_val"])))
     stated = report["test_accuracy"]
     expect(isinstance(stated, float | int | np.number), "test_accuracy is no number", "a fraction from 0 to 1")
     expect(close(stated, on_test, 3e-4) or not close(stated, on_val, 3e-4), "test_accuracy is the validation accuracy",
@@ -677,30 +628,10 @@ SOUND = {
 }
 
 
-def manuscript():
-    """What the authors of question 6.7 send: for each trial its score and its learning rate, and more about it."""
-    import xarray as xr
-
-    from course_utils.experiments import tabular
-
-    objective, rng = tabular.Objective(80, validation=80), np.random.default_rng(80)
-    low, high = 0.003, 0.05
-    configurations = [{"width": 64, "learning_rate": 0.01, "l2": 1e-4, "dropout": 0.2}]   # the baseline
-    configurations += [tabular.config_at(dict(zip(tabular.SPACE, rng.random(4), strict=True))) | {
-        "learning_rate": low * (high / low) ** rng.random()} for _ in range(200)]
-    for params in configurations:
-        objective(params)
-    fresh = [objective.hits[place][seed, objective.test].mean() for place, seed in objective.tried]
-    rates = [params["learning_rate"] for params in configurations]
-    return xr.Dataset({"theirs": ("trial", objective.scores[1:]), "fresh": ("trial", fresh[1:]),
-                       "learning_rate": ("trial", rates[1:])},
-                      attrs={"baseline": objective.scores[0], "baseline on fresh images": float(fresh[0])})
-
-
 @check("6.7", "you found every flaw, and what the manuscript should have reported")
 def referee(flaws, honest, rng):
     objections(flaws, MISSING, SOUND)
-    sent = manuscript()
+    sent = exercises.search_manuscript()
     best = int(sent.theirs.values.argmax())
     expect(np.ndim(honest) == 0 and not isinstance(honest, str | dict | set), "honest is no number",
            "one accuracy, that of their choice on fresh images")

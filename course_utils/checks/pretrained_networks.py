@@ -3,13 +3,13 @@
 Statistics to re-estimate, a fine-tuning to mend, a layer to fold away.
 """
 
-import contextlib
 import itertools
 
 import numpy as np
 
-from course_utils.checks import arrays, call, check, close, expect, expect_close, expect_none_of
+from course_utils.checks import arrays, call, call_recorded, check, close, expect, expect_close, expect_none_of
 from course_utils.models import all_layers
+from course_utils.remote.codec import identity
 
 # Tolerances that the questions state.
 CLOSE = 0.1     # of a feature's standard deviation: distance of a running mean from the mean of all samples
@@ -28,16 +28,19 @@ def re_estimated(re_estimate, rng):
         norm.moving_variance.assign(np.ones(12))
     norms[1].momentum = 0.97
     model.layers[0].trainable = False
-    trained = [(weight, weight.numpy()) for weight in model.weights if not weight.name.startswith("moving")]
+    trained = _trained(model)
     old = _running(norms)
     settings = [layer.get_config() for layer in model.layers]
 
-    answer = call(re_estimate, {"model": model, "x": x}, changes=["model"])
+    given = {"model": model, "x": x}
+    answer = call(re_estimate, given, changes=["model"])
+    model = given["model"]
+    norms = normalizations(model)
     expect(answer is None or answer is model, "the function returns another model", "change the one that is given")
     expect(not close(_running(norms), old), "the running statistics are as before",
            "only a call of the model with training=True moves them, or an assignment")
-    expect(all(close(weight, before) for weight, before in trained),
-           "kernels, gamma or beta have changed", "nothing has to be trained: use no fit")
+    expect(all(map(close, _trained(model), trained)), "kernels, gamma or beta have changed",
+           "nothing has to be trained: use no fit")
     first, second = ([norm.moving_mean.numpy(), norm.moving_variance.numpy()] for norm in norms)
     right, stale = true_statistics(model, x), true_statistics(model, x, cold=True)
     expect(_alike(first, right[0]), "the first layer's running statistics are not those of its inputs",
@@ -49,6 +52,10 @@ def re_estimated(re_estimate, rng):
     expect([layer.get_config() for layer in model.layers] == settings,
            "a setting of a layer, such as momentum or trainable, is no longer what it was",
            "remember the settings of each layer, and restore them at the end")
+
+
+def _trained(model):
+    return [weight.numpy() for weight in model.weights if not weight.name.startswith("moving")]
 
 
 def _alike(running, right):
@@ -82,24 +89,26 @@ def fine_tuned(fine_tune, rng):
     x = (3 * np.eye(5, 64)[y] + rng.normal(0, 0.3, (96, 64))).astype("float32")
     keras.utils.set_random_seed(0)
     base = feature_extractor(rng, 64, momentum=0.9, units=32)
-    inside = normalizations(base)
-    kernels, statistics = _kernels(base), _running(inside)
-
-    with recorded(base) as calls:
-        model = call(fine_tune, {"base": base, "x": x, "y": y}, changes=["base"])
+    given = {"base": base, "x": x, "y": y}
+    kernels, statistics = _kernels(base), _running(normalizations(base))
+    model, calls = call_recorded(fine_tune, given, "base", changes=["base"])
+    base = given["base"]
     expect(isinstance(model, keras.Model), "the function returns no Keras model", "end it with return model")
     answers = model(x, training=False).numpy()
     expect(answers.shape == (96, 5), "the model does not return 5 numbers for an image",
            "the new head ends with a Dense layer of 5 units")
     expect(not close(_kernels(base), kernels, 1e-6), "the second phase has not trained the kernels of the base",
            "what fit trains is settled by compile and the first fit; compile again after each change of trainable")
-    expect(close(_running(inside), statistics, 1e-6), "the running statistics of the base have moved",
+    expect(close(_running(normalizations(base)), statistics, 1e-6), "the running statistics of the base have moved",
            "batches of 8 are no basis for them, and fit overrides training=False; a normalization that is not "
            "trainable keeps them")
     _judge_phases(calls, len(x))
-    new = [norm for norm in normalizations(model) if norm not in inside]
-    for norm in inside:
-        norm.trainable = False   # inference mode: what the new ones get then
+    inside, new = set(map(identity, base.weights)), []
+    for norm in normalizations(model):
+        if identity(norm.moving_mean) in inside:
+            norm.trainable = False   # inference mode: what the new ones get then
+        else:
+            new.append(norm)
     expect(all(share_of_start(model, norm, x) < COLD for norm in new),
            "the running statistics of the new normalization are not those of what it gets",
            "count its batches; question 2.6 says which momentum suits them")
@@ -107,35 +116,13 @@ def fine_tuned(fine_tune, rng):
            "train both phases for some epochs")
 
 
-@contextlib.contextmanager
-def recorded(base):
-    """Record what the base gets at each call, also in compiled steps: the set of samples, and its kernels by then."""
-    import tensorflow as tf
-
-    first, calls = base.layers[0], [(set(), _kernels(base))]
-    forward, weights = first.call, [weight for weight in base.weights if weight.name == "kernel"]
-
-    def record(x, *kernels):
-        calls.append(({row.tobytes() for row in x}, np.concatenate([kernel.ravel() for kernel in kernels])))
-
-    def call_and_record(x, *arguments, **options):
-        tf.numpy_function(record, [x, *(weight.value for weight in weights)], [])
-        return forward(x, *arguments, **options)
-
-    first.call, first.supports_jit = call_and_record, False   # XLA cannot call NumPy
-    try:
-        yield calls
-    finally:
-        first.call, first.supports_jit = forward, True
-        calls.append((set(), _kernels(base)))
-
-
 def _judge_phases(calls, samples):
     """Judge whether most samples came before the kernels moved, and most moved them, by little steps."""
+    seen = [{row.tobytes() for row in x} for x, _ in calls]
     steps = [np.linalg.norm(new - old) / np.linalg.norm(old)
              for (_, old), (_, new) in itertools.pairwise(calls)]
     moved = [place for place, step in enumerate(steps) if step > 0]
-    before, after = (len(set().union(*(calls[place][0] for place in places))) for places in (range(moved[0]), moved))
+    before, after = (len(set().union(*(seen[place] for place in places))) for places in (range(moved[0]), moved))
     expect(before >= samples / 2, "the base is trained before the new head has seen the images",
            "first train the head with a base that is not trainable")
     expect(after >= samples / 2, "few of the images train the base", "train the second phase on all of x")

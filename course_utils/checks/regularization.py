@@ -1,13 +1,12 @@
 """Checks of exercise 04: penalties, weight decay, early stopping, and an honest choice of a penalty."""
 
-import dataclasses
 import itertools
 
 import numpy as np
 
 from course_utils.checks import arrays, call, check, close, expect, expect_close, expect_none_of
 from course_utils.checks.shared import central_differences, label_of, objections
-from course_utils.datasets import Split
+from course_utils.experiments.exercises import Watched
 
 
 @check("4.1", "both gradients are the slopes of Keras's penalties, at zero too")
@@ -312,17 +311,6 @@ CHOSEN = {
     12: ("the median over the seeds chooses the penalty", "the rule asks for the highest mean"),
     13: ("training accuracy has a say in the choice of the penalty", "use only images that were not trained on"),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Watched(Split):
-    """A split that notes at which point its test set is opened."""
-
-    opening: object = None
-
-    def open_test(self):
-        self.opening()
-        return self.test
 
 
 class Laboratory:

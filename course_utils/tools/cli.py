@@ -127,7 +127,7 @@ def grade(options):
 
     limits = sandbox.Limits(seconds=options.timeout, cell_seconds=options.cell_timeout,
                             memory=int(options.memory * (1 << 30)))
-    print(sandbox.fence().lacks, end="\n" if sandbox.fence().lacks else "", file=sys.stderr)
+    print(sandbox.lacks(), end="\n" if sandbox.lacks() else "", file=sys.stderr)
     # Terminating this command also ends the submissions that it runs.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -8,14 +8,12 @@ import collections
 import concurrent.futures
 import csv
 import dataclasses
-import functools
 import hashlib
 import html
 import io
 import json
 import os
 import pathlib
-import queue
 import re
 import stat
 import threading
@@ -86,21 +84,14 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
     hidden = [root, reports]
     rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
                     *sorted(checks.PRISTINE.glob("*.ipynb")))
-    users = queue.SimpleQueue()   # submissions that run at once must not share their limit of processes
-    for number in range(jobs or os.cpu_count() or 1):
-        users.put(sandbox.FIRST_USER + number)
     interrupted = threading.Event()
 
     def judged(path, readable, state):   # None if it was interrupted
         key = _digest(path, words=[rules, str(limits)])
         if stored := _recall(state, key):
             return stored
-        user = users.get()
-        try:
-            run = functools.partial(sandbox.run, limits=limits, user=user, hidden=hidden, is_over=interrupted.is_set)
-            grade = _grade(path, readable, run, limits)
-        finally:
-            users.put(user)
+        fence = sandbox.around(limits, hidden=hidden, is_over=interrupted.is_set)
+        grade = _grade(path, readable, fence, limits)
         if interrupted.is_set():
             return None
         write_atomically(state, json.dumps({"key": key} | dataclasses.asdict(grade), ensure_ascii=False, indent=1))
@@ -119,7 +110,7 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
         except Exception as error:   # whatever happens to one submission, the others are graded
             return Grade(readable, problem=_failure(readable, error))
 
-    with concurrent.futures.ThreadPoolExecutor(users.qsize()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         try:
             futures = [pool.submit(grade_one, path) for path in paths]
             for _ in tqdm.tqdm(concurrent.futures.as_completed(futures), total=len(paths), unit="notebook"):
@@ -176,12 +167,12 @@ def _refusal(path, name):
     return ""
 
 
-def _grade(path, name, run, limits):
+def _grade(path, name, fence, limits):
     """Judge one submission, whatever it is."""
     exercise = ""
     try:
         exercise, notebook, key = judging.read(path)
-        verdicts = judging.judge(notebook, key, timeout=limits.cell_seconds, run=run)
+        verdicts = judging.judge(notebook, key, timeout=limits.cell_seconds, fence=fence)
     except ValueError as error:
         return Grade(name, exercise, problem=_line(str(error).replace(str(path), name)))
     except OSError as error:

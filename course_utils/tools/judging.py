@@ -1,12 +1,13 @@
 """A learner's answers, judged: ``course check``.
 
 A saved notebook holds what its checks printed, so nbval on that file would compare a failure with itself. Instead, the
-learner's cells are put between the check cells of the answer key, and nbval runs the resulting notebook in a fresh
-kernel, in a temporary folder. The learner's file is only read.
+learner's cells are put between the check cells of the answer key, and `judge` runs the resulting notebook: the
+learner's cells in a fresh kernel in a temporary folder, and the checks in a process of its own. The learner's file is
+only read.
 """
 
-import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -20,11 +21,10 @@ import warnings
 import nbformat
 
 from course_utils import checks, moved
-from course_utils.tools import build, nbval_plugin
+from course_utils.tools import build, sandbox
+from course_utils.tools import judge as judge_process
 
 TIMEOUT = 120   # seconds for one cell
-NBVAL = ["-m", "pytest", "-p", "nbval.plugin", "-p", "course_utils.tools.nbval_plugin", "-p", "no:cacheprovider",
-         "--nbval-lax", "--nbval-current-env", "-q", "-c", os.devnull, "--rootdir", ".", "notebook.ipynb"]
 # Matched against one line at a time: across lines, a megabyte of "#" would take minutes.
 MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
 
@@ -89,12 +89,17 @@ def check(path, *, timeout=TIMEOUT, progress=None):
     return judge(notebook, key, timeout=timeout, progress=progress)
 
 
-def judge(notebook, key, *, timeout=TIMEOUT, progress=None, run=None):
-    """`check` for a notebook and a key as `read` returns them; `run` replaces `run_here` and has its arguments."""
+def judge(notebook, key, *, timeout=TIMEOUT, progress=None, fence=sandbox.NONE):
+    """`check` for a notebook and a key as `read` returns them, with a `sandbox.Fence` around the learner's kernel."""
     merged = merge(notebook, key)
-    records, stopped = _run(merged, timeout, progress, run or run_here)
-    judged = (_judge(cell, records.get(cell.id), timeout, stopped) for cell in merged.cells)
-    return [verdict for verdict in judged if verdict]
+    lines, stopped = _run(merged, timeout, progress, fence)
+    verdicts = []
+    for cell, found in itertools.zip_longest(merged.cells, lines):
+        where, is_check = judge_process.place_of(cell)
+        line, passed = found or (f"✗ {where} was not run, since {stopped or 'its run was ended from within'}", False)
+        if line:
+            verdicts.append(Verdict(line, passed, is_check))
+    return verdicts
 
 
 def merge(notebook, key):
@@ -193,102 +198,29 @@ def _keys():
     return {path.stem: nbformat.read(path, 4) for path in sorted(checks.KEYS.glob("*.ipynb"))}
 
 
-def _run(notebook, timeout, progress, run):
-    """Run nbval; return the plugin's record of each cell, by the cell's id, and why the run was stopped, if it was."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "record.jsonl"
-        with open(path, "ab") as file:
-            # An open file, not a path: the learner's code must not write verdicts itself.
-            shared = [file.fileno()] if os.name == "posix" else []
-            environment |= build.QUIET | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                                          nbval_plugin.RECORD: str(*shared or [path])}
-            printed, stopped = run(
-                [sys.executable, *NBVAL, "--nbval-cell-timeout", str(timeout)], nbformat.writes(notebook),
-                environment, shared,
-                lambda: progress and progress(path.read_bytes().count(b"\n") / (len(notebook.cells) + 1)))
-        records = {}
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(ValueError):   # the last line, if it was stopped while writing
-                record = json.loads(line)
-                records[record["id"]] = record
-    if not records and not stopped:
-        raise RuntimeError(f"The notebook could not be run:\n{printed[-2000:]}")
-    return records, stopped
-
-
-def run_here(words, notebook, environment, shared, tick):
-    """Run nbval in an empty folder.
-
-    Parameters
-    ----------
-    words : list of str
-        The command; it reads ``notebook.ipynb``.
-    notebook : str
-        What that file holds.
-    environment : dict of str
-    shared : list of int
-        File descriptors that the command inherits.
-    tick : callable
-        Called several times while it runs.
-
-    Returns
-    -------
-    tuple of what the command printed, and why it was stopped, or None
-    """
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
-        pathlib.Path(folder, "notebook.ipynb").write_text(notebook, encoding="utf-8")
-        process = subprocess.Popen(words, cwd=folder, env=environment, pass_fds=shared, stdout=log,
-                                   stderr=subprocess.STDOUT)
-        while process.poll() is None:
-            time.sleep(0.1)
-            tick()
-        log.seek(0)
-        return log.read().decode("utf-8", "replace"), None
-
-
-def _judge(cell, record, timeout, stopped=None):
-    """The line for one cell; None for one of the learner's cells that ran."""
-    is_check = build.CHECKED in cell.metadata.get("tags", [])
-    if record and record["passed"] and not is_check:
-        return None
-    printed = "".join(output.get("text", "") for output in record["outputs"]).strip() if record else ""
-    expected = "✓ .*$" if record and record["passed"] else "[✗·] .*$"
-    if record and is_check and not record["error"] and re.match(expected, printed):
-        return Verdict(printed, record["passed"])
-    where = cell.id.split("check-")[1].replace("-", ".") if is_check else cell.id.replace("-", " ")
-    return Verdict(f"✗ {where} {_sentence(record, is_check, timeout, stopped)}", False, is_check)
-
-
-def _sentence(record, is_check, timeout, stopped):
-    """What kept a cell from ending as it should."""
-    if not record:
-        return f"was not run, since {stopped or 'its run was ended from within'}"
-    error = record["error"]
-    if "Kernel dead" in record["failure"]:
-        return "was not run, since the kernel died before"
-    if record["died"]:
-        return f"was not finished, since the kernel died: {record['died']}"
-    if record["flooded"]:
-        return f"prints more than {nbval_plugin.PRINTED / 1e6:g} MB: look for a print in a loop that never stops"
-    if "Timeout" in record["failure"]:
-        return f"does not end within {timeout:g} s: look for a loop that never stops"
-    if not error:
-        return "prints something else than its check does"
-    if is_check and error["ename"] == "NameError":
-        return f"has no answer: {error['evalue']}"
-    what = f"{error['ename']}: {next(iter(error['evalue'].splitlines()), '')}"
-    line = _line_of(error["traceback"])
-    return f"stops at `{line}` with {what}" if line else f"stops with {what}"
-
-
-def _line_of(traceback):
-    """The learner's line in a traceback of IPython: the last one that belongs to a cell."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
-    frames = re.split(r"^(?=(?:File |Cell In|  Cell In))", text, flags=re.MULTILINE)
-    for frame in reversed([frame for frame in frames if "Cell In" in frame.partition("\n")[0]]):
-        if pointed := re.search(r"^-*> ?\d+ (.*)$", frame, re.MULTILINE):
-            return pointed[1].strip()
-        if (written := frame.partition("\n")[2]).startswith(" "):   # a syntax error
-            return written.partition("\n")[0].strip()
-    return None
+def _run(notebook, timeout, progress, fence):
+    """Run the judge; a list with (line, passed) for each cell that it came to, and why it was stopped, if it was."""
+    with tempfile.TemporaryDirectory() as folder, open(pathlib.Path(folder, "errors"), "w+b") as errors:
+        path, found = pathlib.Path(folder, "notebook.ipynb"), pathlib.Path(folder, "found.jsonl")
+        nbformat.write(notebook, path)
+        with open(found, "wb") as output:
+            process = subprocess.Popen([sys.executable, "-m", judge_process.__name__, path, str(timeout), *fence.words],
+                                       env=os.environ | build.QUIET | {sandbox.MARK: fence.mark}, stdout=output,
+                                       stderr=errors, stdin=subprocess.DEVNULL, start_new_session=True)
+        end, stopped = time.monotonic() + fence.seconds, None
+        try:
+            while process.poll() is None and not stopped:
+                time.sleep(0.1)
+                if progress:
+                    progress(found.read_bytes().count(b"\n") / max(1, len(notebook.cells)))
+                if time.monotonic() > end:
+                    stopped = f"all cells together took longer than {fence.seconds:g} s"
+                if fence.is_over():
+                    stopped = "grading was interrupted"
+        finally:
+            fence.end(process)
+        lines = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        if not lines and not stopped and process.returncode >= 0:
+            errors.seek(0)
+            raise RuntimeError(f"The notebook could not be run:\n{errors.read().decode('utf-8', 'replace')[-2000:]}")
+    return [(line["line"], line["passed"]) for line in lines], stopped

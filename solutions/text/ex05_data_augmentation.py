@@ -467,9 +467,9 @@ if scores is not ...:
 # and `seed`.
 
 # %%
-from course_utils.checks.data_augmentation import manuscript
+from course_utils.experiments.exercises import augmentation_manuscript
 
-theirs = manuscript()
+theirs = augmentation_manuscript()
 rerun = xr.concat([fit_many(
     models.mlp, split, grid={
         "rotation": 15.0, "augment_probability": [0.0, 1.0],

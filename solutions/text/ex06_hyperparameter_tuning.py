@@ -338,7 +338,7 @@ if found is not None and space is not ...:
 # of its own. The authors had asked *beforehand* whether momentum 0.9 beats 0.8.
 
 # %%
-from course_utils.checks.hyperparameter_tuning import studies as planted
+from course_utils.experiments.exercises import studies as planted
 
 studies = planted()
 figure, axes = plots.panels(4)
@@ -494,7 +494,7 @@ if validation is not ...:
 
 # %%
 from course_utils import fit_many, models
-from course_utils.checks.hyperparameter_tuning import capstone
+from course_utils.experiments.exercises import capstone
 
 task = capstone()
 
@@ -649,9 +649,9 @@ if report is not ...:
 # networks on these.
 
 # %%
-from course_utils.checks.hyperparameter_tuning import manuscript
+from course_utils.experiments.exercises import search_manuscript
 
-sent = manuscript()
+sent = search_manuscript()
 print(f"baseline {sent.attrs['baseline']:.3f}, "
       f"tuned {float(sent.theirs.max()):.3f}")
 ax = plots.axes()

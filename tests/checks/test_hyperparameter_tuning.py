@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from course_utils import stats
 from course_utils.checks import hyperparameter_tuning as ht
 from course_utils.datasets.split import TestSetReopened
-from course_utils.experiments import tabular
+from course_utils.experiments import exercises, tabular
 from course_utils.search import pruning
 from tests.checks.answers import hyperparameter_tuning as answers
 
 
 def gap(knob, first, second):
-    found = stats.paired_difference(ht.studies()[knob], knob, between=(first, second))
+    found = stats.paired_difference(exercises.studies()[knob], knob, between=(first, second))
     return float(found["low"]), float(found["high"])
 
 
 def test_the_isolation_plots_allow_what_the_letters_say():
-    momentum, width = (stats.interval(ht.studies()[knob]) for knob in ("momentum", "width"))
+    momentum, width = (stats.interval(exercises.studies()[knob]) for knob in ("momentum", "width"))
     assert int(momentum["mean"].argmax("momentum")) == 3
     assert gap("momentum", 0.8, 0.9)[0] > 0   # c: allowed …
     assert gap("momentum", 0.95, 0.9)[0] > 0
@@ -32,11 +32,11 @@ def test_the_isolation_plots_allow_what_the_letters_say():
     assert (np.diff(width["mean"]) > 0).all()
     assert gap("width", 128, 256)[0] > 0
     assert gap("optimizer", "SGD", "Adam")[0] > 0   # it is the budget that forbids the conclusion
-    assert ht.studies()["optimizer"].trials.values.tolist() == [12, 60]
+    assert exercises.studies()["optimizer"].trials.values.tolist() == [12, 60]
 
 
 def test_the_manuscript_promises_too_much_at_the_edge_of_its_range():
-    sent = ht.manuscript()
+    sent = exercises.search_manuscript()
     best = int(np.argmax(sent.theirs.values))
     assert sent.sizes["trial"] == 200
     assert (sent.theirs.values == sent.theirs.values[best]).sum() == 1
@@ -47,7 +47,7 @@ def test_the_manuscript_promises_too_much_at_the_edge_of_its_range():
 
 
 def test_the_capstone_counts_how_often_it_is_opened():
-    task = ht.capstone()
+    task = exercises.capstone()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TestSetReopened)
         for _ in range(2):
@@ -56,7 +56,7 @@ def test_the_capstone_counts_how_often_it_is_opened():
     assert task.replace(x_val=task.x_train).looks == task.looks
     assert task.test[0] is x
     assert task.looks[2:] == ["read"]
-    assert len(ht.capstone().looks) == 0
+    assert len(exercises.capstone().looks) == 0
     assert (len(task.x_train), len(x), len(y)) == (300, 360, 360)
 
 

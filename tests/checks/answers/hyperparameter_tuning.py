@@ -11,6 +11,7 @@ import xarray as xr
 
 from course_utils import stats
 from course_utils.checks import hyperparameter_tuning as ht
+from course_utils.experiments import exercises
 from tests.checks.answers import blank, spread
 
 # 6.1
@@ -442,7 +443,7 @@ NOT_SPACES = {
 
 # 6.4
 
-STUDIES = ht.studies()
+STUDIES = exercises.studies()
 DIFFERENCE = stats.paired_difference(STUDIES["momentum"], "momentum", between=(0.8, 0.9))
 
 
@@ -577,7 +578,7 @@ NOT_CURSES = {
 
 # 6.6
 
-TASK = ht.capstone()
+TASK = exercises.capstone()
 TRIED = {"baseline": [({"learning_rate": rate}, score) for rate, score in zip(
              [0.01, 0.03, 0.1, 0.3], [0.7, 0.85, 0.88, 0.8], strict=True)],
          "mine": [({"learning_rate": rate, "l2": l2}, score) for rate, l2, score in zip(
@@ -632,7 +633,7 @@ def reported(made):
         ht.reported(..., TASK)
         return
     given, looks = made()
-    ht.reported(given, ht.capstone().replace(looks=["opened"] * looks if isinstance(looks, int) else looks))
+    ht.reported(given, exercises.capstone().replace(looks=["opened"] * looks if isinstance(looks, int) else looks))
 
 
 def _as_a_path():
@@ -698,7 +699,7 @@ NOT_REPORTS = {
 
 # 6.7
 
-SENT = ht.manuscript()
+SENT = exercises.search_manuscript()
 CHOICE = int(np.argmax(SENT.theirs.values))
 TRUE = float(SENT.fresh[CHOICE])
 
