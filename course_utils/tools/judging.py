@@ -219,7 +219,8 @@ def _run(notebook, timeout, progress, fence):
                     stopped = "grading was interrupted"
         finally:
             fence.end(process)
-        lines = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        lines = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()
+                 if re.fullmatch(r'\{"line": .*\}', line)]   # the last one is cut if it was stopped while writing
         if not lines and not stopped and process.returncode >= 0:
             errors.seek(0)
             raise RuntimeError(f"The notebook could not be run:\n{errors.read().decode('utf-8', 'replace')[-2000:]}")
