@@ -96,7 +96,7 @@ checks.gradients(penalty_gradients)
 # %% [markdown]
 # Now compare both gradients for a large weight and for a small one. Which penalty
 # still pulls when a weight is nearly 0? That is the one that drives weights all the
-# way to zero.
+# way toward zero.
 
 # %%
 print(penalty_gradients(np.array([2.0, 0.02]), l1=0.01, l2=0.01))
