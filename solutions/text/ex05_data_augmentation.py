@@ -435,7 +435,7 @@ if scores is not ...:
     ax = plots.intervals(
         {split: gaps.sel(split=split) for split in ("leaky", "repaired")},
         neutral=0, xlabel="validation accuracy minus accuracy on fresh images")
-    _ = ax.set_title("A leak promises what fresh images do not keep")
+    _ = ax.set_title("The leaky split overstates the accuracy")
 
 # %% [markdown]
 # A network need not recognize a digit in order to recognize an image that it has seen
