@@ -432,7 +432,7 @@ NOT_MONTE_CARLOS = {
         "bits": (wrong_passes(lambda answers: _entropy(answers.mean(0)) / np.log(2)), "the entropy is in bits"),
         "sign": (wrong_passes(lambda answers: -_entropy(answers.mean(0))), "the entropy is negative"),
         "spread": (wrong_passes(lambda answers: answers.std(0).mean(-1)), "−Σ p log p over the classes"),
-        "largest probability": (wrong_passes(lambda answers: 1 - answers.mean(0).max(-1)), "is not the entropy of the mean"),
+        "largest probability": (wrong_passes(lambda answers: 1 - answers.mean(0).max(-1)), "not the entropy of"),
         "over the images": (wrong_passes(lambda answers: _entropy(answers.mean(0).T)), "entropy has shape (3,)"),
         "nan": (wrong_passes(lambda answers: -(answers.mean(0) * np.log(answers.mean(0))).sum(-1)),
                 "a probability of 0 gives nan"),

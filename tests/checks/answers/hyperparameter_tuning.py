@@ -176,7 +176,7 @@ NOT_SEARCHES = {
                "learning_rate is drawn evenly on a linear axis"),
     "decades only": (wrong_search(log=lambda rng, low, high: 10.0 ** rng.integers(
         round(np.log10(low)), round(np.log10(high)), endpoint=True)), "different values of learning_rate"),
-    "bounds not in logs": (wrong_search(log=lambda rng, low, high: np.exp(rng.uniform(low, high))), "outside its range"),
+    "bounds not in logs": (wrong_search(log=lambda rng, low, high: np.exp(rng.uniform(low, high))), "outside its"),
     "logs not undone": (wrong_search(log=lambda rng, low, high: rng.uniform(np.log(low), np.log(high))),
                         "outside its range"),
     "squared": (wrong_search(uniform=lambda rng, low, high: low + (high - low) * rng.random() ** 2),
