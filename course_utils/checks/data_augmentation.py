@@ -494,7 +494,7 @@ SOUND = {
 }
 
 
-@check("5.6", "you found every flaw, and computed the difference on the same images")
+@check("5.6", "you found every flaw and computed the difference on the same images")
 def referee(flaws, same_split, scores, rng):
     from course_utils import stats
 

@@ -56,7 +56,7 @@ def titles():
 
 
 def progress():
-    """Where you stand in all exercises, as a `Progress`; in JupyterLab with a button that judges this notebook anew."""
+    """Where you stand in all exercises, as a `Progress`; in JupyterLab with a button that judges this notebook again."""
     return Progress()
 
 
@@ -154,7 +154,7 @@ class Progress:
             self._table.value = self.table()   # before the sentence that ends the waiting
             self._say("\n".join([
                 f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
-                + ("" if saved else " (JupyterLab did not save anew: judged is the notebook as it was saved last.)"),
+                + ("" if saved else " (JupyterLab did not save it again, so this is the last saved version.)"),
                 *failed]))
         except Exception as error:   # a button never shows a traceback
             self._say(f"This notebook could not be judged: {error}")
