@@ -175,7 +175,7 @@ def images(batch_norm_images, rng):
                  "add the argument epsilon to the variance, under the square root")
 
 
-# Letters of question 2.6: what a true sentence asks of the reader, and why another is false.
+# Letters of question 2.6: hints for the true sentences, and for the false ones.
 TRUE = {
     "b": "in which mode does Keras measure the training accuracy, and in which the validation accuracy?",
     "d": "where do the running statistics start, and how many batches have updated them?",
@@ -183,7 +183,7 @@ TRUE = {
     "g": "how much of the initial value would a momentum of 0.8 leave after the same number of batches?",
 }
 FALSE = {
-    "a": "a network that memorized its images would recognize them; look at the row of the training images",
+    "a": "a network that memorized its images knows them in inference mode; look at the row of the training images",
     "c": "look at the column of training mode: how large is the gap between training and validation there?",
     "f": "then an answer depends on the rest of the batch; what would happen to a single image?",
     "h": "training mode works well with these same batches, so ask what the running averages keep of them",
@@ -386,7 +386,7 @@ def _edge(accuracy):
     return rates[last]
 
 
-# Letters of question 2.13: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 2.13: hints for the flaws, and for the objections that are not valid.
 MISSING = {
     "a": "how would the figure look if the whole experiment were run again?",
     "b": "how was the learning rate chosen, and for which of the two networks?",

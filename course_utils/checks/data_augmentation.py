@@ -11,7 +11,7 @@ from course_utils.checks.shared import entries, intervals, label_of, objections
 from course_utils.formatting import minus
 
 FLOAT32 = 1e-5   # tolerance for what may be computed in float32
-CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4 % of itself
+CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4% of itself
 
 
 @check("5.1", "every image moves as a whole, zeros come in, and all shifts are equally likely")
@@ -218,7 +218,7 @@ def model(augmenting_model, rng):
            "the model does not take the same images as its network", "start with keras.Input(network.input_shape[1:])")
     expect(augmenting.output_shape == (None, 5), "the model's output does not have the shape of its network's output",
            "end with network")
-    # Random image layers of Keras take silence for training, so a plain call would say nothing here.
+    # Random image layers of Keras default to training, so a plain call would not show anything here.
     quiet = augmenting(x, training=False)
     expect(close(quiet, augmenting(x, training=False), 1e-6), "the answers at inference are random",
            "let Keras set the mode, and do not pass training=True to a layer")
@@ -242,7 +242,7 @@ def model(augmenting_model, rng):
             loaded = keras.models.load_model(path)
             same = (close(loaded(x, training=False), network(x), 1e-5)
                     and not close(loaded(x, training=True), network(x), 1e-5))
-        except Exception:   # of many kinds: what cannot be written, or not be read
+        except Exception:   # whatever cannot be written or read, for any reason
             same = False
         expect(same, "the model changes when it is saved and loaded", "use Keras's own layers, but not Lambda")
 
@@ -313,7 +313,7 @@ def _between(image, down, right):
 
 GAIN = 0.05   # on shifted images, as the question says; shifts gain 19 to 66 points, flips of textures 6 to 15
 DATA_SETS = ("digits", "glyphs", "textures")
-# Classes that turn into another one, and what to ask oneself about them.
+# Classes that turn into another one, and a hint about them.
 SWAPPED = {
     "glyphs left-right": ("bdpq", "hold each glyph up to a mirror: which of the other nine do you see?"),
     "glyphs top-bottom": ("bdpqun", "flip each glyph upside down: which of the other nine do you see?"),
@@ -385,7 +385,7 @@ def _pays(name, chosen, scores):
            "which transformation makes training images look like the judged images?")
 
 
-# What question 5.5 calls its two ways of splitting.
+# Names of the two ways of splitting in question 5.5.
 LEAKY, REPAIRED = "leaky", "repaired"
 
 
@@ -479,7 +479,7 @@ def _differences(value, right, order, unpaired=None):
            "use stats.paired_difference(scores, …, between=…)")
 
 
-# Letters of question 5.6: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 5.6: hints for the flaws, and for the objections that are not valid.
 MISSING = {
     "a": "compare x_train between the two arms, and x_val too",
     "d": "what varies between the ten runs of an arm, and what is the same in all of them?",

@@ -1,4 +1,4 @@
-"""Checks of exercise 03: dropout, in NumPy and in Keras, what it tells and when it helps."""
+"""Checks of exercise 03: dropout, in NumPy and in Keras, what it tells you, and when it helps."""
 
 import functools
 import itertools
@@ -22,7 +22,7 @@ def forward(dropout, rng):
                      hint="write the result into a new array")
         return arrays(value, {"out": x.shape, "mask": x.shape})
 
-    x, rate = rng.normal(0, 2, (20, 30)), 0.231   # 0.24 if one draws whole numbers below 100
+    x, rate = rng.normal(0, 2, (20, 30)), 0.231   # 0.24 if you draw integers below 100
     x[:, 0] = 0
     alive = x != 0
     y, mask = out(rate)
@@ -350,7 +350,7 @@ class Uncertainty:
                 self.known[image.tobytes()] = (turns, value)
 
     def __deepcopy__(self, memo):
-        return self   # it notes what it is asked
+        return self   # it records what it is asked
 
     def __call__(self, images):
         images = np.asarray(images, "float32")
@@ -489,7 +489,7 @@ def _conclusion(runs, tuning, helps):
                "the whole interval of the gain is above 0")
 
 
-# Letters of question 3.6: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 3.6: hints for the flaws, and for the objections that are not valid.
 MISSING = {
     "a": "how would the curve look if every network were trained again?",
     "c": "besides the rate, what else changes from point to point on this curve?",

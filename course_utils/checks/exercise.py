@@ -56,7 +56,7 @@ def titles():
 
 
 def progress():
-    """Where you stand in all exercises, as a `Progress`; in JupyterLab with a button that judges this notebook again."""
+    """Your progress in all exercises, as a `Progress`; in JupyterLab, with a button that judges this notebook again."""
     return Progress()
 
 
@@ -105,7 +105,7 @@ class Progress:
 
         accessible.enable()
         display(self._widget())
-        display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what is left of it without a kernel
+        display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what remains of it without a kernel
 
     def _widget(self):
         import ipylab
@@ -156,7 +156,7 @@ class Progress:
                 f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
                 + ("" if saved else " (JupyterLab did not save it again, so this is the last saved version.)"),
                 *failed]))
-        except Exception as error:   # a button never shows a traceback
+        except Exception as error:   # a button should not show a traceback
             self._say(f"This notebook could not be judged: {error}")
         self._bar.value, self._button.disabled = 1, False
 

@@ -152,7 +152,7 @@ def halving(successive_halving, rng):
                                        (1, 2, 8, 2), (5, 4, 4, 2)):
         quality = rng.permutation(count)
         _halved(successive_halving, (least, most, factor), lambda k, epochs, q=quality: q[k] + 0.01 * epochs, count)
-    # Leads that do not last: of those who are left behind, and of one who is ahead at every rung but the last.
+    # Leads that do not last: of configurations that are dropped, and of one that leads on every rung but the last.
     crossing = rng.permutation(16)
     _halved(successive_halving, (1, 8, 2), lambda k, epochs: crossing[k] if epochs < 4 else -crossing[k], 16)
     quality = rng.permutation(27)
@@ -358,7 +358,7 @@ def _edges(mean, reach, knob):
 
 
 def _lost(space, mean):
-    """By how much the choice of a few trials lies below the best of the table, on average over many searches."""
+    """How far the choice of a few trials is below the best of the table, on average over many searches."""
     from course_utils.experiments import tabular
 
     chosen = []
@@ -372,7 +372,7 @@ def _lost(space, mean):
     return float(mean.max() - mean.values[tuple(np.transpose(chosen))].mean())
 
 
-# Letters of question 6.4: what is allowed, and why the rest is not.
+# Letters of question 6.4: hints for the conclusions that are allowed, and for the others.
 ALLOWED = {
     "a": "do the curves fall on both sides of the best momentum?",
     "c": "look at the difference, seed by seed: does its interval contain 0?",
@@ -420,7 +420,7 @@ def isolation(allowed, difference, rng):
 
 
 def _one_difference(value, differences, order, what="difference"):
-    """Judge the mean of some differences and its 95 % interval; `order` says what is subtracted from what."""
+    """Judge the mean of some differences and its 95% interval; `order` says what is subtracted from what."""
     given, (mean, low, high) = intervals(value, ()), student(differences)
     if close(given, (mean, low, high), DIFFERENCE):
         return
@@ -444,7 +444,7 @@ def _one_difference(value, differences, order, what="difference"):
 
 
 def student(differences):
-    """Mean of some numbers with its 95 % interval: mean, low, high."""
+    """Mean of some numbers with its 95% interval: mean, low, high."""
     from scipy.stats import ttest_1samp
 
     interval = ttest_1samp(differences, 0).confidence_interval()
@@ -646,7 +646,7 @@ def _final(report, task):
            "use model.save(path), with a path that ends in .keras")
     try:
         model = keras.models.load_model(path)
-    except Exception:   # of many kinds: whatever cannot be read
+    except Exception:   # whatever cannot be read, for any reason
         raise Violated("the model cannot be loaded: use Keras's own layers, and save it with model.save") from None
     expect("read" not in task.looks, "the test set was read without being opened",
            "call task.open_test() after the last decision; to start over, rerun the cell that makes task and all below")
@@ -667,7 +667,7 @@ def _final(report, task):
                  "load the model that you saved, and score it", 3e-4)
 
 
-# Letters of question 6.7: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 6.7: hints for the flaws, and for the objections that are not valid.
 MISSING = {
     "a": "which images chose the best of 200 trials, and on which images is its accuracy reported?",
     "c": "how many trials did each of the two networks have?",

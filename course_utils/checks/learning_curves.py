@@ -27,7 +27,7 @@ def by_hand(learning_curve, rng):
         expect(used, "no model is trained", "create a model for each size with make_model()")
         return array(value, (len(SIZES), 2)), used
 
-    x = np.stack([np.arange(130.0), rng.normal(size=130)], axis=1)   # sorted, as many a file is
+    x = np.stack([np.arange(130.0), rng.normal(size=130)], axis=1)   # sorted, like many files
     scores, spies = curve(1)
     fitted = [spy.fitted for spy in spies]
     expect(len(fitted) == len(SIZES) and all(len(fits) == 1 for fits in fitted),
@@ -276,7 +276,7 @@ def decision(decide, rng):
             (wall, "cannot tell", "you trust a law that was too optimistic",
              "a miss counts in both directions, so divide its absolute value by the measured error")):
         expect(answer(errors) == right, violated, hint)
-    # A law fitted to *all* sizes bends toward the last one, and would excuse itself.
+    # A law fitted to *all* sizes bends toward the last one, which would hide its miss.
     for a, b, c in ((2, 0.5, 0.3), (5, 0.9, 0.01)):   # a large error, and a small one
         *others, last = _law(MORE_SIZES, a, b, c)
         for percent in (-13, 13, -11, 11):
@@ -294,7 +294,7 @@ def decision(decide, rng):
                "buy if the gain from sizes[-1] to twice that size is at least 1.5 points")
 
 
-# Letters of question 1.7: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 1.7: hints for the flaws, and for the objections that are not valid.
 MISSING = {
     "a": "how tall would the bars be if everything were run again?",
     "c": "the best of five was chosen: how often would chance alone produce a difference like this?",

@@ -149,7 +149,7 @@ def stopping(early_stop, rng):
         value = call(early_stop, {"losses": losses, "patience": patience, "min_delta": min_delta})
         return tuple(float(number) for number in arrays(value, {"kept": (), "last": ()}))
 
-    # Where nothing else is said, the answer is by Keras. All numbers are exact in binary, so ties are ties.
+    # Keras gives the right answers unless stated otherwise. All numbers are exact in binary, so ties are ties.
     kept, last = stop([1.0, 0.75, 0.5, 0.625, 0.75, 0.25], 2)   # (3, 5)
     expect((kept, last) != (5, 3), "the epochs are swapped", "return the epoch that is kept first")
     expect((kept, last) != (2, 4), "the epochs are counted from 0", "the first one is epoch 1")
@@ -279,11 +279,11 @@ def honest(choose_and_report, rng):
                  "use the last epoch, and average over the seeds")
 
 
-# What the made-up trainings of question 4.4 come to: one row for each penalty, one column for each seed.
+# Results of the made-up training runs of question 4.4: one row for each penalty, one column for each seed.
 FINAL = np.array([[0.60, 0.61, 0.60, 0.59, 0.60],   # memorizes the training images
                   [0.90, 0.32, 0.34, 0.35, 0.90],   # the first and the last seed are lucky
                   [0.74, 0.73, 0.75, 0.74, 0.74],   # val_loss, penalty included, is the lowest
-                  [0.70, 0.69, 0.71, 0.70, 0.70],   # best on the test images, had one asked them
+                  [0.70, 0.69, 0.71, 0.70, 0.70],   # would be best on the test images
                   [0.55, 0.86, 0.97, 0.50, 0.50],   # one run is the best of all
                   [0.62, 0.63, 0.61, 0.62, 0.62],
                   [0.80, 0.84, 0.76, 0.83, 0.77],   # the one to choose
@@ -392,7 +392,7 @@ class Laboratory:
         return {name: values[np.ix_(places, columns)] for name, values in reported.items()}
 
 
-# Letters of question 4.5: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 4.5: hints for the flaws, and for the objections that are not valid.
 MISSING = {
     "b": "how many images did each of the two networks learn from?",
     "c": "which images chose among the twelve, and on which is the accuracy shown?",
