@@ -21,20 +21,20 @@ def forward(batch_norm_forward, rng):
     x, gamma, beta = rng.normal(1, 5, (9, 5)), *parameters(rng, 5)
     normalized = out(x)
     expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
-    expect_close(normalized.mean(0), 0, "a feature leaves with a mean other than 0",
-                 "average over the batch, axis 0, and subtract that")
-    expect(not close(normalized.var(0), 8 / 9), "a feature leaves with variance (N − 1)/N",
+    expect_close(normalized.mean(0), 0, "the mean of a normalized feature is not 0",
+                 "subtract the mean over the batch, axis 0")
+    expect(not close(normalized.var(0), 8 / 9), "the variance of a normalized feature is (N − 1)/N",
            "the batch variance divides by N, not by N − 1")
-    expect_close(normalized.var(0), 1, "a feature leaves with a variance other than 1",
-                 "divide by the root of the variance over the batch")
+    expect_close(normalized.var(0), 1, "the variance of a normalized feature is not 1",
+                 "divide by the square root of the variance over the batch")
     expect_close(out(x, gamma, beta), gamma * normalized + beta, "gamma and beta do not act on the normalized values",
-                 "multiply by gamma and add beta last of all")
+                 "multiply by gamma and add beta as the last step")
     x[:, 0] = 5
-    expect(np.isfinite(out(x)).all(), "a constant feature gives nan", "add epsilon under the root")
+    expect(np.isfinite(out(x)).all(), "a constant feature gives nan", "add epsilon under the square root")
     x, gamma, beta = rng.normal(0, 1, (4, 6)).astype("float32"), *parameters(rng, 6)
     expect_close(out(x, gamma, beta, 0.5), keras_layer(gamma, beta, 0.5)(x, training=True),
-                 "with epsilon = 0.5 Keras gives other values",
-                 "add the argument epsilon to the variance, under the root")
+                 "with epsilon = 0.5, Keras gives different values",
+                 "add the argument epsilon to the variance, under the square root")
 
 
 def parameters(rng, features):
@@ -67,18 +67,18 @@ def running_statistics(update_running, rng):
                "mean and variance are swapped", "return the moving mean first")
         expect_none_of(new_mean, (
             (momentum * x.mean(0) + (1 - momentum) * mean, "momentum is the wrong way around",
-             "in Keras it is the share of the old value that stays"),
-            (x.mean(0), "the old running statistics are forgotten", "move only a little toward the batch")))
-        expect_close(new_mean, right_mean, "the moving mean is not that of Keras",
-                     "average momentum parts of the old value and 1 − momentum parts of the mean over axis 0")
+             "in Keras, it is the share of the old value that is kept"),
+            (x.mean(0), "the old running statistics are discarded", "move only a little toward the batch")))
+        expect_close(new_mean, right_mean, "the moving mean differs from Keras's",
+                     "add momentum times the old value and 1 − momentum times the mean over axis 0")
         expect(not close(new_variance, momentum * variance + (1 - momentum) * x.var(0, ddof=1)),
-               "the moving variance takes in an unbiased variance",
+               "the moving variance uses the unbiased variance",
                "Keras averages the batch variance that divides by N")
-        expect_close(new_variance, right_variance, "the moving variance is not that of Keras",
-                     "average the variance just like the mean, without a root and without epsilon")
+        expect_close(new_variance, right_variance, "the moving variance differs from Keras's",
+                     "average the variance just like the mean, without a square root and without epsilon")
 
 
-@check("2.3", "inference uses the running statistics and leaves them alone")
+@check("2.3", "inference uses the running statistics and does not change them")
 def inference(batch_norm_inference, rng):
     x, (gamma, beta) = rng.normal(1, 5, (6, 3)), parameters(rng, 3)
     mean, variance = rng.normal(0, 3, 3), rng.uniform(0.2, 9, 3)
@@ -95,12 +95,12 @@ def inference(batch_norm_inference, rng):
     together = out(x)
     alone = np.concatenate([out(x[row:row + 1]) for row in range(len(x))])
     expect_close(together, alone, "a sample's output depends on the rest of its batch",
-                 "normalize with the running statistics, not with those of the batch")
+                 "normalize with the running statistics, not with batch statistics")
     expect_none_of(together, (
         (keras_gives(beta, gamma), "gamma and beta are swapped", "gamma multiplies, beta is added"),
-        (keras_gives(epsilon=0), "epsilon has no effect", "add it to the moving variance, under the root")))
-    expect_close(together, keras_gives(), "Keras gives other values",
-                 "subtract the moving mean, divide by the root of moving variance plus epsilon")
+        (keras_gives(epsilon=0), "epsilon has no effect", "add it to the moving variance, under the square root")))
+    expect_close(together, keras_gives(), "Keras gives different values",
+                 "subtract the moving mean and divide by the square root of moving variance plus epsilon")
 
 
 @check("2.4", "the backward pass agrees with numerical gradients")
@@ -120,21 +120,22 @@ def backward(batch_norm_backward, rng):
         expect(not (close(dgamma, right_dbeta) and close(dbeta, right_dgamma)), "dgamma and dbeta are swapped",
                "return dx, dgamma, dbeta")
         expect(not close(dbeta, right_dbeta / n), "dbeta is the mean of dout over the batch",
-               "every sample passes its gradient on, so add them up")
+               "every sample contributes its gradient, so take the sum")
         expect_close(dbeta, right_dbeta, "dbeta is not the numerical gradient",
-                     "beta is added to every sample: add up dout over the batch")
+                     "beta is added to every sample, so sum dout over the batch")
         expect_close(dgamma, right_dgamma, "dgamma is not the numerical gradient",
-                     "gamma multiplies the normalized values: weight dout with those, then add up over the batch")
-        expect(not close(dx * gamma, right_dx), "dx ignores gamma", "by the chain rule dout passes gamma first")
+                     "gamma multiplies the normalized values: multiply dout by them, then sum over the batch")
+        expect(not close(dx * gamma, right_dx), "dx ignores gamma",
+               "by the chain rule, dout is first multiplied by gamma")
         expect_close(dx.sum(0), 0, "dx of a feature does not add up to 0 over the batch",
-                     "a shift of the whole feature changes nothing; see how the gradient flows through the mean")
+                     "shifting the whole feature changes nothing, so check how the gradient flows through the mean")
         expect_close((dx * (x - x.mean(0)) / x.std(0)).sum(0), 0, "dx changes the spread of a feature",
-                     "stretching the whole feature changes nothing; see how the gradient flows through the variance")
+                     "stretching the feature changes nothing, so check how the gradient flows through the variance")
         expect_close(dx, right_dx, "dx is not the numerical gradient",
-                     "its direction can be right and its size wrong; check each factor 1/N and the root")
+                     "even if its direction is right, its size may be wrong: check each 1/N and the square root")
         right = numerical_gradients(dout, x, gamma, 1.0)
         for name, part, wanted in zip(["dx", "dgamma"], gradients(1.0, given), right, strict=False):
-            expect_close(part, wanted, f"with epsilon = 1 {name} is not the numerical gradient",
+            expect_close(part, wanted, f"with epsilon = 1, {name} is not the numerical gradient",
                          "use variance plus epsilon wherever you divide")
 
 
@@ -150,70 +151,70 @@ def images(batch_norm_images, rng):
     normalized = out(x)
     expect(not close(normalized, 1), "gamma and beta are swapped", "gamma multiplies, beta is added")
     expect(not vanish(3), "the channels of a pixel are normalized together",
-           "each channel has statistics of its own; do not average over the last axis")
+           "each channel has its own statistics, so do not average over the last axis")
     expect(not (vanish(0) or vanish(0, 1) or vanish(0, 2)), "pixels of one channel have different means",
-           "a filter does the same at every pixel, so average over rows and columns too")
+           "a filter does the same thing at every pixel, so average over rows and columns too")
     expect(not vanish(1, 2, 3), "each image is normalized by itself",
-           "that is another layer; average over the images of the batch too")
-    expect(not vanish(0, 2, 3), "the rows are taken for channels", "in Keras the channels come last")
+           "that is a different kind of layer; average over the images of the batch too")
+    expect(not vanish(0, 2, 3), "the rows are treated as channels", "in Keras, the channels come last")
     expect(not vanish(0, 1, 2, 3) or vanish(0, 1, 2), "all channels share one mean and one variance",
-           "C channels have C means; do not average over the last axis")
-    expect(vanish(0, 1, 2), "a channel leaves with a mean other than 0",
-           "average over images, rows and columns, and subtract that")
+           "C channels have C means, so do not average over the last axis")
+    expect(vanish(0, 1, 2), "the mean of a normalized channel is not 0",
+           "subtract the mean over images, rows, and columns")
     variance, count = normalized.var((0, 1, 2)), x[..., 0].size
-    expect(not close(variance, (count - 1) / count), "a channel leaves with variance (n − 1)/n",
+    expect(not close(variance, (count - 1) / count), "the variance of a normalized channel is (n − 1)/n",
            "divide by the number of values n = N·H·W, not by n − 1")
-    expect_close(variance, 1, "a channel leaves with a variance other than 1",
-                 "take the variance about the mean of the whole channel, and divide by its root")
+    expect_close(variance, 1, "the variance of a normalized channel is not 1",
+                 "take the variance about the mean of the whole channel, and divide by its square root")
     gamma, beta = parameters(rng, 5)
     expect_close(out(x, gamma, beta), gamma * normalized + beta, "gamma and beta do not act on the channels",
-                 "each channel has one of each; multiply and add along the last axis, last of all")
+                 "each channel has one of each; multiply and add along the last axis as the last step")
     x, gamma, beta = rng.normal(0, 1, (5, 6, 2, 3)).astype("float32"), *parameters(rng, 3)
     right = np.array(keras_layer(gamma, beta, 0.5)(x.reshape(-1, 3), training=True)).reshape(x.shape)
-    expect_close(out(x, gamma, beta, 0.5), right, "with epsilon = 0.5 Keras gives other values",
-                 "add the argument epsilon to the variance, under the root")
+    expect_close(out(x, gamma, beta, 0.5), right, "with epsilon = 0.5, Keras gives different values",
+                 "add the argument epsilon to the variance, under the square root")
 
 
-# Letters of question 2.6: what a true sentence asks of the reader, and why another is false.
+# Letters of question 2.6: hints for the true sentences, and for the false ones.
 TRUE = {
-    "b": "in which mode does Keras take the training accuracy, and in which the validation accuracy?",
-    "d": "what do the running statistics start from, and how many batches have moved them?",
-    "e": "what do these very weights reach when they are given the statistics of the batch?",
-    "g": "how much of the start would a momentum of 0.8 leave after as many batches?",
+    "b": "in which mode does Keras measure the training accuracy, and in which the validation accuracy?",
+    "d": "where do the running statistics start, and how many batches have updated them?",
+    "e": "how accurate are these same weights when they use the statistics of the batch?",
+    "g": "how much of the initial value would a momentum of 0.8 leave after the same number of batches?",
 }
 FALSE = {
-    "a": "who has learned images by heart knows them; look at the row of the training images in inference mode",
+    "a": "a network that memorized its images knows them in inference mode; look at the row of the training images",
     "c": "look at the column of training mode: how large is the gap between training and validation there?",
-    "f": "then an answer depends on who else is in the batch; what would become of a single image?",
-    "h": "with these very batches training mode is fine; it is not they that are wrong, but what is kept of them",
+    "f": "then an answer depends on the rest of the batch; what would happen to a single image?",
+    "h": "training mode works well with these same batches, so ask what the running averages keep of them",
 }
 
 
-@check("2.6", "the gap is explained, and you can say how much of the start is left")
+@check("2.6", "you explain the gap and compute how much of the initial value remains")
 def cold(explanation, warm_up, rng):
     choice(explanation, TRUE, FALSE, name="explanation", kind="sentence",
-           lacking="a sentence that is true of this run is missing", false="a sentence is not true of this run")
+           lacking="you missed a true sentence", false="one of your sentences is not true of this run")
     for momentum, steps, share in ((0.8, 7, 0.1), (0.99, 30, 0.02)):
         value = call(warm_up, {"momentum": momentum, "steps": steps, "share": share})
         left, needed = (float(number) for number in arrays(value, {"left": (), "needed": ()}))
         right = left_in_keras(momentum, steps)
         expect(not close(needed, right), "left and needed are swapped", "return left first")
         expect(not close(left, 1 - right), "left is the share that has been replaced",
-               "asked for is what still is there of the start")
-        expect(not close(left, (1 - momentum)**steps), "momentum is the wrong way round",
-               "in Keras it is the share of the old value that stays")
-        expect(not close(left, 1 - steps * (1 - momentum)), "every batch takes away the same amount",
-               "a batch leaves a share of what the one before has left")
+               "return the share of the initial value that remains")
+        expect(not close(left, (1 - momentum)**steps), "momentum is the wrong way around",
+               "in Keras, it is the share of the old value that is kept")
+        expect(not close(left, 1 - steps * (1 - momentum)), "every batch removes the same amount",
+               "each batch keeps a fixed share of what was left before it")
         expect(not close(left, momentum**(steps - 1)) and not close(left, momentum**(steps + 1)),
-               "left is one batch off", "after a single batch the share momentum is left")
-        expect_close(left, right, f"after {steps} batches a Keras layer still holds another share of its start",
+               "left is off by one batch", "after a single batch, the share momentum is left")
+        expect_close(left, right, f"after {steps} batches, a Keras layer holds a different share of its initial value",
                      "one batch leaves the share momentum; what do two leave?")
         expect(not close(needed, np.log(share) / np.log(momentum)), "needed is a number of batches",
-               "the number of batches is given; asked for is a momentum")
+               "the number of batches is given, so return a momentum")
         expect(not close(needed, (1 - share)**(1 / steps)), "needed replaces only the share that should be left",
                "solve momentum to the power of steps = share for momentum")
-        expect(0 <= needed <= 1, "needed is no momentum", "a momentum is a share, from 0 to 1")
-        expect_close(left_in_keras(needed, steps), share, "with the momentum needed another share of the start is left",
+        expect(0 <= needed <= 1, "needed is not a valid momentum", "a momentum is a share, from 0 to 1")
+        expect_close(left_in_keras(needed, steps), share, "the momentum needed leaves a different share",
                      "solve momentum to the power of steps = share for momentum")
 
 
@@ -231,19 +232,19 @@ def network(build_model, rng):
     for batch_norm in (False, True):
         model = call(build_model, {"batch_norm": batch_norm})
         classifier(model, x)
-        expect(not model.compiled, "the model is compiled", "leave that to fit_many")
+        expect(not model.compiled, "the model is already compiled", "leave that to fit_many")
         dense, norms = _layers(model)
         units = [layer.units for layer in dense]
         expect(units == [64, 64, 64, 10], f"the Dense layers have {', '.join(map(str, units))} units",
-               "build three hidden layers of 64 units, and a last one of 10")
+               "build three hidden layers of 64 units and an output layer of 10")
         expect(len(norms) == 3 * batch_norm,
-               f"with batch_norm={batch_norm} there are {len(norms)} batch normalizations",
-               "each hidden layer gets one where batch_norm is true, and no other layer does")
+               f"with batch_norm={batch_norm}, there are {len(norms)} batch normalizations",
+               "if batch_norm is true, each hidden layer gets one, and no other layer does")
         expect(all(layer.use_bias != batch_norm for layer in dense[:3]),
-               f"with batch_norm={batch_norm} a hidden Dense layer has {'a' if batch_norm else 'no'} bias",
-               "a normalization subtracts it again, so leave it out there, and only there")
+               f"with batch_norm={batch_norm}, a hidden Dense layer has {'a' if batch_norm else 'no'} bias",
+               "normalization cancels the bias, so leave it out there, and only there")
         expect(_learns(model, rng), "the network does not learn an easy task",
-               "look for a layer that is frozen or passes nothing on")
+               "look for a layer that is frozen or outputs only zeros")
         _judge_outputs(model, x)
 
 
@@ -276,14 +277,14 @@ def _judge_outputs(model, x):
     given, right, linear, late = np.swapaxes(outputs - outputs.mean(-1, keepdims=True), 0, 1)
     fixed = any(node.arguments.kwargs.get("training") is not None for norm in norms for node in norm._inbound_nodes)
     expect(not norms or not (fixed or close(*given, 1e-3)), "the normalization is tied to one mode",
-           "call it without the argument training, and Keras will choose the mode")
+           "call it without the argument training, so that Keras can choose the mode")
     if not close(given, right, 1e-3):
         expect_none_of(given, (
-            (linear, "the network is linear", "put ReLU after every hidden layer"),
+            (linear, "the network is linear", "put a ReLU after every hidden layer"),
             (late, "batch normalization is not between a Dense layer and its activation",
-             "take the activation out of the Dense layer and put it after the normalization")), 1e-3)
-        raise Violated("the hidden layers compute something other than what the question says: use Dense, "
-                       "BatchNormalization if batch_norm is true, and ReLU, and nothing else")
+             "move the activation out of the Dense layer and put it after the normalization")), 1e-3)
+        raise Violated("the hidden layers do not compute what the question asks for: use only Dense, "
+                       "BatchNormalization if batch_norm is true, and ReLU")
 
 
 def _learns(model, rng):
@@ -304,14 +305,14 @@ TRAINED = [
     ([[0.3, 0.5, 0.7, 0.95]] * 3, True, "a network that needs all of its epochs does not count as trained",
      "look at the last epoch only"),
     ([[0.99], [0.3], [0.3]], False, "one lucky seed is enough for a rate to count", "average over the seeds first"),
-    ([[0.899]] * 3, False, "a mean below 0.9 is enough for a rate to count", "it has to reach 0.9"),
+    ([[0.899]] * 3, False, "a mean below 0.9 is enough for a rate to count", "the mean has to reach 0.9"),
     ([[0.9]] * 2, True, "a mean of exactly 0.9 is not enough", "at least 0.9 means >= 0.9"),
     ([[0.95], [0.95], [0.95], [0.5]], False, "a rate counts because most of its seeds reach 0.9",
-     "it is the mean over the seeds that has to reach 0.9, not the median"),
+     "the mean over the seeds has to reach 0.9, not the median"),
     ([[0.99], [0.95], [0.95], [0.95], [0.8]], True, "one seed below 0.9 is enough for a rate to fail",
-     "it is the mean over the seeds that has to reach 0.9"),
+     "only the mean over the seeds has to reach 0.9"),
     ([[0.99], [0.99], [0.89], [0.89], [0.89]], True, "a rate fails because most of its seeds are below 0.9",
-     "it is the mean over the seeds that has to reach 0.9, not the median"),
+     "the mean over the seeds has to reach 0.9, not the median"),
 ]
 
 
@@ -320,7 +321,7 @@ def largest(largest_rate, rng):
     def rate(runs, batch_norm):
         found = float(array(call(largest_rate, {"runs": runs, "batch_norm": batch_norm}), ()))
         expect(np.isclose(found, rates).any(), "the result is not one of the learning rates",
-               "return the rate itself, not its place or its accuracy")
+               "return the rate itself, not its index or its accuracy")
         return found
 
     rates = np.sort(rng.uniform(0.01, 10, 6))
@@ -329,14 +330,14 @@ def largest(largest_rate, rng):
                                 True: [good, poor, [[0.99]], poor, good, poor]})
     answers = [rate(runs, False), rate(runs, True)]
     expect_none_of(answers, (
-        (rates[[4, 2]], "the two networks are mixed up", "select the runs with batch_norm as it was asked for"),
-        (rates[2], "the rate with the best accuracy is not the largest that trains",
+        (rates[[4, 2]], "the two networks are mixed up", "select the runs by the argument batch_norm"),
+        (rates[2], "you return the rate with the best accuracy, not the largest that trains",
          "compare with 0.9, then take the largest rate"),
-        (rates[[1, 0]], "the smallest rate is returned", "take the largest of the rates that train")))
+        (rates[[1, 0]], "you return the smallest rate", "take the largest of the rates that train")))
     expect(not close(*answers), "both networks get the same rate",
-           "select the runs with batch_norm as it was asked for")
-    expect_close(answers, rates[[2, 4]], "a made-up sweep gives another rate",
-                 "take the largest of all rates that train, also if a smaller one does not")
+           "select the runs by the argument batch_norm")
+    expect_close(answers, rates[[2, 4]], "the rate found in a made-up sweep is wrong",
+                 "take the largest of all rates that train, even if a smaller one does not")
     for scores, trains, violated, hint in TRAINED:
         column = [good, good, good, good, scores, poor]
         expect_close(rate(made_up_runs(rates, {False: column, True: column}), True), rates[4 if trains else 3],
@@ -354,7 +355,7 @@ def made_up_runs(rates, scores):
          "epoch": range(1, scores.shape[3] + 1)})
 
 
-@check("2.10", "the sweep shows where either network stops training")
+@check("2.10", "the sweep shows where each network stops training")
 def sweep(runs, rng):
     dimensions(runs, {"learning_rate", "batch_norm", "seed", "epoch"})
     runs = runs.assign_coords(batch_norm=runs.batch_norm.values.astype(bool))
@@ -362,13 +363,13 @@ def sweep(runs, rng):
            "the grid needs batch_norm=[False, True]")
     expect(runs.sizes["seed"] >= 3, "there are fewer than three seeds", "one or two runs may be luck")
     expect(runs.sizes["epoch"] >= 10, "the networks were trained for fewer than ten epochs",
-           "a small rate needs some time")
+           "small rates need more time")
     final = runs.val_accuracy.isel(epoch=-1).mean("seed").sortby("learning_rate")
     plain, normalized = (_edge(final.sel(batch_norm=value)) for value in (False, True))
     expect(0.08 <= plain <= 0.95, "the plain network stops training at an unexpected rate",
-           "leave the digits and the other arguments of fit_many as they are")
+           "do not change the digits or the other arguments of fit_many")
     expect(2 * plain <= normalized <= 8, "the network with batch norm stops training at an unexpected rate",
-           "see that check 2.8 passes")
+           "make sure that check 2.8 passes")
 
 
 def _edge(accuracy):
@@ -379,28 +380,28 @@ def _edge(accuracy):
     expect(trains.any(), f"{name} trains at none of your rates", "try smaller ones, or more epochs")
     last = np.flatnonzero(trains)[-1]
     expect(last + 1 < len(rates), f"{name} still trains at your largest rate",
-           "you have seen no edge yet; try larger rates")
-    expect(rates[last + 1] <= 4 * rates[last], f"the rates around the edge of {name} are far apart",
-           "space them evenly on a logarithmic scale, three or more in a decade")
+           "you have not found the edge yet, so try larger rates")
+    expect(rates[last + 1] <= 4 * rates[last], f"the rates around the edge of {name} are too far apart",
+           "space them evenly on a logarithmic scale, three or more per factor of ten")
     return rates[last]
 
 
-# Letters of question 2.13: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 2.13: hints for the flaws, and for the objections that are not valid.
 MISSING = {
-    "a": "how would the picture look if the whole experiment were run again?",
-    "b": "who chose the learning rate, and for which of the two networks?",
-    "e": "is the plain network one that anybody would build today?",
-    "g": "does the title speak of more than the curves show?",
+    "a": "how would the figure look if the whole experiment were run again?",
+    "b": "how was the learning rate chosen, and for which of the two networks?",
+    "e": "would anybody build this plain network today?",
+    "g": "does the title claim more than the curves show?",
 }
 SOUND = {
-    "c": "a common seed pairs the runs, and that makes a comparison sharper",
+    "c": "a common seed pairs the runs, which makes a comparison more precise",
     "d": "count the trainable parameters of both networks before you object to them",
-    "f": "ask which data a network should be judged by, those it has seen or those it has not",
-    "h": "a transformed axis could not turn round which curve is the higher one",
+    "f": "which data should a network be judged on: those it has seen or those it has not?",
+    "h": "transforming the axis cannot change which curve is higher",
 }
 
 
-@check("2.13", "you found every flaw, and nothing that is none")
+@check("2.13", "you found every flaw and raised no invalid objection")
 def referee(flaws, rng):
     objections(flaws, MISSING, SOUND)
 

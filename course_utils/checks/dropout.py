@@ -1,4 +1,4 @@
-"""Checks of exercise 03: dropout, in NumPy and in Keras, what it tells and when it helps."""
+"""Checks of exercise 03: dropout, in NumPy and in Keras, what it tells you, and when it helps."""
 
 import functools
 import itertools
@@ -13,7 +13,7 @@ DRAWS = 200     # masks of 20 × 30 units: their counts have a variance that is 
 PASSES = 150    # of a network whose every mask can be listed
 
 
-@check("3.1", "dropout drops units one by one, keeps the expected value and is silent at inference")
+@check("3.1", "dropout drops units independently, keeps the expected value, and does nothing at inference")
 def forward(dropout, rng):
     generator = np.random.default_rng(1)   # goes on from call to call
 
@@ -22,42 +22,42 @@ def forward(dropout, rng):
                      hint="write the result into a new array")
         return arrays(value, {"out": x.shape, "mask": x.shape})
 
-    x, rate = rng.normal(0, 2, (20, 30)), 0.231   # 0.24 if one draws whole numbers below 100
+    x, rate = rng.normal(0, 2, (20, 30)), 0.231   # 0.24 if you draw integers below 100
     x[:, 0] = 0
     alive = x != 0
     y, mask = out(rate)
-    expect(not close(mask, 1), "nothing is dropped", "draw a random number for each unit, and compare it with rate")
-    expect(np.isin(mask, (0, 1)).all(), "the mask holds other values than 0 and 1",
-           "the mask only says who is kept; the scale is no part of it")
+    expect(not close(mask, 1), "nothing is dropped", "draw a random number for each unit and compare it with rate")
+    expect(np.isin(mask, (0, 1)).all(), "the mask contains values other than 0 and 1",
+           "the mask only says which units are kept; do not include the scale")
     expect(not np.array_equal(mask[alive] == 0, y[alive] != 0), "mask is 1 where a unit was dropped",
-           "it should be 1 where one is kept")
+           "it should be 1 where a unit is kept")
     expect(np.array_equal(mask[alive] == 0, y[alive] == 0), "out and mask are not 0 in the same places",
            "multiply x by the mask that you draw")
     first, second = (out(0.5, generator=np.random.default_rng(7))[1] for _ in range(2))
-    expect(np.array_equal(first, second), "the same rng gives another mask",
-           "draw from the rng that is passed in, not from a global one")
+    expect(np.array_equal(first, second), "the same rng gives a different mask",
+           "use the rng argument, not a global generator")
     masks = np.array([out(rate)[1] for _ in range(DRAWS)])
     expect(not (masks == masks[0]).all(), "every call has the same mask",
-           "draw from the rng that is passed in; one that is made anew begins at the same numbers")
+           "use the rng argument; a newly created generator always starts with the same numbers")
     expect(abs(masks[:, ~alive].mean() - masks[:, alive].mean()) < 0.1,
-           "a unit whose value is 0 always counts as dropped", "return the mask that you draw, not where out is 0")
+           "a unit whose value is 0 always counts as dropped", "return the mask that you drew, not where out is 0")
     _share(masks, rate)
     _independence(masks, rate)
     _scale(*((y / x)[(mask == 1) & alive] for y, mask in ((y, mask), out(rate))), rate)
     at_half, mask = out(0.5)
-    expect_close(at_half, 2 * x * mask, "with rate = 0.5 what is kept is not doubled", "use the argument rate")
+    expect_close(at_half, 2 * x * mask, "with rate = 0.5, the kept units are not doubled", "use the argument rate")
     for given, name in ((out(0.0), "rate 0"), (out(rate, training=False), "training=False")):
-        expect(not close(given[0], (1 - rate) * x), f"with {name} the output is scaled down",
-               "what was kept in training was scaled up then; at inference nothing is left to do")
-        expect(close(given[0], x), f"with {name} the output is not x", "then nothing is dropped and nothing is scaled")
-        expect(close(given[1], 1), f"with {name} the mask is not 1 everywhere", "every unit is kept")
+        expect(not close(given[0], (1 - rate) * x), f"with {name}, the output is scaled down",
+               "training already scales up the kept units, so inference has nothing left to do")
+        expect(close(given[0], x), f"with {name}, the output is not x", "nothing should be dropped or scaled")
+        expect(close(given[1], 1), f"with {name}, the mask is not 1 everywhere", "every unit is kept")
 
 
 def _share(masks, rate):
     dropped = 1 - masks.mean()
-    expect(abs(dropped - (1 - rate)) > 0.02, "rate is taken for the share that is kept",
-           "as in Keras it is the share that is dropped: keep where the random number is at least rate")
-    expect(abs(dropped - rate) < 0.006, f"with rate = {rate} a share of {dropped:.3f} is dropped",
+    expect(abs(dropped - (1 - rate)) > 0.02, "rate is treated as the share that is kept",
+           "as in Keras, it is the share that is dropped: keep a unit if its random number is at least rate")
+    expect(abs(dropped - rate) < 0.006, f"with rate = {rate}, a share of {dropped:.3f} is dropped",
            "compare uniform random numbers between 0 and 1 with rate")
 
 
@@ -67,27 +67,27 @@ def _independence(masks, rate):
     unit = rate * (1 - rate)   # variance of a single unit
     over_samples, over_units = masks.sum(1).var() / (n * unit), masks.sum(2).var() / (d * unit)
     expect(over_samples < n / 2, "all samples of a batch lose the same units",
-           "each sample has a mask of its own: draw as many numbers as x has, x.shape")
+           "each sample has its own mask, so draw an array of shape x.shape")
     expect(over_units < d / 2, "a sample is dropped as a whole",
-           "each unit is kept or dropped by itself: draw as many numbers as x has, x.shape")
+           "each unit is kept or dropped by itself, so draw an array of shape x.shape")
     ratios = (over_samples, over_units, masks.sum((1, 2)).var() / (n * d * unit))
-    expect(min(ratios) > 0.5, "always the same number of units is dropped",
-           "each unit is dropped with probability rate, whatever becomes of the others")
+    expect(min(ratios) > 0.5, "the same number of units is dropped every time",
+           "drop each unit with probability rate, independently of the others")
     expect(max(ratios) < 2, "units are not dropped independently",
            "draw one random number for each unit of each sample")
 
 
 def _scale(scale, of_another_mask, rate):
     right = 1 / (1 - rate)
-    expect(close(of_another_mask, scale[0]), "the scale follows the share that happens to be kept",
-           "divide by 1 − rate, which is the same for every unit and in every call")
+    expect(close(of_another_mask, scale[0]), "the scale depends on the share that happens to be kept",
+           "divide by 1 − rate, which is the same for every unit and every call")
     expect_none_of(scale, (
-        (1, "what is kept comes out as it was, so the expected value sinks",
-         "divide it by 1 − rate: that is the inverted in inverted dropout"),
-        (1 - rate, "what is kept is multiplied by 1 − rate", "divide, so that the expected value stays"),
-        (1 / rate, "what is kept is divided by rate", "the share that is kept is 1 − rate")))
+        (1, "the kept units are not scaled, so the expected value drops",
+         "divide them by 1 − rate, which is why the method is called inverted dropout"),
+        (1 - rate, "the kept units are multiplied by 1 − rate", "divide instead, to preserve the expected value"),
+        (1 / rate, "the kept units are divided by rate", "the share that is kept is 1 − rate")))
     expect_close(scale, right, "a unit that is kept is not x / (1 − rate)",
-                 "multiply by the mask and divide by 1 − rate, nothing else")
+                 "multiply by the mask and divide by 1 − rate, and do nothing else")
 
 
 @check("3.2", "the gradient passes where the signal passed, with the same scale")
@@ -98,25 +98,26 @@ def backward(dropout_backward, rng):
     dout, rate = rng.normal(0, 2, (8, 5)), 0.2
     mask = rng.random(dout.shape) >= 0.4   # its share is not rate: a scale by that share shows
     first, second = gradient(rate), gradient(rate)
-    expect(close(first, second), "the gradient is another one at every call",
-           "backward uses the mask of the forward pass, not a new one")
+    expect(close(first, second), "the gradient changes from call to call",
+           "use the mask of the forward pass, not a new one")
     expect(not np.array_equal(first != 0, ~mask), "the gradient passes where a unit was dropped",
            "the mask is True where a unit was kept")
-    expect((first[~mask] == 0).all(), "where a unit was dropped the gradient is not 0",
-           "the output there was 0 whatever x was: multiply by the mask that is given")
-    expect((first[mask] != 0).all(), "where a unit was kept the gradient is 0",
-           "use the mask that is given, with no further one")
+    expect((first[~mask] == 0).all(), "the gradient of a dropped unit is not 0",
+           "its output was 0 for any x, so multiply by the mask you are given")
+    expect((first[mask] != 0).all(), "the gradient of a kept unit is 0",
+           "use only the mask you are given")
     scale = first[mask] / dout[mask]
     expect_none_of(scale, (
-        (1, "the scale is missing", "the forward pass divided by 1 − rate, and so does its derivative"),
-        (1 - rate, "the gradient is multiplied by 1 − rate", "the forward pass divided by it; so does backward"),
+        (1, "the scale is missing", "the forward pass divides by 1 − rate, and so does its derivative"),
+        (1 - rate, "the gradient is multiplied by 1 − rate", "divide by it, as the forward pass does"),
         (1 / rate, "the gradient is divided by rate", "the share that is kept is 1 − rate"),
-        ((1 - rate)**-2, "the scale is there twice", "the forward pass divided by 1 − rate once"),
-        (1 / mask.mean(), "the scale is that of the share in the mask", "the forward pass divided by 1 − rate")))
-    expect_close(first, numerical_gradient(dout, mask, rate), "the gradient is not the numerical one",
-                 "out = mask · x / (1 − rate); what is its derivative by x?")
+        ((1 - rate)**-2, "the scale is applied twice", "the forward pass divides by 1 − rate only once"),
+        (1 / mask.mean(), "the scale uses the share of kept units in the mask",
+         "the forward pass divides by 1 − rate")))
+    expect_close(first, numerical_gradient(dout, mask, rate), "the gradient is not the numerical gradient",
+                 "what is the derivative of out = mask · x / (1 − rate) with respect to x?")
     expect_close(gradient(0.75), numerical_gradient(dout, mask, 0.75),
-                 "with rate = 0.75 the gradient is not the numerical one", "use the argument rate")
+                 "with rate = 0.75, the gradient is not the numerical gradient", "use the argument rate")
 
 
 def numerical_gradient(dout, mask, rate, step=1e-4):
@@ -128,7 +129,7 @@ def numerical_gradient(dout, mask, rate, step=1e-4):
     return dout * (out(x + step) - out(x - step)) / (2 * step)   # a unit acts on its own output alone
 
 
-@check("3.3", "dropout acts behind each hidden layer, nowhere else, and only in training")
+@check("3.3", "dropout acts after each hidden layer, nowhere else, and only in training")
 def network(build_model, rng):
     from scipy.special import softmax
 
@@ -137,22 +138,23 @@ def network(build_model, rng):
     classifier(model, x)
     classifier(plain, x)
     expect(close(model(x), model(x, training=False), 1e-6), "the answers at inference are random",
-           "let Keras say when it is training; give a Dropout layer no training=True of its own")
+           "let Keras set the mode, and do not pass training=True to a Dropout layer")
     (dense, quiet, _), (_, seen, answers) = (_inside(model, x, training) for training in (False, True))
     widths = [layer.units for layer in dense[:-1]]
     expect(len(widths) == 2, f"the number of hidden Dense layers is {len(widths)}", "the question asks for two")
     expect(widths == [64, 64], f"the hidden layers have {widths[0]} and {widths[1]} units",
            "the question asks for 64 in each")
-    expect_close(seen[0], x, "pixels are dropped", "here dropout belongs behind the hidden layers only")
-    expect_close(answers, softmax(_linear(dense[-1], seen[-1]), axis=1), "dropout acts behind the last Dense layer",
-                 "who drops an answer of the softmax only damages it; leave the output layer alone", tolerance=1e-3)
+    expect_close(seen[0], x, "pixels are dropped", "here, use dropout only after the hidden layers")
+    expect_close(answers, softmax(_linear(dense[-1], seen[-1]), axis=1), "dropout acts after the last Dense layer",
+                 "dropping outputs of the softmax only damages them, so remove it there", tolerance=1e-3)
     for place in range(1, len(dense)):
         before = dense[place - 1]
-        expect_close(quiet[place], _relu(before, quiet[place - 1]), f"hidden layer {place} is not Dense with ReLU",
+        expect_close(quiet[place], _relu(before, quiet[place - 1]),
+                     f"hidden layer {place} is not a Dense layer with ReLU",
                      "give every hidden layer activation=\"relu\"", tolerance=1e-3)
         _dropped(seen[place], _relu(before, seen[place - 1]), rate, place)
-    expect(close(plain(x, training=True), plain(x, training=False)), "with dropout=0 the network still drops units",
-           "the rate of every Dropout layer is the argument dropout")
+    expect(close(plain(x, training=True), plain(x, training=False)), "with dropout=0, the network still drops units",
+           "use the argument dropout as the rate of every Dropout layer")
 
 
 def _inside(model, x, training):
@@ -184,29 +186,29 @@ def _relu(dense, x):
 
 def _dropped(seen, whole, rate, place):
     """Judge what became of the activations of a hidden layer on their way to the next."""
-    where = f"behind hidden layer {place}"
+    where = f"after hidden layer {place}"
     kept = (seen != 0) & (whole > 0.01)   # of smaller numbers rounding leaves no exact ratio
     scale = seen[kept] / whole[kept]
     expect(not close(seen, whole, 1e-3), f"nothing is dropped {where}", "each hidden layer needs a Dropout layer")
     if close(scale, scale.mean(), 1e-3):
         expect_none_of(scale, (
             ((1 - rate)**-2, f"units are dropped twice {where}", "one Dropout layer is enough"),
-            (1 / rate, f"the share that is kept {where} is the argument dropout",
+            (1 / rate, f"{where}, the argument dropout is the share that is kept",
              "the rate of keras.layers.Dropout is the share that is dropped")), 1e-3)
-        expect_close(scale, 1 / (1 - rate), f"units are dropped {where}, but not with the rate that is asked for",
+        expect_close(scale, 1 / (1 - rate), f"units are dropped {where}, but at the wrong rate",
                      "pass the argument dropout on to keras.layers.Dropout", tolerance=1e-3)
-    expect_close(scale, 1 / (1 - rate), f"what acts {where} is not dropout",
-                 "use keras.layers.Dropout: a unit is dropped, or divided by 1 − rate", tolerance=1e-3)
+    expect_close(scale, 1 / (1 - rate), f"something other than dropout acts {where}",
+                 "use keras.layers.Dropout, which drops a unit or divides it by 1 − rate", tolerance=1e-3)
     alive = whole > 0.01
     surplus, spread = alive * ((seen == 0) - rate), alive.sum() * rate * (1 - rate)
     # Squared sums for each unit and for each image: if units are independent, about the sum of their variances.
     same, together = (surplus.sum(0)**2).sum(), (surplus.sum(1)**2).sum()
     expect(max(same, together) < 3 * spread, f"all images of a batch lose the same units {where}" if same > together
            else f"an image is dropped as a whole {where}",
-           "each unit of each image is dropped independently: leave out noise_shape")
+           "each unit of each image is dropped independently, so leave out noise_shape")
 
 
-@check("3.4", "the uncertainty is that of many passes, and the AUROC has its interval")
+@check("3.4", "the uncertainty comes from many passes, and the AUROC has an interval")
 def monte_carlo(mc_dropout, rotation_auroc, rng):
     _passes(mc_dropout, rng)
     _rotation(rotation_auroc, rng)
@@ -222,36 +224,38 @@ def _passes(mc_dropout, rng):
     x = rng.normal(0, 1, (6, 4)).astype("float32")
     answers = every_pass(model, x)   # (masks, N, classes): all are equally likely
     mean, returned = predicted(x, PASSES)
-    expect_close(mean.sum(1), 1, "the mean is no probability", "average over the passes, not over images or classes")
+    expect_close(mean.sum(1), 1, "the means of an image are not probabilities",
+                 "average over the passes, not over images or classes")
     expect(not close(mean, model(x, training=False)), "no unit is dropped in the passes",
-           "call the model with training=True; predict and a plain call are silent")
-    expect(np.abs(mean - answers.mean(0)).max() < 0.12, "the mean is not that of the answers in training mode",
+           "call the model with training=True; predict and a plain call turn dropout off")
+    expect(np.abs(mean - answers.mean(0)).max() < 0.12, "the mean is not the mean of the answers in training mode",
            "average the probabilities of all passes")
 
     # Each row has masks of its own, so that equal rows are many trials of one image.
     for passes in (1, 2, 8):
         trials = predicted(np.repeat(x[:1], 500, axis=0), passes)[0]
         ratio = passes * trials.var(0).sum() / answers[:, 0].var(0).sum()   # 1 if they are that many
-        expect(ratio > 0.75, f"passes = {passes} gives the mean of more passes, or of some without dropout",
-               "make as many passes as are asked for, all with training=True")
-        expect(ratio < 1.35, f"passes = {passes} gives the mean of fewer passes",
-               "make as many passes as are asked for, each with masks of its own, and average all of them")
+        expect(ratio > 0.75, f"with passes = {passes}, you average more passes, or some without dropout",
+               "make exactly that many passes, all with training=True")
+        expect(ratio < 1.35, f"with passes = {passes}, you average fewer passes",
+               "make exactly that many passes, each with its own masks, and average all of them")
 
     exact = entropy(mean)
     expect(not close(returned, -exact, 1e-3), "the entropy is negative",
-           "the logarithm of a probability is; take minus")
+           "the logarithm of a probability is negative, so add a minus sign")
     expect(not close(returned, exact / np.log(2), 1e-3), "the entropy is in bits", "use the natural logarithm, np.log")
     single = entropy(answers).mean(0)
     expect(close(returned, exact, 1e-3) or np.abs(returned - single).max() > 0.08,
            "the entropy is the mean of the entropies of single passes",
-           "average the probabilities first, then take the entropy: passes that contradict each other count as doubt")
+           "first average the probabilities, then take the entropy, so that disagreement between passes counts")
     expect(close(returned, exact, 1e-3) or np.abs(returned - (exact - single)).max() > 0.08,
-           "the entropy is that by which the mean exceeds the single passes",
-           "that measure exists, but asked for is the entropy of the mean")
+           "you return the entropy of the mean minus that of single passes",
+           "that is a valid measure, but the question asks for the entropy of the mean")
     _, sure = predicted(1e5 * x, 3)
-    expect(np.isfinite(sure).all(), "a probability of 0 gives nan", "0 · log 0 counts as 0: add 1e-12 in the logarithm")
-    expect_close(returned, exact, "the entropy is not that of the mean",
-                 "−Σ p log p over the classes, p being the mean", tolerance=1e-3)
+    expect(np.isfinite(sure).all(), "a probability of 0 gives nan",
+           "0 · log 0 counts as 0, so add 1e-12 inside the logarithm")
+    expect_close(returned, exact, "the entropy is not the entropy of the mean",
+                 "compute −Σ p log p over the classes, where p is the mean", tolerance=1e-3)
 
 
 def noisy_network(rng):
@@ -284,8 +288,8 @@ def _rotation(rotation_auroc, rng):
         value = call(rotation_auroc, {"uncertainty": uncertainty, "x": x, "rng": np.random.default_rng(seed)},
                      changes=["rng"])
         numbers = [float(number) for number in arrays(value, {"auroc": (), "low": (), "high": ()})]
-        expect(uncertainty.rotations & {1, 3}, "the uncertainty of turned images is never asked for",
-               "turn each image with np.rot90, and ask uncertainty for all of them")
+        expect(uncertainty.rotations & {1, 3}, "uncertainty is never called on turned images",
+               "turn each image with np.rot90, and call uncertainty on all of them")
         return numbers
 
     widths, ends = [], []
@@ -294,45 +298,45 @@ def _rotation(rotation_auroc, rng):
         wins = _wins(upright, rotated)
         auroc, low, high = result(upright, rotated, seed)
         right = wins.mean()
-        expect(abs(auroc - (1 - right)) > 0.01, "the AUROC is that of telling upright images from turned ones",
-               "the turned ones are the class 1")
+        expect(abs(auroc - (1 - right)) > 0.01, "the AUROC treats upright images as the positive class",
+               "the turned images are class 1")
         for share in ((rotated[:, None] > upright).mean(), (rotated[:, None] >= upright).mean()):
             expect(not close(auroc, share), "ties do not count as half",
-                   "if both are equally uncertain, that is half a win")
-        expect_close(auroc, right, "the AUROC is another one",
-                     "how often is the turned image the more uncertain one? roc_auc_score takes labels, then scores")
+                   "if both are equally uncertain, count half a win")
+        expect_close(auroc, right, "the AUROC is wrong",
+                     "how often is the turned image more uncertain? roc_auc_score takes labels, then scores")
         expect(low <= high, "low is above high", "return auroc, low, high")
-        expect(high - low > 1e-6, "the interval has no width", "draw with replacement, and as many as there are")
+        expect(high - low > 1e-6, "the interval has no width", "draw as many images as there are, with replacement")
         expect(low < right < high, "the AUROC does not lie in its interval",
-               "resample the images, not the labels: an image keeps its uncertainty")
+               "resample the images, not the labels, so that each image keeps its uncertainty")
         widths.append([high - low, _width(wins, rng)])
         ends.append((low, high))
     expect(close(result(upright, rotated, seed)[1:], ends[-1]), "the same rng gives a different interval",
-           "draw from the rng that is passed in, not from a global one")
+           "use the rng argument, not a global generator")
     expect(not close(ends[-1], ends[-2]), "a different rng gives the same interval",
-           "draw from the rng that is passed in")
+           "use the rng argument")
     ratio = np.divide(*np.mean(widths, 0))
     for least, violated, hint in (
             (0.3, "the interval is far too narrow",
-             "take percentiles of the resampled AUROCs, not the error of their mean"),
+             "take percentiles of the resampled AUROCs, not the standard error of their mean"),
             (0.7, "the interval leaves out a third of the resampled AUROCs",
-             "one standard deviation is not enough; take the percentiles 2.5 and 97.5"),
-            (0.9, "the interval leaves out more than 5 % of the resampled AUROCs",
-             "take the percentiles 2.5 and 97.5 of 500 or more")):
+             "one standard deviation is not enough; take the 2.5 and 97.5 percentiles"),
+            (0.9, "the interval leaves out more than 5% of the resampled AUROCs",
+             "take the 2.5 and 97.5 percentiles of at least 500 resamples")):
         expect(ratio > least, violated, hint)
-    expect(ratio < 1.15, "the interval is too wide", "draw as many images as there are, and take the percentiles 2.5 "
-           "and 97.5")
+    expect(ratio < 1.15, "the interval is too wide", "draw as many images as there are, and take the 2.5 and 97.5 "
+           "percentiles")
 
     ends = result(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 8)[1:]   # of two images, half of the draws are twice one
-    expect(close(ends, [0, 1]), "some images are never drawn twice, or never at all",
-           "draw len(x) of the numbers from 0 to len(x) − 1, with replacement")
+    expect(close(ends, [0, 1]), "some images are never drawn twice, or never drawn at all",
+           "draw len(x) indices from 0 to len(x) − 1, with replacement")
 
     upright = rng.normal(0, 1, 40)   # some images are hard, upright and rotated
     rotated = upright + rng.normal(0.5, 0.3, 40)
     _, low, high = result(upright, rotated, 9)
     expect(high - low < 1.4 * _width(_wins(upright, rotated), rng),
-           "an image and its turned twin are drawn apart",
-           "draw the numbers of images once for each resample, and take both of a pair: that is sharper")
+           "an image and its turned twin are drawn separately",
+           "draw the image indices once for each resample, and use them for both images of a pair")
 
 
 class Uncertainty:
@@ -346,18 +350,18 @@ class Uncertainty:
                 self.known[image.tobytes()] = (turns, value)
 
     def __deepcopy__(self, memo):
-        return self   # it notes what it is asked
+        return self   # it records what it is asked
 
     def __call__(self, images):
         images = np.asarray(images, "float32")
-        expect(images.ndim == 2 and images.shape[1] == 64, f"uncertainty is asked of an array of shape {images.shape}",
-               "a network takes images as rows: reshape(-1, 64)")
+        expect(images.ndim == 2 and images.shape[1] == 64, f"uncertainty gets an array of shape {images.shape}",
+               "a network takes images as rows, so use reshape(-1, 64)")
         answers = [self.known.get(image.tobytes()) for image in images]
-        expect(None not in answers, "uncertainty is asked of images that are neither upright nor turned",
-               "x.reshape(-1, 8, 8) are images; the plane in which they turn is axes=(1, 2)")
+        expect(None not in answers, "uncertainty gets images that are neither upright nor turned",
+               "reshape x to (-1, 8, 8), and rotate in the plane axes=(1, 2)")
         self.rotations |= {turns for turns, _ in answers}
         expect(2 not in self.rotations, "images are turned by 180°",
-               "np.rot90 turns by 90° unless it is told otherwise")
+               "np.rot90 turns by 90° by default")
         return np.array([value for _, value in answers])
 
 
@@ -374,40 +378,42 @@ def _width(wins, rng, resamples=4000):
     return high - low
 
 
-@check("3.5", "each arm has its own learning rate, and you say where dropout helps")
+@check("3.5", "each arm has its own learning rate, and you know where dropout helps")
 def gain(dropout_gain, runs, tuning, helps, rng):
     made_up, seeds = made_up_runs(rng)
     value = call(dropout_gain, {"runs": made_up, "tuning": seeds})
     given, right = intervals(value, (made_up.sizes["label_noise"],)), gains(made_up, seeds)
-    expect(not close(given[0], -right[0], 1e-6), "the difference has the wrong sign", "with dropout minus without")
+    expect(not close(given[0], -right[0], 1e-6), "the difference has the wrong sign",
+           "compute with dropout minus without")
     expect(close(given, right, 1e-6) or not close(np.sort(given, 0), np.sort(right, 0), 1e-6),
-           "the numbers are in another order", "return mean, low, high")
+           "the numbers are in the wrong order", "return mean, low, high")
     expect_none_of(given, ((gains(made_up, seeds, **slip), violated, hint) for slip, violated, hint in SLIPS), 1e-6)
-    expect_close(given[0], right[0], "the mean gain of made-up runs is another one",
-                 "last epoch; the rate with the best mean on the tuning seeds; the difference on the other seeds", 1e-6)
-    expect_close(given, right, "the interval is not that of the paired differences",
-                 "stats.paired_difference(scores, \"dropout\", between=…)", 1e-6)
+    expect_close(given[0], right[0], "the mean gain is wrong for made-up runs",
+                 "use the last epoch, choose the rate on the tuning seeds, and measure on the other seeds", 1e-6)
+    expect_close(given, right, "the interval is not computed from paired differences",
+                 "use stats.paired_difference(scores, \"dropout\", between=…)", 1e-6)
     _experiment(runs, tuning)
     _conclusion(runs, tuning, helps)
 
 
 # Mistakes in reading the runs: arguments of `gains`, and what to print.
 SLIPS = (
-    ({"score": "best epoch"}, "the best epoch of each run is scored",
-     "take the last one, .isel(epoch=-1): whoever picks the best has looked"),
-    *(({"choose": seeds}, "the seeds that measure had a say in the learning rates", "choose on the tuning seeds alone")
+    ({"score": "best epoch"}, "you score the best epoch of each run",
+     "take the last one, .isel(epoch=-1), because picking the best epoch biases the score"),
+    *(({"choose": seeds}, "the measuring seeds influence the learning rates", "choose on the tuning seeds alone")
       for seeds in ("all", "others")),
-    ({"choose": "each"}, "every run takes the rate that was best for its own seed",
-     "average over the tuning seeds first, then take the best rate"),
-    ({"choose": "mean"}, "the gain is averaged over the learning rates", "each arm takes the rate that is best for it"),
+    ({"choose": "each"}, "every run uses the rate that was best for its own seed",
+     "first average over the tuning seeds, then take the best rate"),
+    ({"choose": "mean"}, "the gain is averaged over the learning rates", "use the best rate for each arm"),
     ({"common": "dropout"}, "both arms have the same learning rate",
-     "choose it for each rate of dropout by itself, or one arm plays on the other's ground"),
-    ({"common": "label_noise"}, "an arm has the same learning rate at every label noise",
-     "choose it at each label noise by itself"),
-    ({"measure": "all"}, "the tuning seeds measure too", "leave them out of the difference"),
+     "choose it separately for each dropout rate, or the comparison favors one arm"),
+    ({"common": "label_noise"}, "an arm has the same learning rate at every label-noise level",
+     "choose it separately at each level"),
+    ({"measure": "all"}, "the tuning seeds are also used to measure", "leave them out of the difference"),
     ({"measure": "tuning"}, "the gain is measured on the tuning seeds",
      "use them to choose, and the others to measure"),
-    ({"paired": False}, "the interval is that of unpaired runs", "the arms share their seeds: take differences first"),
+    ({"paired": False}, "the interval treats the runs as unpaired",
+     "the arms share their seeds, so take differences first"),
 )
 
 
@@ -448,56 +454,57 @@ def made_up_runs(rng):
 def _experiment(runs, tuning):
     dimensions(runs, {"learning_rate", "label_noise", "dropout", "seed", "epoch"})
     expect(runs.sizes["dropout"] == 2 and float(runs.dropout.min()) == 0, "the arms are not dropout 0 and another rate",
-           "compare one rate with none: dropout=[0.0, 0.2]")
+           "compare one rate with none, as in dropout=[0.0, 0.2]")
     noise = runs.label_noise.values
-    expect(noise.min() == 0 and noise.max() >= 0.3, "the labels are not right in one case and badly wrong in another",
+    expect(noise.min() == 0 and noise.max() >= 0.3, "the runs do not include both clean labels and strong label noise",
            "let label_noise go from 0 to 0.3 or more")
     expect(runs.sizes["learning_rate"] >= 3, "there are fewer than three learning rates",
-           "an arm can choose only among what it is offered")
+           "an arm can choose only among the rates in the grid")
     expect(len(tuning) >= 2, "a single seed chooses the learning rates",
-           "let several seeds choose: tuning = [90, 91, 92]")
-    expect(set(tuning) <= set(runs.seed.values), "the tuning seeds are not among the runs",
-           "the grid needs them too: \"seed\": [*tuning, …]")
+           "let several seeds choose, as in tuning = [90, 91, 92]")
+    expect(set(tuning) <= set(runs.seed.values), "the runs do not include the tuning seeds",
+           "add them to the grid, as in \"seed\": [*tuning, …]")
     expect(runs.sizes["seed"] - len(tuning) >= 10, "fewer than ten seeds are left to measure",
-           "take ten or more besides the tuning seeds")
+           "use ten or more in addition to the tuning seeds")
     expect(runs.sizes["epoch"] >= 10, "there are fewer than ten epochs", "train for about twenty")
     expect(float(runs.val_accuracy.isel(epoch=-1).max()) > 0.85, "none of these networks has learned the digits",
-           "train for more epochs, and see that check 3.3 passes")
+           "train for more epochs, and make sure that check 3.3 passes")
 
 
 def _conclusion(runs, tuning, helps):
     try:
         named = {round(float(noise), 6) for noise in helps}
     except (TypeError, ValueError):
-        raise Violated("helps is not a collection of shares: write it like [0.0, 0.4]") from None
+        raise Violated("helps is not a list of label-noise levels: write it like [0.0, 0.4]") from None
     levels = {round(float(noise), 6) for noise in runs.label_noise.values}
-    expect(named <= levels, "helps holds a share of wrong labels that was not tried", "choose among your label_noise")
+    expect(named <= levels, "helps contains a label-noise level that you did not try",
+           "use the values of label_noise in your runs")
     _, low, high = gains(runs, tuning)
     for noise, below, above in zip(runs.label_noise.values, low, high, strict=True):
         is_named, what = round(float(noise), 6) in named, f"label noise {noise:g}"
-        expect(not (is_named and above < 0), f"at {what} dropout hurts", "its whole interval is below 0")
-        expect(not (is_named and below <= 0), f"at {what} the interval of the gain contains 0",
-               "it may help or hurt; you have not shown that it helps")
-        expect(is_named or below <= 0, f"at {what} dropout helps, and you do not say so",
+        expect(not (is_named and above < 0), f"at {what}, dropout hurts", "the whole interval of the gain is below 0")
+        expect(not (is_named and below <= 0), f"at {what}, the interval of the gain contains 0",
+               "dropout may help or hurt, so you have not shown that it helps")
+        expect(is_named or below <= 0, f"at {what}, dropout helps, but helps does not include it",
                "the whole interval of the gain is above 0")
 
 
-# Letters of question 3.6: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 3.6: hints for the flaws, and for the objections that are not valid.
 MISSING = {
-    "a": "how would the curve look if every network were trained once more?",
-    "c": "what else changes from point to point of this curve, beside the rate?",
-    "e": "for which of the six networks is the learning rate the best one?",
-    "g": "where does the curve turn down again, so that one could speak of an ideal?",
-    "i": "does the title speak of more than the curve shows?",
+    "a": "how would the curve look if every network were trained again?",
+    "c": "besides the rate, what else changes from point to point on this curve?",
+    "e": "for which of the six networks is this learning rate the best one?",
+    "g": "where does the curve turn down again, which would mark an ideal rate?",
+    "i": "does the title claim more than the curve shows?",
 }
 SOUND = {
-    "b": "other seeds at other rates would only add scatter; would more seeds at each rate not help more?",
-    "d": "at inference all units work together, and that is how the network will be used",
-    "f": "which of the two accuracies is taken with units missing?",
-    "h": "what is kept is divided by 1 − rate for the very reason that the expected value stays",
+    "b": "different seeds at different rates would only add scatter; what would more seeds at each rate do?",
+    "d": "at inference, all units work together, and that is how the network will be used",
+    "f": "which of the two accuracies is measured with units missing?",
+    "h": "the kept units are divided by 1 − rate precisely to preserve the expected value",
 }
 
 
-@check("3.6", "you found every flaw, and nothing that is none")
+@check("3.6", "you found every flaw and raised no invalid objection")
 def referee(flaws, rng):
     objections(flaws, MISSING, SOUND)

@@ -56,7 +56,7 @@ def titles():
 
 
 def progress():
-    """Where you stand in all exercises, as a `Progress`; in JupyterLab with a button that judges this notebook anew."""
+    """Your progress in all exercises, as a `Progress`; in JupyterLab, with a button that judges this notebook again."""
     return Progress()
 
 
@@ -105,7 +105,7 @@ class Progress:
 
         accessible.enable()
         display(self._widget())
-        display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what is left of it without a kernel
+        display({"text/html": STYLE, "text/plain": ""}, raw=True)   # hides what remains of it without a kernel
 
     def _widget(self):
         import ipylab
@@ -154,9 +154,9 @@ class Progress:
             self._table.value = self.table()   # before the sentence that ends the waiting
             self._say("\n".join([
                 f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
-                + ("" if saved else " (JupyterLab did not save anew: judged is the notebook as it was saved last.)"),
+                + ("" if saved else " (JupyterLab did not save it again, so this is the last saved version.)"),
                 *failed]))
-        except Exception as error:   # a button never shows a traceback
+        except Exception as error:   # a button should not show a traceback
             self._say(f"This notebook could not be judged: {error}")
         self._bar.value, self._button.disabled = 1, False
 

@@ -24,41 +24,41 @@ def by_hand(learning_curve, rng):
             "make_model": make_model, "x_train": x[:100], "y_train": labels(x[:100]), "x_val": x[100:],
             "y_val": labels(x[100:]), "sizes": list(SIZES), "rng": np.random.default_rng(seed)})
         used = sorted((spy for spy in spies if spy.fitted), key=lambda spy: len(spy.fitted[0]))
-        expect(used, "no model is trained", "each size needs a model of its own: make_model()")
+        expect(used, "no model is trained", "create a model for each size with make_model()")
         return array(value, (len(SIZES), 2)), used
 
-    x = np.stack([np.arange(130.0), rng.normal(size=130)], axis=1)   # sorted, as many a file is
+    x = np.stack([np.arange(130.0), rng.normal(size=130)], axis=1)   # sorted, like many files
     scores, spies = curve(1)
     fitted = [spy.fitted for spy in spies]
     expect(len(fitted) == len(SIZES) and all(len(fits) == 1 for fits in fitted),
-           "a model is trained on more than one subset", "make a new one for every size, or it remembers the last")
+           "a model is trained on more than one subset", "make a new one for each size, or it remembers the last")
     subsets = [set(fits[0]) for fits in fitted]
-    expect(not any(subset & set(range(100, 130)) for subset in subsets), "validation samples are trained on",
+    expect(not any(subset & set(range(100, 130)) for subset in subsets), "a model is trained on validation samples",
            "take the subsets from x_train only")
     expect(all(len(subset) == len(fits[0]) for subset, fits in zip(subsets, fitted, strict=True)),
-           "a subset holds some samples twice", "draw without replacement: rng.permutation")
-    expect([len(subset) for subset in subsets] == SIZES, "the subsets do not have the sizes asked for",
-           f"here sizes was {SIZES}")
-    expect(all(spy.matched for spy in spies), "samples and labels do not belong together",
+           "a subset contains some samples twice", "draw without replacement, with rng.permutation")
+    expect([len(subset) for subset in subsets] == SIZES, "the subsets do not have the requested sizes",
+           f"in this check, sizes was {SIZES}")
+    expect(all(spy.matched for spy in spies), "samples and labels do not match",
            "use the same indices for x_train and y_train")
     expect(subsets[0] <= subsets[1] <= subsets[2], "the subsets are not nested",
-           "draw one order for all sizes, and take its first n")
-    expect(subsets[0] != set(range(20)), "the subset is the first rows of the data",
-           "they may be sorted: draw a random order with rng")
+           "draw one order for all sizes, and take its first n entries")
+    expect(subsets[0] != set(range(20)), "the subset consists of the first rows of the data",
+           "the rows may be sorted, so draw a random order with rng")
     again, other = curve(1)[1], curve(2)[1]
-    expect(set(again[0].fitted[0]) == subsets[0], "the same rng gives another subset",
-           "draw from the rng that is passed in, not from a global one")
-    expect(set(other[0].fitted[0]) != subsets[0], "another rng gives the same subset",
-           "draw from the rng that is passed in")
+    expect(set(again[0].fitted[0]) == subsets[0], "the same rng gives a different subset",
+           "use the rng argument, not a global generator")
+    expect(set(other[0].fitted[0]) != subsets[0], "a different rng gives the same subset",
+           "use the rng argument")
     _at_random(np.array([[np.isin(range(100), spy.fitted[0]) for spy in curve(seed)[1]] for seed in range(DRAWS)]))
     right = np.array([Spy.right(size) for size in SIZES])
     expect(not close(scores, right[:, ::-1]), "the columns are swapped", "training score first, then validation score")
-    expect(not close(scores[:, 0], Spy.whole), "the training score is taken on all of x_train",
-           "score the samples that this model was trained on")
-    expect(close(scores[:, 0], right[:, 0]), "the training score is not that of the subset",
-           "score on the samples and labels of the subset")
-    expect(close(scores[:, 1], right[:, 1]), "the validation score is not taken on the validation set",
-           "score on all of x_val, y_val, at every size")
+    expect(not close(scores[:, 0], Spy.whole), "the training score is computed on all of x_train",
+           "score the model on the samples it was trained on")
+    expect(close(scores[:, 0], right[:, 0]), "the training score is not computed on the subset",
+           "use the samples and labels of the subset")
+    expect(close(scores[:, 1], right[:, 1]), "the validation score is not computed on the validation set",
+           "score on all of x_val and y_val at every size")
 
 
 def _at_random(drawn):
@@ -67,10 +67,10 @@ def _at_random(drawn):
     for subsets in drawn.swapaxes(0, 1).astype(float):
         size, together = subsets[0].sum(), subsets.T @ subsets / draws
         expect(np.abs(together.diagonal() - size / n).max() < 0.16, "some training samples are drawn more often than "
-               "others", "draw from all of x_train; what is the n of rng.permutation(n)?")
+               "others", "draw from all of x_train; which n do you pass to rng.permutation(n)?")
         pairs = together[np.triu_indices(n, 1)]
         expect(np.abs(pairs - size * (size - 1) / n / (n - 1)).max() < 0.16, "some training samples are always drawn "
-               "together", "neighbors may be alike, so draw each sample on its own, not a block of rows")
+               "together", "neighboring rows may be alike, so draw individual samples, not blocks of rows")
 
 
 def labels(x):
@@ -92,7 +92,7 @@ class Spy:
         return self
 
     def score(self, x, y):
-        expect(self.fitted, "the model has not been fitted", "call model.fit(…) before model.score(…)")
+        expect(self.fitted, "the model is scored before it is trained", "call model.fit(…) before model.score(…)")
         x = np.asarray(x)
         self.matched &= np.array_equal(labels(x), np.asarray(y))
         given, known = {int(index) for index in x[:, 0]}, set(self.fitted[-1])
@@ -108,16 +108,16 @@ class Spy:
 
 
 DIAGNOSES = {
-    "A": ("noise in training", "its validation accuracy is the higher one: what is switched off there?"),
-    "B": ("not shuffled", "from the first epoch its training accuracy is far above chance, and validation is at "
+    "A": ("noise in training", "its validation accuracy is above its training accuracy: what is off in validation?"),
+    "B": ("not shuffled", "from the first epoch on, training accuracy is far above chance while validation stays at "
           "chance: what does each batch look like?"),
-    "C": ("rate too low", "its three curves are one, and nearly a straight line: what if you waited?"),
-    "D": ("cold statistics", "training is near 100 % at once, validation creeps after it without end: what is "
-          "averaged slowly, and used in validation only?"),
-    "E": ("too small", "its curves meet and level off, far below 100 %, calmly: what would a longer training bring?"),
-    "F": ("leak", "compare its validation accuracy with that on new images"),
-    "G": ("rate too high", "its seeds scatter, and its curves jump up and down together: how long are its steps?"),
-    "H": ("learns wrong labels", "validation rises, turns, and falls, while training goes on rising: what is it "
+    "C": ("rate too low", "its three curves coincide and are nearly straight: what would happen if you waited?"),
+    "D": ("cold statistics", "training is near 100% right away, but validation lags behind for a long time: what is "
+          "averaged slowly and used only in validation?"),
+    "E": ("too small", "its curves meet and level off smoothly far below 100%: would longer training help?"),
+    "F": ("leak", "compare its validation accuracy with its accuracy on new images"),
+    "G": ("rate too high", "its seeds scatter, and its curves jump up and down: how large are its steps?"),
+    "H": ("learns wrong labels", "validation rises and then falls while training keeps rising: what is the network "
           "learning by then?"),
 }
 DISTRACTORS = {"dead units", "healthy"}
@@ -131,21 +131,21 @@ def diagnoses(diagnosis, rng):
         raise Unanswered
     known = {name for name, _ in DIAGNOSES.values()} | DISTRACTORS
     for patient, name in given.items():
-        expect(patient in DIAGNOSES, f"there is no patient {patient}", "they are called A to H")
-        expect(name in known, f"“{name}” of patient {patient} is not in the list", "copy a name from the list above")
+        expect(patient in DIAGNOSES, f"there is no patient {patient}", "the patients are A to H")
+        expect(name in known, f"“{name}” for patient {patient} is not in the list", "copy a name from the list above")
     missing = [patient for patient in DIAGNOSES if patient not in given]
     wrong = [patient for patient, name in given.items() if name != DIAGNOSES[patient][0]]
     if wrong:
-        expect(False, f"patient {wrong[0]} has something else ({len(given) - len(wrong)} of 8 are right)",
+        expect(False, f"patient {wrong[0]} has a different problem ({len(given) - len(wrong)} of 8 are right)",
                DIAGNOSES[wrong[0]][1])
-    expect(not missing, f"patient {', '.join(missing)} is still waiting", "every letter needs a diagnosis")
+    expect(not missing, f"there is no diagnosis for patient {', '.join(missing)}", "every letter needs one")
 
 
 def _plain(name):
     return " ".join(str(name).strip().lower().split())
 
 
-@check("1.3", "the interval is that of paired differences, by Student's t")
+@check("1.3", "the interval is computed from paired differences with Student's t")
 def interval(paired_interval, rng):
     from scipy.stats import norm, t, ttest_rel
 
@@ -157,37 +157,38 @@ def interval(paired_interval, rng):
         difference = second - first
         right = np.array([difference.mean(), *ttest_rel(second, first).confidence_interval(level)])
         expect(not close(mean, -right[0]), "the difference has the wrong sign",
-               "second minus first, which may be negative")
+               "compute second minus first, which may be negative")
         expect(close(mean, right[0]) or not close(np.sort(given), np.sort(right)),
-               "the numbers are in another order", "return mean, low, high")
-        expect_close(mean, right[0], "the mean is not that of the differences", "average second − first")
+               "the numbers are in the wrong order", "return mean, low, high")
+        expect_close(mean, right[0], "the mean is not the mean of the differences", "average second − first")
         expect(low <= high, "low is above high", "return mean, low, high")
-        expect_close((low + high) / 2, mean, "the interval does not lie evenly about the mean",
+        expect_close((low + high) / 2, mean, "the interval is not symmetric about the mean",
                      "go equally far up and down; both ends may be negative")
         half, sd, upper, root = (high - low) / 2, difference.std(ddof=1), (1 + level) / 2, np.sqrt(n)
         expect_none_of(half, (
-            (t.ppf(upper, n - 1) * sd, "the interval is that of a single run",
+            (t.ppf(upper, n - 1) * sd, "the interval is for a single run",
              "the mean of n runs varies √n times less"),
-            (t.ppf(upper, n - 1) * sd**2 / root, "the variance is used instead of the standard deviation",
-             "take its root, or use std instead of var"),
-            *((quantile * sd / root, "the interval is that of a normal distribution",
-               "the standard deviation is estimated: use Student's t with n − 1 degrees of freedom, "
+            (t.ppf(upper, n - 1) * sd**2 / root, "you used the variance instead of the standard deviation",
+             "take its square root, or use std instead of var"),
+            *((quantile * sd / root, "the interval uses a normal distribution",
+               "the standard deviation is estimated, so use Student's t with n − 1 degrees of freedom, "
                "even for many runs")
               for quantile in (norm.ppf(upper), 1.96)),
             (t.ppf(upper, n - 1) * difference.std() / root, "the standard deviation divides by N",
              f"{n} runs have {n - 1} degrees of freedom: ddof=1"),
             (t.ppf(level, n - 1) * sd / root, f"the interval leaves out {1 - level:.0%} on each side",
-             "a 95% interval leaves out 2.5% on each side: take the quantile (1 + level)/2"),
-            (t.ppf(0.975, n - 1) * sd / root, f"at level {level} it is still the 95% interval",
+             "a 95% interval leaves out 2.5% on each side, so take the quantile (1 + level)/2"),
+            (t.ppf(0.975, n - 1) * sd / root, f"at level {level}, it is still the 95% interval",
              "use the argument level"),
-            (t.ppf(upper, n) * sd / root, "Student's t has too many degrees of freedom", "n runs leave n − 1")))
+            (t.ppf(upper, n) * sd / root, "Student's t has too many degrees of freedom", "n runs have n − 1")))
         unpaired = t.ppf(upper, 2 * (n - 1)) * np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / n)
-        expect(half < 0.8 * unpaired, "the interval is that of two unpaired samples",
+        expect(half < 0.8 * unpaired, "the interval treats the samples as unpaired",
                "take the differences first, then their standard deviation")
-        expect_close(given, right, "the interval has another width", "t quantile × standard deviation / √n")
+        expect_close(given, right, "the interval has the wrong width",
+                     "half of it is t quantile × standard deviation / √n")
 
 
-@check("1.4", "the number of seeds finds the effect four times in five")
+@check("1.4", "this number of seeds detects the effect four times in five")
 def seeds(seeds_for, rng):
     for effect, mean, sd, count in ((0.005, 0.005, 0.02, 8), (0.005, -0.01, 0.006, 12), (0.02, 0.02, 0.03, 15)):
         pilot = rng.normal(mean, sd, count)
@@ -196,28 +197,30 @@ def seeds(seeds_for, rng):
         right = stats.seeds_needed(effect, sd)
         near = abs(needed - right) <= max(1, 0.04 * right)
         for message, hint, wrong in (
-                ("the standard deviation of the pilot divides by N", "few runs underestimate it otherwise: ddof=1",
+                ("the standard deviation of the pilot divides by N",
+                 "that underestimates the spread when there are few runs, so use ddof=1",
                  stats.seeds_needed(effect, pilot.std())),
-                ("the number is that of unpaired runs", "the pilot holds paired differences: paired=True",
+                ("the number is for unpaired runs", "the pilot contains paired differences, so use paired=True",
                  stats.seeds_needed(effect, sd, paired=False)),
-                ("the standard error is used instead of the standard deviation",
+                ("you used the standard error instead of the standard deviation",
                  "how much does a *single* difference scatter?", stats.seeds_needed(effect, sd / np.sqrt(count))),
-                ("the formula is an approximation", "few seeds need some more, by Student's t: stats.seeds_needed",
+                ("the formula is only an approximation",
+                 "with few seeds, Student's t requires a few more: use stats.seeds_needed",
                  (2.8 * sd / effect)**2),
-                ("with so many seeds the effect is found one time in two",
-                 "that only asks when the interval would be as wide as the effect; ask for a power of 0.8",
+                ("with this many seeds, you detect the effect only half of the time",
+                 "your formula only makes the interval as wide as the effect; use a power of 0.8",
                  (1.96 * sd / effect)**2),
-                ("the variance is used instead of the standard deviation", "take its root",
+                ("you used the variance instead of the standard deviation", "take its square root",
                  stats.seeds_needed(effect, pilot.var(ddof=1))),
-                ("the effect of the pilot is used", "the effect that matters is the argument effect; the pilot only "
-                 "tells the spread", stats.seeds_needed(abs(pilot.mean()), sd))):
+                ("you used the effect found in the pilot", "use the argument effect; the pilot only tells you the "
+                 "spread", stats.seeds_needed(abs(pilot.mean()), sd))):
             expect(near or abs(needed - wrong) > 1, message, hint)
-        expect(near, "the number of seeds is another one",
-               "a power of 0.8 at a level of 0.95; first the effect, then the spread of the differences")
-        expect(needed == int(needed), "the number of seeds is no whole number", "round up")
+        expect(near, "the number of seeds is wrong",
+               "use a power of 0.8 at a level of 0.95; pass the effect first, then the spread of the differences")
+        expect(needed == int(needed), "the number of seeds is not an integer", "round up")
 
 
-@check("1.5", "the fit finds the law behind the errors, floor included")
+@check("1.5", "the fit recovers the power law, including its floor")
 def law(fit_power_law, rng):
     def fit(errors):
         value = call(fit_power_law, {"sizes": MORE_SIZES[-len(errors):], "errors": errors})
@@ -228,19 +231,19 @@ def law(fit_power_law, rng):
         errors = _law(sizes, a, b, c)
         fitted = fit(errors)
         expect(not close(fitted, right * [1, -1, 1], 0.05), "the rate b is negative",
-               "the error is a·n^(−b) + c, so b is positive where it falls")
+               "the error is a·n^(−b) + c, so a falling error has a positive b")
         expect(not close(fitted[[2, 1, 0]], right, 0.05) and not close(fitted[[0, 2, 1]], right, 0.05),
-               "the numbers are in another order", "return a, b, c")
+               "the numbers are in the wrong order", "return a, b, c")
         straight = np.polyfit(np.log(sizes), np.log(errors), 1)
-        expect(c == 0 or not close(fitted[1], -straight[0], 0.01), "a straight line is fitted to the logarithms",
-               "that has no floor; fit a, b and c with scipy.optimize.curve_fit")
+        expect(c == 0 or not close(fitted[1], -straight[0], 0.01), "you fitted a straight line to the logarithms",
+               "a straight line has no floor; fit a, b, and c with scipy.optimize.curve_fit")
         expect(np.abs(_law(sizes, *fitted) - errors).max() < 0.003,
-               "the law does not go through errors that follow one exactly",
-               "give curve_fit a start, p0, and bounds, and mind that a is often far above 1")
-        expect(abs(_law(1024, *fitted) - _law(1024, a, b, c)) < 0.003, "far out the law goes astray",
-               "look at the floor: does the fit leave it at its start?")
+               "the law does not fit errors that follow a power law exactly",
+               "give curve_fit an initial guess p0 and bounds, and note that a is often far above 1")
+        expect(abs(_law(1024, *fitted) - _law(1024, a, b, c)) < 0.003, "the law extrapolates poorly",
+               "check the floor: does it change from its initial value during the fit?")
     noisy = _law(MORE_SIZES, 3, 0.7, 0.0) * np.exp(0.1 * np.array([0.3, -0.5, 0.4, 0.2, -0.1, -0.6, -1.5]))
-    expect(fit(noisy)[2] >= 0, "the floor comes out negative", "an error cannot fall below 0: bounds=([0, 0, 0], …)")
+    expect(fit(noisy)[2] >= 0, "the floor is negative", "an error cannot be negative, so use bounds=([0, 0, 0], …)")
 
 
 def _law(sizes, a, b, c):
@@ -254,56 +257,57 @@ WORDS = {"buy", "do not buy", "cannot tell"}
 def decision(decide, rng):
     def answer(errors, sizes=MORE_SIZES):
         value = call(decide, {"sizes": sizes, "errors": errors})
-        expect(isinstance(value, str), "the function returns no text", "return one of the three answers in quotes")
-        expect(_plain(value) in WORDS, f"“{value}” is none of the three answers", "buy, do not buy or cannot tell")
+        expect(isinstance(value, str), "the function does not return text", "return one of the three answers in quotes")
+        expect(_plain(value) in WORDS, f"“{value}” is not one of the three answers",
+               "return buy, do not buy, or cannot tell")
         return _plain(value)
 
     cliff = _law(MORE_SIZES, 0.9, 0.1, 0) - np.array([0, 0, 0, 0, 0, 0.05, 0.2])
     wall = np.append(_law(MORE_SIZES[:-1], 5, 0.9, 0), 0.12)
     for errors, right, violated, hint in (
-            (_law(MORE_SIZES, 5, 0.8, 0), "buy", "a curve that goes on falling is not bought",
-             "the law says how much falls away when 256 becomes 512"),
-            (_law(MORE_SIZES, 0, 1, 0.4), "do not buy", "data are bought for a flat curve",
-             "what does the law promise there?"),
-            (_law(MORE_SIZES, 5, 1.0, 0.3), "do not buy", "data are bought for a curve that has reached its floor",
-             "from 256 to 512 is what counts, not what has been gained before"),
-            (cliff, "cannot tell", "a law is trusted that misses the largest size",
-             "hide the largest size, fit to the others, and see whether the law hits it"),
-            (wall, "cannot tell", "a law is trusted that promised more than it kept",
-             "a miss counts in both directions: divide its absolute value by the measured error")):
+            (_law(MORE_SIZES, 5, 0.8, 0), "buy", "you do not buy when the curve is still falling",
+             "what does the law say about the error at 512 compared with 256?"),
+            (_law(MORE_SIZES, 0, 1, 0.4), "do not buy", "you buy data for a flat curve",
+             "how much does the law predict you would gain?"),
+            (_law(MORE_SIZES, 5, 1.0, 0.3), "do not buy", "you buy data for a curve that has reached its floor",
+             "what counts is the gain from 256 to 512, not the gains before that"),
+            (cliff, "cannot tell", "you trust a law that misses the largest size",
+             "hide the largest size, fit the others, and see how well the law predicts the hidden error"),
+            (wall, "cannot tell", "you trust a law that was too optimistic",
+             "a miss counts in both directions, so divide its absolute value by the measured error")):
         expect(answer(errors) == right, violated, hint)
-    # A law fitted to *all* sizes bends toward the last one, and would excuse itself.
+    # A law fitted to *all* sizes bends toward the last one, which would hide its miss.
     for a, b, c in ((2, 0.5, 0.3), (5, 0.9, 0.01)):   # a large error, and a small one
         *others, last = _law(MORE_SIZES, a, b, c)
         for percent in (-13, 13, -11, 11):
             tells = answer(np.array([*others, last / (1 + percent / 100)])) != "cannot tell"
             expect(tells == (abs(percent) < 12), f"a miss of {abs(percent)}% is {'accepted' if tells else 'rejected'}",
-                   "fit to all sizes but the last; the miss is a share of the error that was measured there")
+                   "fit all sizes but the last; the miss is relative to the error measured there")
     for bend, last, hit in ((1.3, 1, False), (0.7, 0.77, True)):   # the last but one misleads the law, or leads it
         tells = answer(_law(MORE_SIZES, 5, 0.9, 0.05) * [1, 1, 1, 1, 1, bend, last]) != "cannot tell"
-        expect(tells == hit, "the back-test is not fitted to all sizes but the largest", "hide only the last one")
+        expect(tells == hit, "the back-test does not use all sizes but the largest", "hide only the last one")
     sizes = 1.5 * MORE_SIZES[1:]
     for worth, right in ((0.016, "buy"), (0.014, "do not buy")):
         a = worth / (sizes[-1]**-0.7 - (2 * sizes[-1])**-0.7)
         given = answer(_law(sizes, a, 0.7, 0.05), sizes)
-        expect(given == right, f"a doubling that is worth {100 * worth:.1f} points is answered with “{given}”",
-               "it has to be worth 1.5 points, from sizes[-1] to twice as many")
+        expect(given == right, f"if doubling the data gains {100 * worth:.1f} points, your answer is “{given}”",
+               "buy if the gain from sizes[-1] to twice that size is at least 1.5 points")
 
 
-# Letters of question 1.7: what a flaw asks of the reader, and why another objection is none.
+# Letters of question 1.7: hints for the flaws, and for the objections that are not valid.
 MISSING = {
-    "a": "how tall would the bars be if everything were run once more?",
-    "c": "of five differences, the best was chosen: how often does chance alone offer one like it?",
-    "d": "which data chose the number of epochs, and which data are shown?",
-    "f": "how much of a bar do you see, and how large does that make 0.4 points look?",
+    "a": "how tall would the bars be if everything were run again?",
+    "c": "the best of five was chosen: how often would chance alone produce a difference like this?",
+    "d": "which data chose the number of epochs, and on which data is the accuracy shown?",
+    "f": "how much of each bar do you see, and how large does that make 0.4 points look?",
 }
 SOUND = {
-    "b": "all arms saw the same split, and that makes a comparison sharper",
-    "e": "a difference of accuracies is what the reader wants to know; another yardstick would not mend it",
-    "g": "more epochs for all would be another experiment, not a flaw of this one",
+    "b": "all arms saw the same split, which makes a comparison more precise",
+    "e": "the reader wants to know the difference in accuracy, and another metric would not fix its flaws",
+    "g": "more epochs for all would be another experiment, not a flaw in this one",
 }
 
 
-@check("1.7", "you found every flaw, and nothing that is none")
+@check("1.7", "you found every flaw and raised no invalid objection")
 def referee(flaws, rng):
     objections(flaws, MISSING, SOUND)

@@ -1,6 +1,6 @@
 """Checks of exercise 02, the questions about networks that are trained already.
 
-Statistics to re-estimate, a fine-tuning to mend, a layer to fold away.
+Statistics to re-estimate, a fine-tuning script to fix, a layer to fold away.
 """
 
 import itertools
@@ -18,7 +18,7 @@ COLD = 0.35     # of the way from its start to the truth: what a new running mea
 SMALL = 0.03    # of the norm of the kernels: how far one batch may move them if the learning rate is small
 
 
-@check("2.7", "the statistics are those of the data in every layer, and nothing else has changed")
+@check("2.7", "the statistics in every layer match the data, and nothing else has changed")
 def re_estimated(re_estimate, rng):
     model = feature_extractor(rng, 8, momentum=0.98)
     x = rng.normal(2, 3, (256, 8)).astype("float32")
@@ -36,22 +36,22 @@ def re_estimated(re_estimate, rng):
     answer = call(re_estimate, given, changes=["model"])
     model = given["model"]
     norms = normalizations(model)
-    expect(answer is None or answer is model, "the function returns another model", "change the one that is given")
-    expect(not close(_running(norms), old), "the running statistics are as before",
-           "only a call of the model with training=True moves them, or an assignment")
-    expect(all(map(close, _trained(model), trained)), "kernels, gamma or beta have changed",
-           "nothing has to be trained: use no fit")
+    expect(answer is None or answer is model, "the function returns another model", "change the model you are given")
+    expect(not close(_running(norms), old), "the running statistics have not changed",
+           "they change only when you call the model with training=True or assign new values")
+    expect(all(map(close, _trained(model), trained)), "kernels, gamma, or beta have changed",
+           "nothing needs training, so do not call fit")
     first, second = ([norm.moving_mean.numpy(), norm.moving_variance.numpy()] for norm in norms)
     right, stale = true_statistics(model, x), true_statistics(model, x, cold=True)
-    expect(_alike(first, right[0]), "the first layer's running statistics are not those of its inputs",
-           "take them over all of x; with a momentum near 1 a few batches do not move them far")
-    expect(not _alike(second, stale[1]), "the second layer has statistics of what it got while the first was cold",
-           "fix the layers in their order; what a layer passes on changes with its statistics")
-    expect(_alike(second, right[1]), "the second layer's running statistics are not those of its inputs",
-           "its inputs are what the first layers make of x, with the new statistics")
+    expect(_alike(first, right[0]), "the first layer's running statistics do not match its inputs",
+           "compute them over all of x; with a momentum near 1, a few batches hardly change them")
+    expect(not _alike(second, stale[1]), "the second layer's statistics come from when the first layer was still cold",
+           "fix the layers in order, because a layer's output changes with its statistics")
+    expect(_alike(second, right[1]), "the second layer's running statistics do not match its inputs",
+           "its inputs are the first layers' outputs for x, with the new statistics")
     expect([layer.get_config() for layer in model.layers] == settings,
-           "a setting of a layer, such as momentum or trainable, is no longer what it was",
-           "remember the settings of each layer, and restore them at the end")
+           "a layer's setting, such as momentum or trainable, has changed",
+           "save the settings of each layer and restore them at the end")
 
 
 def _trained(model):
@@ -81,7 +81,7 @@ def true_statistics(model, x, cold=False):
     return statistics
 
 
-@check("2.11", "the base is trained, its statistics stay, and the new head's are warm")
+@check("2.11", "the base is trained but keeps its statistics, and the new head's are warm")
 def fine_tuned(fine_tune, rng):
     import keras
 
@@ -93,15 +93,14 @@ def fine_tuned(fine_tune, rng):
     kernels, statistics = _kernels(base), _running(normalizations(base))
     model, calls = call_recorded(fine_tune, given, "base", changes=["base"])
     base = given["base"]
-    expect(isinstance(model, keras.Model), "the function returns no Keras model", "end it with return model")
+    expect(isinstance(model, keras.Model), "the function does not return a Keras model", "end it with return model")
     answers = model(x, training=False).numpy()
-    expect(answers.shape == (96, 5), "the model does not return 5 numbers for an image",
-           "the new head ends with a Dense layer of 5 units")
+    expect(answers.shape == (96, 5), "the model does not return 5 numbers for each image",
+           "end the new head with a Dense layer of 5 units")
     expect(not close(_kernels(base), kernels, 1e-6), "the second phase has not trained the kernels of the base",
-           "what fit trains is settled by compile and the first fit; compile again after each change of trainable")
+           "changes to trainable take effect only when you compile again")
     expect(close(_running(normalizations(base)), statistics, 1e-6), "the running statistics of the base have moved",
-           "batches of 8 are no basis for them, and fit overrides training=False; a normalization that is not "
-           "trainable keeps them")
+           "fit overrides training=False, but a batch normalization that is not trainable keeps its statistics")
     _judge_phases(calls, len(x))
     inside, new = set(map(identity, base.weights)), []
     for norm in normalizations(model):
@@ -110,10 +109,10 @@ def fine_tuned(fine_tune, rng):
         else:
             new.append(norm)
     expect(all(share_of_start(model, norm, x) < COLD for norm in new),
-           "the running statistics of the new normalization are not those of what it gets",
-           "count its batches; question 2.6 says which momentum suits them")
+           "the running statistics of the new normalization do not match its inputs",
+           "count its batches; question 2.6 shows how to find a suitable momentum")
     expect((answers.argmax(1) == y).mean() >= 0.7, "the network has not learned the new classes",
-           "train both phases for some epochs")
+           "train for several epochs in both phases")
 
 
 def _judge_phases(calls, samples):
@@ -125,9 +124,9 @@ def _judge_phases(calls, samples):
     before, after = (len(set().union(*(seen[place] for place in places))) for places in (range(moved[0]), moved))
     expect(before >= samples / 2, "the base is trained before the new head has seen the images",
            "first train the head with a base that is not trainable")
-    expect(after >= samples / 2, "few of the images train the base", "train the second phase on all of x")
-    expect(np.max(steps) <= SMALL, "a batch changes the kernels of the base by too much",
-           "train the second phase with a smaller learning rate")
+    expect(after >= samples / 2, "the base is trained on too few of the images", "use all of x in the second phase")
+    expect(np.max(steps) <= SMALL, "a single batch changes the kernels of the base too much",
+           "use a smaller learning rate in the second phase")
 
 
 def share_of_start(model, norm, x):
@@ -140,7 +139,7 @@ def share_of_start(model, norm, x):
     return np.linalg.norm(norm.moving_mean.numpy() - truth) / np.linalg.norm(truth)
 
 
-@check("2.12", "the folded layer does the same at inference, with and without a bias")
+@check("2.12", "the folded layer gives the same results at inference, with and without a bias")
 def folded(fold, rng):
     d, k = 3, 5
     kernel, x = rng.normal(0, 1, (d, k)), rng.normal(0, 2, (20, d))
@@ -158,28 +157,29 @@ def folded(fold, rng):
     new_kernel, new_bias = fold_with(bias, 0.5)
     s = scale(0.5)
     expect_none_of(new_kernel, (
-        (kernel, "the kernel is as before", "the normalization multiplies, and that goes into the kernel"),
-        (scale(0) * kernel, "epsilon is left out", "add it to the variance, under the root"),
-        (gamma / (variance + 0.5) * kernel, "the kernel is divided by the variance", "the layer divides by its root"),
+        (kernel, "the kernel has not changed", "include the scaling of the normalization in the kernel"),
+        (scale(0) * kernel, "epsilon is left out", "add it to the variance, under the square root"),
+        (gamma / (variance + 0.5) * kernel, "the kernel is divided by the variance",
+         "the layer divides by its square root"),
         (kernel / np.sqrt(variance + 0.5), "gamma is left out of the kernel", "the layer multiplies by gamma too")))
     expect_close(new_kernel, s * kernel, "the folded kernel does not do what both layers do",
                  "write out gamma · (x @ kernel + bias − mean) / root + beta, and collect what multiplies x")
     expect_none_of(new_bias, (
-        (beta - mean * s, "the bias of the Dense layer is lost", "it is scaled, and then added"),
+        (beta - mean * s, "the bias of the Dense layer is lost", "scale it and then add it"),
         (bias + beta - mean * s, "the bias of the Dense layer is not scaled", "the normalization comes after it"),
-        ((bias - mean) * s, "beta is left out", "it is added last of all"),
+        ((bias - mean) * s, "beta is left out", "add it as the last step"),
         (bias * s + beta, "the moving mean is left out", "the normalization subtracts it"),
-        (bias * s - mean + beta, "the moving mean is not scaled", "it is subtracted before the scaling"),
-        (bias + beta, "the moving mean is left out", "the normalization subtracts it, and scales"),
-        ((bias - mean + beta) * s, "beta is scaled", "it is added last of all")))
+        (bias * s - mean + beta, "the moving mean is not scaled", "subtract it before the scaling"),
+        (bias + beta, "the moving mean is left out", "the normalization subtracts it and then scales"),
+        ((bias - mean + beta) * s, "beta is scaled", "add it after the scaling")))
     expect_close(x @ new_kernel + new_bias, normalized(x @ kernel + bias, gamma, beta, mean, variance, 0.5),
                  "the folded bias does not do what both layers do",
                  "write out gamma · (x @ kernel + bias − mean) / root + beta, and collect what does not contain x")
     kernel = kernel.astype("float32")
     new_kernel, new_bias = fold_with(None, 0.01)
     expect_close(x @ new_kernel + new_bias, normalized(x @ kernel, gamma, beta, mean, variance, 0.01),
-                 "without a bias the folded layer gives other values",
-                 "bias=None means that nothing was added; the folded layer needs a bias all the same")
+                 "without a bias, the folded layer gives different values",
+                 "bias=None means that nothing was added, but the folded layer still needs a bias")
 
 
 def normalized(x, gamma, beta, mean, variance, epsilon):

@@ -23,7 +23,7 @@ def remember(lines):
         return
     day = datetime.date.today().isoformat()
     noted = recall() | {number: {"line": line, "day": day} for number, line in lines.items()}
-    # Never in the way of an exercise: a folder that cannot be written to only costs the progress.
+    # Never fail in an exercise: if the folder cannot be written to, only the progress is lost.
     with contextlib.suppress(OSError):
         write_atomically(file(), json.dumps(noted, indent=1, ensure_ascii=False))   # two kernels may write at once
 

@@ -19,8 +19,8 @@ def intervals(value, shape):
 
 def objections(flaws, missing, sound):
     """Judge which objections of fellow referees a learner shares; arguments are those of `choice`."""
-    choice(flaws, missing, sound, name="flaws", kind="objection", lacking="there is a flaw you let pass",
-           false="one of your objections holds against sound work too")
+    choice(flaws, missing, sound, name="flaws", kind="objection", lacking="you missed a flaw",
+           false="one of your objections does not point to a flaw")
 
 
 def choice(chosen, right, wrong, *, name, kind, lacking, false):
@@ -37,14 +37,14 @@ def choice(chosen, right, wrong, *, name, kind, lacking, false):
     """
     chosen = list(chosen) if isinstance(chosen, Iterable) else [chosen]
     expect(all(isinstance(part, str) for part in chosen),
-           f"{name} is not a collection of letters", 'write it like {"x", "y"}')
+           f"{name} is not a set of letters", 'write it like {"x", "y"}')
     chosen = {letter for part in chosen for letter in part.lower() if letter.isalpha()}
     if not chosen:
         raise Unanswered
     letters = sorted(right | wrong)
     unknown = sorted(chosen - set(letters))
     expect(not unknown, f"there is no {kind} {' or '.join(unknown)}",
-           f"choose among the letters {letters[0]} to {letters[-1]}")
+           f"use the letters {letters[0]} to {letters[-1]}")
     for letter, hint in wrong.items():
         expect(letter not in chosen, false, hint)
     for letter, hint in right.items():
@@ -63,14 +63,14 @@ def classifier(model, x):
     """Judge whether a model takes images of 64 pixels, such as `x`, and returns ten probabilities for each."""
     import keras
 
-    expect(isinstance(model, keras.Model), "the function returns no Keras model", "return a keras.Sequential")
+    expect(isinstance(model, keras.Model), "the function does not return a Keras model", "return a keras.Sequential")
     expect(model.built and model.input_shape == (None, 64), "the model does not take images of 64 pixels",
-           "begin with keras.Input((64,))")
+           "start with keras.Input((64,))")
     out = np.array(model(x, training=False))
-    expect(out.shape == (len(x), 10), "the model does not return 10 numbers for an image",
+    expect(out.shape == (len(x), 10), "the model does not return 10 numbers for each image",
            "end with a Dense layer of 10 units")
-    expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are no probabilities",
-           "give the last layer the activation softmax")
+    expect(close(out.sum(1), 1, 1e-3) and (out >= 0).all(), "the outputs are not probabilities",
+           "give the last layer a softmax activation")
 
 
 def dimensions(runs, wanted):
@@ -78,11 +78,11 @@ def dimensions(runs, wanted):
     import xarray as xr
 
     expect(isinstance(runs, xr.Dataset) and "val_accuracy" in runs, "runs is not what fit_many returns",
-           "write runs = fit_many(build_model, digits, …)")
+           "use runs = fit_many(build_model, digits, …)")
     missing = sorted(wanted - set(runs.val_accuracy.dims))
     expect(not missing, f"runs has no dimension {' or '.join(missing)}", "give the grid several values of each")
     extra = sorted(set(runs.val_accuracy.dims) - wanted)
-    expect(not extra, f"runs has the dimension {' and '.join(extra)} too", "one question at a time; fix it")
+    expect(not extra, f"runs also varies {' and '.join(extra)}", "vary one thing at a time, and keep the rest fixed")
 
 
 def label_of(x):

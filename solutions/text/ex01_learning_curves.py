@@ -1,26 +1,26 @@
 # %% [markdown]
-# # Exercise 01: draw a curve, diagnose a ward, count the seeds
+# # Exercise 01: draw a curve, diagnose networks, count the seeds
 #
 # You will
 #
 # - **draw** a learning curve by hand, with nested subsets;
-# - **diagnose** eight trainings from their curves;
-# - **write** the interval of a paired difference, and choose the number of seeds
+# - **diagnose** eight training runs from their curves;
+# - **compute** the interval of a paired difference, and choose the number of seeds
 #   for an effect;
 # - **fit** a power law, test it, and decide whether to buy data;
 # - **referee** a bar chart.
 #
-# It takes about 90 minutes and builds on lectures 01 to 03. Replace each `...` by
+# It takes about 90 minutes and builds on lectures 01 to 03. Replace each `...` with
 # your answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
-# - `✗` a property is violated, and here is a hint;
+# - `✗` a property is violated, followed by a hint;
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, `hint("1.1")` gives a hint for question 1.1. Ask again for a
-# second one, and a third. When you are done, the button **Check my work** at the end
-# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+# If you are stuck, `hint("1.1")` gives a hint for question 1.1. Call it again for
+# a second one, and a third. When you are done, click **Check my work** at the end. It
+# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
 
 # %%
 from course_utils.checks.exercise import hint, progress
@@ -28,17 +28,17 @@ from course_utils.checks.exercise import hint, progress
 # %% [markdown]
 # ## 1.1 A learning curve by hand
 #
-# For each size: take that many training samples, train a new model, and score it
-# twice, on the samples it was trained on and on the validation set.
+# For each size, take that many training samples, train a new model, and score it
+# twice: on the samples it was trained on and on the validation set.
 #
 # Three things go wrong in real projects. The first rows of a file may be sorted, so
-# draw the samples **at random**. Each subset should **contain** the smaller ones, or
-# the curve mixes the size with the luck of the draw. And the validation set stays
-# as it is.
+# draw the samples **at random**. Each subset should **contain** the smaller ones;
+# otherwise the curve mixes the size with the luck of the draw. And the validation set
+# should not change.
 #
-# `make_model()` gives a new model with scikit-learn's methods `fit(x, y)` and
-# `score(x, y)`. `rng` is a `numpy.random.Generator`; `rng.permutation(n)` is all you
-# need of it.
+# `make_model()` returns a new model with scikit-learn's methods `fit(x, y)` and
+# `score(x, y)`. `rng` is a `numpy.random.Generator`; you need only its method
+# `rng.permutation(n)`.
 
 # %% question="1.1"
 import numpy as np
@@ -47,7 +47,7 @@ import numpy as np
 def learning_curve(make_model, x_train, y_train, x_val, y_val, sizes, rng):
     """Training and validation score at each size.
 
-    x_train : (N, D);  y_train : (N,);  sizes : list of int, growing
+    x_train : (N, D);  y_train : (N,);  sizes : list of int, increasing
     returns an array (sizes, 2): training score, validation score
     """
     # BEGIN SOLUTION
@@ -70,9 +70,9 @@ checks.by_hand(learning_curve)
 # %% [markdown]
 # ## 1.2 Eight patients
 #
-# Eight networks for handwritten digits were trained, each ten times. Below are their
-# accuracies on the training data, on the validation data, and on *new images*, which
-# were collected when the network was already in use. Run the cell and look.
+# Eight networks for handwritten digits were each trained ten times. Run the cell to
+# see their accuracies on the training data, on the validation data, and on *new
+# images*, which were collected after the network was already in use.
 
 # %%
 from course_utils.experiments import patients
@@ -81,35 +81,35 @@ ward = patients.train_cases()
 _ = patients.plot_cases(ward)
 
 # %% [markdown]
-# Each has one of these. (Two are on the list for nobody.)
+# Each network has one of these diagnoses. (Two of them apply to no network.)
 #
 # | diagnosis | |
 # |---|---|
 # | `rate too high` | the learning rate is too high |
 # | `rate too low` | the learning rate is too low |
 # | `too small` | the network is too small for the task |
-# | `learns wrong labels` | it has begun to learn wrong labels by heart |
-# | `leak` | the validation images are among the training images |
-# | `not shuffled` | the training images come sorted by class |
+# | `learns wrong labels` | it has begun to memorize label noise |
+# | `leak` | the training set contains the validation images |
+# | `not shuffled` | the training images are sorted by class |
 # | `cold statistics` | the running averages of batch norm lag behind |
 # | `noise in training` | healthy: dropout only makes the training score look bad |
-# | `dead units` | all units are dead, nothing is passed on |
-# | `healthy` | nothing at all to be seen |
+# | `dead units` | all units are dead and pass nothing on |
+# | `healthy` | nothing is wrong |
 #
-# The loss may help too: `ward.loss`, `ward.val_loss`. Write down all eight, like
-# `diagnosis = {"A": "leak", "B": "healthy", …}`.
+# The losses may help too: `ward.loss` and `ward.val_loss`. Write down all eight
+# diagnoses, like `diagnosis = {"A": "leak", "B": "healthy", …}`.
 
 # %% question="1.2"
 # BEGIN SOLUTION: diagnosis
 diagnosis = {
     "A": "noise in training",    # validation above training, new as good
-    "B": "not shuffled",         # batches are learned, the mixture is not
-    "C": "rate too low",         # all three still rise, together
-    "D": "cold statistics",      # training perfect, validation creeps after
-    "E": "too small",            # all three level off, together
-    "F": "leak",                 # validation 100 %, new images are not
-    "G": "rate too high",        # up and down, another end for every seed
-    "H": "learns wrong labels",  # validation turns while training rises
+    "B": "not shuffled",         # it learns the batches, not the mixture
+    "C": "rate too low",         # all three are still rising together
+    "D": "cold statistics",      # training perfect, validation lags
+    "E": "too small",            # all three level off together
+    "F": "leak",                 # validation at 100%, new images below
+    "G": "rate too high",        # up and down, differently for each seed
+    "H": "learns wrong labels",  # validation falls while training rises
 }
 # END SOLUTION
 
@@ -122,9 +122,8 @@ checks.diagnoses(diagnosis)
 # ## 1.3 The interval of a paired difference
 #
 # Two arms were run with the same seeds: `first[i]` and `second[i]` share seed `i`.
-# With the differences $d_i = \text{second}_i - \text{first}_i$, their mean
-# $\bar d$ and their standard deviation $s$ (with $n - 1$ in the denominator), the
-# interval is
+# The differences are $d_i = \text{second}_i - \text{first}_i$, with mean $\bar d$ and
+# standard deviation $s$ (with $n - 1$ in the denominator). The interval is
 #
 # $$\bar d \pm t_{n-1,\,(1 + \text{level})/2}\; \frac{s}{\sqrt n} .$$
 #
@@ -156,11 +155,11 @@ checks.interval(paired_interval)
 # %% [markdown]
 # ## 1.4 How many seeds for half a point?
 #
-# Before an experiment you decide which effect would matter; say half a point of
-# accuracy, 0.005. A **pilot**, a few pairs of runs on seeds that you will not use
-# again, tells how much the paired differences scatter. From the two follows the
-# number of pairs that finds the effect in four experiments out of five (a *power* of
-# 0.8).
+# Before an experiment, you decide which effect would matter: say, half a point of
+# accuracy, 0.005. A **pilot** is a few pairs of runs on seeds that you will not use
+# again. It tells you how much the paired differences scatter. Together, the effect and
+# the scatter determine how many pairs will detect the effect in four experiments out
+# of five (a *power* of 0.8).
 #
 # Write it as a function. `course_utils.stats` has what you need; look at
 # `stats.seeds_needed?`. The check accepts a number that is off by one pair or by 4%.
@@ -170,7 +169,7 @@ from course_utils import stats
 
 
 def seeds_for(effect, pilot):
-    """Number of pairs of runs that finds an effect with a power of 0.8.
+    """Number of pairs of runs that detects an effect with a power of 0.8.
 
     effect : float;  pilot : (n,), paired differences of a few runs
     returns an int
@@ -185,8 +184,8 @@ from course_utils.checks import learning_curves as checks
 checks.seeds(seeds_for)
 
 # %% [markdown]
-# Here is a real pilot: 64 against 96 units in each layer. Guess the number before
-# you run the cell.
+# Here is a real pilot: 64 versus 96 units in each layer. Guess the number of seeds
+# before you run the cell.
 
 # %%
 from course_utils import datasets, fit_many, models
@@ -202,17 +201,17 @@ print(seeds_for(0.02, differences), "seeds for two points")
 # ## 1.5 A power law
 #
 # Fit $\text{error}(n) = a\, n^{-b} + c$ to mean errors, with
-# `scipy.optimize.curve_fit`. It needs a start, `p0`, and `bounds`: none of the three
-# numbers is negative, and the floor $c$ is never above 1. ($a$ may be, and often is.)
-# If the errors follow a law exactly, your law must be within 0.003 of it, up to
-# $n = 1024$.
+# `scipy.optimize.curve_fit`. It needs an initial guess `p0` and `bounds`: none of the
+# three parameters is negative, and the floor $c$ is never above 1. ($a$ may be, and
+# often is.) If the errors follow a law exactly, your law must be within 0.003 of it, up
+# to $n = 1024$.
 
 # %% question="1.5"
 from scipy.optimize import curve_fit
 
 
 def fit_power_law(sizes, errors):
-    """The power law that fits mean errors best.
+    """The power law that best fits the mean errors.
 
     sizes, errors : (k,), k at least 4
     returns a, b, c
@@ -236,20 +235,20 @@ checks.law(fit_power_law)
 # ## 1.6 Buy, or not?
 #
 # You own $N$ samples and have measured the errors at several sizes up to $N$.
-# Somebody offers you another $N$. The rule, simpler than the lecture's so that everybody
-# gets the same answer:
+# Somebody offers to sell you another $N$. Use this rule, which is simpler than the
+# lecture's so that everybody gets the same answer:
 #
 # 1. **Back-test.** Fit a law to all sizes but the largest, and let it predict the
-#    error there. If it misses the measured error by more than 12 % *of that error*, the law
-#    is not to be trusted: `"cannot tell"`.
-# 2. Otherwise fit it to all sizes. If it promises that doubling $N$ takes away at
-#    least 0.015 of error, `"buy"`; if not, `"do not buy"`.
+#    error there. If it misses the measured error by more than 12% *of that error*,
+#    don't trust the law: return `"cannot tell"`.
+# 2. Otherwise, fit a law to all sizes. If it predicts that doubling $N$ lowers the
+#    error by at least 0.015, return `"buy"`; if not, `"do not buy"`.
 
 # %% question="1.6"
 def decide(sizes, errors):
     """Whether to double the data.
 
-    sizes : (k,), growing; the last one is all you own;  errors : (k,)
+    sizes : (k,), increasing; the last is all you own;  errors : (k,)
     returns "buy", "do not buy" or "cannot tell"
     """
     # BEGIN SOLUTION
@@ -271,9 +270,9 @@ from course_utils.checks import learning_curves as checks
 checks.decision(decide)
 
 # %% [markdown]
-# Now for three real data sets: digits, tones in noise, and digits of which only two
-# numbers are seen. Your function decides with up to 256 samples; then the curtain
-# rises, and you see what doubling them would have brought.
+# Now try three real data sets: digits, tones in noise, and digits described by only two
+# numbers. Your function decides with up to 256 samples. Then you see what doubling them
+# would have gained.
 
 # %%
 from course_utils.claims.learning_curves import halves
@@ -296,14 +295,14 @@ for name, errors in measured.items():
           f"with 512: {errors[-1]:.3f}")
 
 # %% [markdown]
-# Where the answer was “cannot tell”, look at what doubling would have brought. Was it a
-# bargain that you missed? You could not know: a law that was wrong once may be wrong in
-# the other direction next time.
+# Where the answer was “cannot tell”, look at what doubling would have gained. Did you
+# miss a bargain? You could not have known: a law that was wrong once may be wrong in the
+# other direction next time.
 
 # %% [markdown]
 # ## 1.7 You are the referee
 #
-# A manuscript proposes an activation function. This is its figure, and this its text:
+# A manuscript proposes an activation function. Its figure is below, and its text reads:
 #
 # > *We compared five activation functions on one split of the data, with one training
 # > run each. Training was stopped at the epoch with the best test accuracy. Swirl
@@ -320,21 +319,21 @@ ax.set(ylim=(0.965, 0.975), ylabel="test accuracy")
 _ = ax.set_title("Swirl is the best activation function")
 
 # %% [markdown]
-# Your fellow referees object. Which of them are right?
+# Your fellow referees raise these objections. Which of them are right?
 #
-# - **a.** There is one run of each. Nobody can tell how much of the 0.4 points another
-#   seed would leave.
+# - **a.** There is only one run of each. Nobody can tell how much of the 0.4 points
+#   would remain with another seed.
 # - **b.** All five were trained on the same split. They should have been given
 #   different ones, so that the runs are independent.
 # - **c.** The best of five was picked after looking, and compared as if it had been
 #   the only candidate.
 # - **d.** The test set chose the epoch. What is shown is no longer a test accuracy.
-# - **e.** Accuracy is the wrong yardstick for an activation function; it should be the
+# - **e.** Accuracy is the wrong metric for an activation function; it should be the
 #   training loss.
 # - **f.** The vertical axis begins at 0.965 and makes a small difference look huge.
 # - **g.** The networks should have been trained for more epochs.
 #
-# Collect the letters of those who are right, like `flaws = {"x", "y"}`.
+# Collect the letters of the valid objections, like `flaws = {"x", "y"}`.
 
 # %% question="1.7"
 # BEGIN SOLUTION: flaws
@@ -342,11 +341,11 @@ flaws = {
     "a",  # one run each: the 0.4 points may be luck
     "c",  # the best of five looks good by chance alone
     "d",  # the test set was used to choose, so it is a validation set
-    "f",  # bars invite the eye to compare their heights from zero
+    "f",  # readers compare the heights of bars from zero
 }
-# b: the common split pairs the runs; pairs need fewer seeds.
-# e: what the reader wants to know is how well it does on new data.
-# g: that would be another experiment, not a flaw of this one.
+# b: the common split pairs the runs, and pairs need fewer seeds.
+# e: the reader wants to know how well it does on new data.
+# g: that would be another experiment, not a flaw in this one.
 # END SOLUTION
 
 # %% question="1.7" tags=["nbval-check-output"]
@@ -357,12 +356,12 @@ checks.referee(flaws)
 # %% [markdown]
 # ## Done?
 #
-# Press the button. If all seven lines begin with `✓`, you can read curves, count seeds,
-# and say no to a bargain. (`course check 1` in a terminal does the same.)
+# Click the button. If all seven lines begin with `✓`, you can read curves, count seeds,
+# and turn down a bargain. (`course check 1` in a terminal does the same.)
 
 # %%
 progress()
 
 # %% [markdown]
-# **To go on.** Turn the objections into an experiment: how many seeds would the
-# manuscript need in order to show 0.4 points?
+# **Going further.** Turn the objections into an experiment: how many seeds would the
+# manuscript need in order to show a gain of 0.4 points?

@@ -1,36 +1,36 @@
 # %% [markdown]
-# # Exercise 02: write batch normalization, mend it, referee a figure about it
+# # Exercise 02: write batch normalization, repair it, referee a figure about it
 #
 # You will
 #
 # - **write** the layer in NumPy: training, running statistics, inference, the
 #   backward pass, and images;
-# - **explain** a validation curve that looks broken, and **mend** it without
+# - **explain** a validation curve that looks broken, and **fix** it without
 #   training;
 # - **build** a Keras network with a switch for batch normalization, and **measure**
 #   the largest learning rate at which it still trains, with and without;
-# - **find** three mistakes in a fine-tuning that runs without a warning;
+# - **find** three mistakes in a fine-tuning script that runs without a warning;
 # - **fold** the layer away;
 # - **referee** a figure that looks ready for print.
 #
-# It takes about two and a half hours, and is made for several sittings: questions
-# 2.1 to 2.5 go with lecture 05, 2.6 and 2.7 with lecture 06, 2.8 to 2.10 and the
-# referee with lecture 07, 2.11 and 2.12 with lecture 08. After a break, run the
-# cells above the question you come back to: the menu Run has an entry for that.
+# It takes about two and a half hours, so plan several sittings: questions 2.1 to 2.5
+# go with lecture 05, 2.6 and 2.7 with lecture 06, 2.8 to 2.10 and the referee with
+# lecture 07, and 2.11 and 2.12 with lecture 08. After a break, run the cells above the
+# question you return to; the Run menu has an entry for that.
 #
-# Replace each `...` by your answer and run the check below it. A check prints one
+# Replace each `...` with your answer and run the check below it. A check prints one
 # line:
 #
 # - `✓` your answer has every property it should have;
-# - `✗` a property is violated, and here is a hint;
+# - `✗` a property is violated, followed by a hint;
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
 # Numbers may be off by 0.0001, or by 0.01% if they are large: float32 is precise
 # enough.
-# If you are stuck, `hint("2.1")` gives a hint for question 2.1. Ask again for a
-# second one, and a third. When you are done, the button **Check my work** at the end
-# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+# If you are stuck, `hint("2.1")` gives a hint for question 2.1. Call it again for
+# a second one, and a third. When you are done, click **Check my work** at the end. It
+# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
 
 # %%
 from course_utils.checks.exercise import hint, progress
@@ -53,9 +53,9 @@ print("moving mean after one batch", np.round(layer.moving_mean, 2))
 print("inference\n", np.round(layer(x, training=False), 2))
 
 # %% [markdown]
-# In training each column leaves with mean 0 and spread 1. At inference the same
-# data leave almost as they came: after one batch the running statistics have
-# hardly begun to move.
+# In training, each output column has mean 0 and spread 1. At inference, the same data
+# come out almost unchanged because after one batch the running statistics have hardly
+# moved.
 
 # %% [markdown]
 # ## 2.1 Forward, in training
@@ -89,11 +89,11 @@ checks.forward(batch_norm_forward)
 # %% [markdown]
 # ## 2.2 Running statistics
 #
-# At inference there may be only one sample, so there is no batch to take a mean
-# of. While training, Keras therefore keeps running averages of $\mu$ and
-# $\sigma^2$. Before you write yours, look up in lecture 06, or in the help of
-# `keras.layers.BatchNormalization`, what `momentum` multiplies. PyTorch uses the
-# same word for the opposite.
+# At inference, there may be only one sample, so there is no batch to average over.
+# During training, Keras therefore keeps running averages of $\mu$ and $\sigma^2$.
+# Before you write yours, look up what `momentum` multiplies, in lecture 06 or in the
+# help of `keras.layers.BatchNormalization`. PyTorch uses the same word for the
+# opposite.
 
 # %% question="2.2"
 def update_running(moving_mean, moving_variance, x, momentum):
@@ -117,9 +117,9 @@ checks.running_statistics(update_running)
 # %% [markdown]
 # ## 2.3 Forward, at inference
 #
-# The same formula with the running statistics in the place of $\mu$ and
-# $\sigma^2$. What a sample becomes must not depend on its neighbors, and looking
-# at data must not change the layer.
+# Use the same formula with the running statistics in place of $\mu$ and $\sigma^2$.
+# A sample's output must not depend on the rest of its batch, and running the layer
+# must not change it.
 
 # %% question="2.3"
 def batch_norm_inference(x, gamma, beta, moving_mean, moving_variance,
@@ -142,13 +142,13 @@ checks.inference(batch_norm_inference)
 # %% [markdown]
 # ## 2.4 Backward
 #
-# Now the piece that most people get wrong the first time. You are given
-# $\partial L / \partial y$, called `dout`, and want the gradients by $x$,
-# $\gamma$ and $\beta$. Each $x_{nd}$ acts on the loss along three paths:
-# directly, through $\mu_d$, and through $\sigma_d^2$. Take pen and paper.
+# This is the piece that most people get wrong the first time. You are given
+# $\partial L / \partial y$, called `dout`, and want the gradients with respect to
+# $x$, $\gamma$, and $\beta$. Each $x_{nd}$ affects the loss along three paths:
+# directly, through $\mu_d$, and through $\sigma_d^2$. Use pen and paper.
 #
 # Two questions will tell you whether you forgot a path. What happens to the
-# output when you add a constant to a whole feature? And, with a tiny
+# output when you add a constant to a whole feature? And what happens, with a tiny
 # $\varepsilon$, when you stretch a feature about its mean? What does that say
 # about the gradient?
 
@@ -164,7 +164,7 @@ def batch_norm_backward(dout, x, gamma, epsilon):
     normalized = (x - x.mean(axis=0)) / root
     dbeta = dout.sum(axis=0)
     dgamma = (dout * normalized).sum(axis=0)
-    # What flows through mean and variance is subtracted again.
+    # Subtract what flows through the mean and the variance.
     dx = gamma / root * (dout - (dbeta + normalized * dgamma) / len(x))
     return dx, dgamma, dbeta
     # END SOLUTION
@@ -178,10 +178,10 @@ checks.backward(batch_norm_backward)
 # ## 2.5 Images
 #
 # A convolution returns images $x$ of shape $(N, H, W, C)$: $N$ images of $H$ rows,
-# $W$ columns and $C$ channels. Its filter does the same at every pixel, so a
-# feature now is a whole *channel*. How many means and variances are there, and
-# over how many numbers does each of them run? Write the forward pass in training
-# for images. You may use what you have.
+# $W$ columns, and $C$ channels. A filter does the same thing at every pixel, so a
+# feature is now a whole *channel*. How many means and variances are there, and over
+# how many numbers is each computed? Write the forward pass for images in training.
+# You may use your earlier functions.
 
 # %% question="2.5"
 def batch_norm_images(x, gamma, beta, epsilon):
@@ -191,7 +191,7 @@ def batch_norm_images(x, gamma, beta, epsilon):
     returns the output : (N, H, W, C)
     """
     # BEGIN SOLUTION
-    # To a channel it is all the same which pixel of which image comes next.
+    # A channel doesn't care which image a pixel comes from.
     rows = x.reshape(-1, x.shape[-1])
     return batch_norm_forward(rows, gamma, beta, epsilon).reshape(x.shape)
     # END SOLUTION
@@ -205,8 +205,8 @@ checks.images(batch_norm_images)
 # ## 2.6 A broken validation curve?
 #
 # A colleague shows you this run: a network with batch normalization, Keras's
-# default momentum of 0.99, batches of 256, six epochs. Run the cell. What would
-# you have said?
+# default momentum of 0.99, batches of 256, and six epochs. Run the cell. What is
+# your diagnosis?
 
 # %%
 from course_utils import datasets, models, plots
@@ -227,9 +227,9 @@ ax.set_title("Validation stays far below training")
 _ = ax.legend()
 
 # %% [markdown]
-# Before you say it aloud, look once more. Here is the accuracy of the weights after
-# the last epoch, on both sets of images and in both modes. (`stateless_call` leaves
-# the model as it is.)
+# Before you answer, look again. Here is the accuracy of the weights after the last
+# epoch, on both sets of images and in both modes. (`stateless_call` does not change the
+# model.)
 
 # %%
 def accuracy(model, x, y, training):
@@ -250,41 +250,41 @@ print(int(np.ceil(len(digits.x_train) / 256)), "batches in an epoch")
 # %% [markdown]
 # Which of these sentences are true of this run?
 #
-# - **a.** The network has learned the training images by heart.
+# - **a.** The network has memorized the training images.
 # - **b.** The two curves were taken in different modes of the layer.
 # - **c.** More dropout or weight decay would close the gap.
 # - **d.** The running statistics still hold most of the values they started from.
-# - **e.** Kernels, γ and β are fine as they are; nothing needs to be trained again.
-# - **f.** In use, call the model with `training=True`: that makes it reliable.
-# - **g.** With a momentum of 0.8, and everything else as it was, the gap would be
+# - **e.** The kernels, γ, and β are fine as they are; nothing needs to be retrained.
+# - **f.** In production, call the model with `training=True` to make it reliable.
+# - **g.** With a momentum of 0.8, and everything else unchanged, the gap would be
 #   small.
 # - **h.** Batches of 256 are too small for good statistics.
 #
-# Collect their letters, like `explanation = {"x", "y"}`. Then put a number on it.
-# Write a function that returns two things: which share of its initial value a
-# running mean still holds after some batches, and which momentum would leave a
-# given share after as many.
+# Collect their letters, like `explanation = {"x", "y"}`. Then quantify the effect.
+# Write a function that returns two numbers: the fraction of its initial value that a
+# running mean still holds after some batches, and the momentum that would leave a
+# given fraction after the same number of batches.
 
 # %% question="2.6"
 # BEGIN SOLUTION: explanation
 explanation = {
     "b",  # fit scores training in training mode, validation at inference
-    "d",  # 0.99 to the power of 30 batches: three quarters are left
-    "e",  # the same weights do well once they get the batch's statistics
-    "g",  # 0.8 to the power of 30 is next to nothing
+    "d",  # 0.99 to the power of 30 batches: about three quarters remain
+    "e",  # the same weights do well when they use the batch's statistics
+    "g",  # 0.8 to the power of 30 is almost nothing
 }
-# a, c: in inference mode the *training* images fare just as badly.
-# f: then an answer depends on who else is in the batch.
-# h: training mode uses these very batches, and does well.
+# a, c: in inference mode the *training* images do just as badly.
+# f: then an answer depends on what else is in the batch.
+# h: training mode uses these same batches and does well.
 # END SOLUTION
 
 
 def warm_up(momentum, steps, share):
-    """How cold a running mean is, and how to have it warmer.
+    """How cold a running mean is, and which momentum would warm it up.
 
     momentum : float;  steps : int, batches so far;  share : float
     returns left, needed : the share of its initial value that is left, and
-        the momentum that would leave `share` after as many batches
+        the momentum that would leave `share` after that many batches
     """
     # BEGIN SOLUTION
     return momentum**steps, share**(1 / steps)
@@ -296,7 +296,7 @@ from course_utils.checks import batch_normalization as checks
 checks.cold(explanation, warm_up)
 
 # %% [markdown]
-# Now for the run above, with one percent as the share that you would put up with:
+# Now apply it to the run above, and suppose that you can tolerate a share of 1%:
 
 # %%
 answer = warm_up(0.99, 30, 0.01)
@@ -305,14 +305,14 @@ if answer is not None:
     print(f"left: {left:.2f}, needed: {needed:.3f}")
 
 # %% [markdown]
-# ## 2.7 Mend it without training
+# ## 2.7 Fix it without training
 #
-# The weights are fine, so keep them. What is missing are the statistics of what
-# each normalization gets when real images come. Take them anew, from `x`: a few
-# hundred training images, without labels. Afterwards kernels, γ and β have to be
-# what they were, and so have the settings of the layers; only the running statistics
-# are new, in *every* layer. To allow for the noise of batches, a mean may be off by
-# a tenth of the feature's standard deviation, and the variances by 15%.
+# The weights are fine, so keep them. What is missing are the statistics of the inputs
+# that each normalization layer gets from real images. Re-estimate them from `x`: a few
+# hundred training images, without labels. The kernels, γ, β, and the settings of the
+# layers must not change. Only the running statistics change, in *every* layer. To allow
+# for batch noise, a mean may be off by a tenth of the feature's standard deviation, and
+# the variances by 15%.
 #
 # There are several ways. Two things may help: `layer.momentum` can be read and
 # set, and `model(x, training=True)` updates the running statistics. What would a
@@ -330,7 +330,7 @@ def re_estimate(model, x):
              if isinstance(layer, keras.layers.BatchNormalization)]
     before = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0   # nothing of the old value stays
+        norm.momentum = 0.0   # replace the old value entirely
     model(x, training=True)
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
@@ -350,13 +350,13 @@ print(f"validation accuracy in inference mode: {before:.2f} → {after:.2f}")
 # %% [markdown]
 # ## 2.8 The same in Keras, with a switch
 #
-# Now build and train networks of your own. Begin with one for the digits: an
-# input of 64 pixels, three hidden `Dense` layers of 64 units with ReLU, and a
-# softmax over ten classes. With `batch_norm=True`, put a `BatchNormalization`
-# between each hidden `Dense` layer and its activation. One argument of those
-# `Dense` layers is then superfluous. Which?
+# Now build and train your own networks. Begin with one for the digits: an input of
+# 64 pixels, three hidden `Dense` layers of 64 units with ReLU, and a softmax over ten
+# classes. With `batch_norm=True`, put a `BatchNormalization` layer between each hidden
+# `Dense` layer and its activation. One part of those `Dense` layers then becomes
+# redundant. Which one?
 #
-# Do not compile the model; `fit_many` will see to the training.
+# Don't compile the model; `fit_many` handles the training.
 
 # %% question="2.8"
 from keras import layers
@@ -371,7 +371,7 @@ def build_model(batch_norm):
     # BEGIN SOLUTION
     model = keras.Sequential([keras.Input((64,))])
     for _ in range(3):
-        # The normalization would subtract a bias again.
+        # The normalization would cancel any bias.
         model.add(layers.Dense(64, use_bias=not batch_norm,
                                kernel_initializer="he_normal"))
         if batch_norm:
@@ -389,15 +389,15 @@ checks.network(build_model)
 # %% [markdown]
 # ## 2.9 What does "still trains" mean?
 #
-# Say it before you look at any run, or you will say what suits you. Here: *the
-# mean over the seeds of the validation accuracy in the last epoch is at least
-# 0.9.* Write a function that reads the largest such learning rate off the runs
-# of one network. Later you get `runs` from `fit_many`: an `xarray.Dataset` whose
-# `runs.val_accuracy` has the dimensions `learning_rate`, `batch_norm`, `seed`
-# and `epoch`.
+# Define it before you look at any run, or your definition may favor the answer you
+# want. Here it means that *the mean validation accuracy over the seeds in the last
+# epoch is at least 0.9.* Write a function that finds the largest such learning rate
+# for one network. Later, `fit_many` will give you `runs`: an `xarray.Dataset` whose
+# `runs.val_accuracy` has the dimensions `learning_rate`, `batch_norm`, `seed`, and
+# `epoch`.
 #
-# You need no more than `.sel(batch_norm=…)`, `.isel(epoch=-1)` and
-# `.mean("seed")`; then `.learning_rate` gives the rates.
+# You need only `.sel(batch_norm=…)`, `.isel(epoch=-1)`, and `.mean("seed")`; then
+# `.learning_rate` gives the rates.
 
 # %% question="2.9"
 def largest_rate(runs, batch_norm):
@@ -425,10 +425,10 @@ checks.largest(largest_rate)
 #
 # Then train it with `fit_many`, with and without batch normalization, at rates
 # evenly spaced on a logarithmic scale and with at least three seeds, for ten
-# epochs or more. Choose the rates so that you see the *edge* of both networks: a
-# largest rate that trains, and beyond it one that does not. There, neighboring
-# rates should differ by a factor of 4 or less. Leave the digits and the other
-# arguments of `fit_many` as they are. A hundred networks take a few seconds.
+# epochs or more. Choose the rates so that you see the *edge* of both networks: the
+# largest rate that trains and a larger one that does not. Around the edge, neighboring
+# rates should differ by a factor of 4 or less. Don't change the digits or the other
+# arguments of `fit_many`. A hundred networks take a few seconds.
 
 # %% question="2.10"
 from course_utils import datasets, fit_many, plots
@@ -453,19 +453,19 @@ from course_utils.checks import batch_normalization as checks
 checks.sweep(runs)
 
 # %% [markdown]
-# Compare with what you wrote down. And mind what you have *not* measured: that
-# the larger rate is of any use. In lecture 07 each network was given its own best
-# rate before the two were compared.
+# Compare the result with your prediction. You have *not* measured whether the larger
+# rate is of any use. In lecture 07, each network was given its own best rate before
+# the two were compared.
 
 # %% [markdown]
-# ## 2.11 Three mistakes in a fine-tuning
+# ## 2.11 Three mistakes in a fine-tuning script
 #
-# A network has learned the digits 0 to 4. Its hidden layers, the *base*, are to
-# help with a new task: 5 to 9, of which you have 96 images. The usual recipe has two
-# phases. First train a new head while the base is frozen; then unfreeze the base
-# and train everything on, with a small learning rate. All these digits were scanned
-# alike. So in both phases the base should keep the running statistics it has:
-# batches of 8 new images are no basis for better ones.
+# A network has learned the digits 0 to 4. Its hidden layers, the *base*, should help
+# with a new task: the digits 5 to 9, of which you have 96 images. The usual recipe has
+# two phases. First, train a new head while the base is frozen. Then unfreeze the base
+# and train everything with a small learning rate. All these digits were scanned the
+# same way, so the base should keep its running statistics in both phases: batches of 8
+# new images are too small to improve them.
 
 # %%
 def pretrained():
@@ -489,7 +489,7 @@ x_new, y_new = digits.x_train[few], digits.y_train[few] - 5
 print("images of the new task:", x_new.shape, "with labels 0 to", y_new.max())
 
 # %% [markdown]
-# Here is a colleague's script, and what comes of it.
+# Here is a colleague's script and its result.
 
 # %%
 def as_found(base, x, y):
@@ -501,7 +501,7 @@ def as_found(base, x, y):
     outputs = layers.Dense(5, activation="softmax")(z)
     model = keras.Model(inputs, outputs)
 
-    base.trainable = False               # first the new head alone
+    base.trainable = False               # first, the new head alone
     model.compile(keras.optimizers.Adam(0.01),
                   "sparse_categorical_crossentropy")
     model.fit(x, y, batch_size=8, epochs=4, verbose=0)
@@ -518,23 +518,23 @@ score = accuracy(found, digits.x_val[new], digits.y_val[new] - 5, False)
 print(f"validation accuracy: {score:.2f}")
 
 # %% [markdown]
-# No error, no warning, and most answers are right. But the script does not do what
-# its comments say, and it contains three mistakes. Write one without them. When it
-# is done,
+# There is no error and no warning, and most answers are right. But the script does not
+# do what its comments say: it contains three mistakes. Write a version without them.
+# When it is done,
 #
-# 1. the kernels of the base have been trained on in the second phase;
-# 2. the running statistics of the base are those it came with;
-# 3. the running statistics of the *new* normalization are those of what it gets.
+# 1. the second phase has continued to train the kernels of the base;
+# 2. the running statistics of the base are unchanged;
+# 3. the running statistics of the *new* normalization match its inputs.
 #
-# The check allows for some noise. It asks that the new running mean has covered at
+# The check allows for some noise. It requires that the new running mean has covered at
 # least 65% of the way from its start, that each phase uses at least half of the
 # images, that no batch of the second phase changes the kernels of the base by more
 # than 3% of their norm (Adam with a learning rate of 0.001 stays below 1%), and
 # that at least 70% of the answers on `x` are right.
 #
-# Copy the script, mend it, and run the check after each step: one mistake hides
-# another. Do not trust a comment, or a recipe that you remember. Look whether the
-# numbers have moved; `base.get_weights()` before and after will tell.
+# Copy the script, fix it, and run the check after each step, because one mistake hides
+# another. Don't trust a comment, or a recipe that you remember. Check whether the
+# weights have moved: compare `base.get_weights()` before and after.
 
 # %% question="2.11"
 def fine_tune(base, x, y):
@@ -548,7 +548,7 @@ def fine_tune(base, x, y):
     inputs = keras.Input((64,))
     z = base(inputs)
     z = layers.Dense(16, use_bias=False)(z)
-    # There are 12 batches in an epoch: 0.99 would stay cold to the end.
+    # With 12 batches per epoch, 0.99 would stay cold to the end.
     z = layers.BatchNormalization(momentum=0.9)(z)
     z = layers.ReLU()(z)
     outputs = layers.Dense(5, activation="softmax")(z)
@@ -561,11 +561,11 @@ def fine_tune(base, x, y):
 
     base.trainable = True
     for layer in base.layers:
-        # fit calls the model with training=True, and that reaches the base
-        # whatever was said before. Not trainable means: inference mode.
+        # fit calls the model with training=True, which overrides any
+        # earlier setting, but a frozen layer stays in inference mode.
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
-    # Only a new compile takes notice of what has become trainable.
+    # Changes of trainable take effect only when you compile again.
     model.compile(keras.optimizers.Adam(0.001),
                   "sparse_categorical_crossentropy")
     model.fit(x, y, batch_size=8, epochs=2, verbose=0)
@@ -578,24 +578,24 @@ from course_utils.checks import pretrained_networks as checks
 checks.fine_tuned(fine_tune)
 
 # %% [markdown]
-# Is yours more accurate than the one you found? One run each cannot tell; at the end
-# of this exercise you may ask ten. What you know now is that yours does what it says.
+# Is yours more accurate than your colleague's? One run each cannot tell you; at the end
+# of this exercise, you can try ten. But you do know that yours does what it says.
 
 # %% [markdown]
 # ## 2.12 Fold the layer away
 #
-# At inference a batch normalization only multiplies and adds, and so does the
-# `Dense` layer before it. Two such steps in a row are one: with another kernel and
-# another bias the `Dense` layer does the work of both. Many a network is made
-# smaller and faster like this before it is put to use.
+# At inference, batch normalization only multiplies and adds, and so does the `Dense`
+# layer before it. Two such steps can be combined: with a different kernel and bias, the
+# `Dense` layer does the work of both. Many networks are made smaller and faster this
+# way before deployment.
 #
-# Start from $\gamma\,(xW + b - m)/\sqrt{v + \varepsilon} + \beta$ and collect what
-# multiplies $x$, and what does not. The `Dense` layer may have no bias; the folded
-# one needs it all the same.
+# Start from $\gamma\,(xW + b - m)/\sqrt{v + \varepsilon} + \beta$ and separate what
+# multiplies $x$ from what does not. The `Dense` layer may have no bias, but the folded
+# layer always needs one.
 
 # %% question="2.12"
 def fold(kernel, bias, gamma, beta, moving_mean, moving_variance, epsilon):
-    """One Dense layer that does what Dense and BatchNormalization do.
+    """One Dense layer that replaces Dense and BatchNormalization.
 
     kernel : (D, K);  bias : (K,) or None
     gamma, beta, moving_mean, moving_variance : (K,);  epsilon : float
@@ -629,14 +629,14 @@ if folded is not None:
 # %% [markdown]
 # ## 2.13 You are the referee
 #
-# A manuscript arrives. Its figure is the one below, and this is the caption:
+# A manuscript arrives. Its figure is below, and its caption reads:
 #
 # > *Validation accuracy on handwritten digits (pixel values 0 to 16) of a network
 # > with three hidden layers of sigmoid units, weights drawn from N(0, 0.05²),
 # > stochastic gradient descent with learning rate 0.01. Both networks start from
 # > the same random seed.*
 #
-# Run the cell and take a minute over the picture.
+# Run the cell and study the figure for a minute.
 
 # %%
 from course_utils import datasets, fit_many, models, plots
@@ -663,38 +663,38 @@ ax.set_title("Networks need batch norm in order to learn")
 _ = ax.legend()
 
 # %% [markdown]
-# Your fellow referees object as follows. Which of them are right?
+# Your fellow referees raise these objections. Which of them are right?
 #
-# - **a.** There is one run of each. Nobody can tell how much of the gap another
-#   seed would leave.
-# - **b.** There is one learning rate for both. At another one the order of the
-#   curves might be different.
+# - **a.** There is only one run of each. Nobody can tell how much of the gap would
+#   remain with another seed.
+# - **b.** Both use the same learning rate. At another rate, the order of the curves
+#   might be different.
 # - **c.** Both networks start from the same seed. They should have been given
 #   different ones, so that the runs are independent.
-# - **d.** The network with batch normalization has many more parameters to
-#   train, so it had to win.
-# - **e.** The plain network is a straw man: unscaled pixels, sigmoid units and
-#   arbitrary small weights hamper it, and all three are easily mended.
-# - **f.** Validation accuracy is the wrong yardstick. Learning is shown by the
-#   accuracy on the training data.
-# - **g.** The title claims something about networks. Shown is one network on one
-#   data set.
+# - **d.** The network with batch normalization has many more trainable parameters,
+#   so it had to win.
+# - **e.** The plain network is a straw man: unscaled pixels, sigmoid units, and
+#   arbitrary small weights hold it back, and all three are easy to fix.
+# - **f.** Validation accuracy is the wrong metric. Accuracy on the training data
+#   shows whether a network learns.
+# - **g.** The title makes a claim about networks in general. The figure shows one
+#   network on one data set.
 # - **h.** The vertical axis should be logarithmic; the gap is an effect of the
 #   axis.
 #
-# Collect the letters of those who are right, like `flaws = {"x", "y"}`.
+# Collect the letters of the valid objections, like `flaws = {"x", "y"}`.
 
 # %% question="2.13"
 # BEGIN SOLUTION: flaws
 flaws = {
     "a",  # no second seed, no interval: the gap may be luck
-    "b",  # each network deserves the best rate *for it*
-    "e",  # mended, and at its own best rate, the plain one nearly keeps up
-    "g",  # one network, one data set, and a sentence about all of them
+    "b",  # each network deserves its own best rate
+    "e",  # fixed, and at its own best rate, the plain one nearly keeps up
+    "g",  # one network, one data set, and a claim about all of them
 }
 # c: the common seed pairs the runs, and pairs need fewer seeds.
-# d: two trainable numbers for a unit that has 64 weights or more.
-# f: accuracy on data seen in training also rewards learning by heart.
+# d: two extra parameters for a unit that has 64 weights or more.
+# f: accuracy on training data also rewards memorization.
 # h: no transformation of the axis changes which curve is on top.
 # END SOLUTION
 
@@ -706,16 +706,16 @@ checks.referee(flaws)
 # %% [markdown]
 # ## Done?
 #
-# Press the button. If all thirteen lines begin with `✓`, you have written batch
-# normalization from scratch, mended a network that others would have trained again,
-# and you know how to look at the next figure about it. (`course check 2` in a
-# terminal does the same.)
+# Click the button. If all thirteen lines begin with `✓`, you have written batch
+# normalization from scratch, repaired a network that others would have retrained, and
+# learned how to judge the next figure about it. (`course check 2` in a terminal does
+# the same.)
 
 # %%
 progress()
 
 # %% [markdown]
-# **To go on.** Give the manuscript what it lacks: ten seeds, five learning rates,
-# scaled pixels. What would an honest title say? And fine-tune ten times as found
-# and ten times as mended, seed by seed: does it matter, and which of the three
-# mistakes matters most?
+# **Going further.** Give the manuscript what it lacks: ten seeds, five learning rates,
+# and scaled pixels. What would an honest title say? Then fine-tune ten times with your
+# colleague's script and ten times with yours, seed by seed. Do the mistakes matter,
+# and which of the three matters most?

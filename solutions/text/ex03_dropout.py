@@ -1,26 +1,26 @@
 # %% [markdown]
-# # Exercise 03: write dropout, ask it for doubt, find out when it pays
+# # Exercise 03: write dropout, measure uncertainty, find out when it helps
 #
 # You will
 #
 # - **write** dropout in NumPy, forward and backward;
 # - **build** a Keras network with dropout where it belongs;
-# - **measure** how uncertain a network is, and whether that uncertainty notices
+# - **measure** how uncertain a network is, and whether that uncertainty detects
 #   images that have been turned on their side;
 # - **find** out when dropout helps, with an interval;
-# - **referee** a curve with an ideal in its title.
+# - **referee** a curve whose title claims an ideal rate.
 #
-# It takes about 90 minutes and builds on lecture 09. Replace each `...` by your
+# It takes about 90 minutes and builds on lecture 09. Replace each `...` with your
 # answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
-# - `✗` a property is violated, and here is a hint;
+# - `✗` a property is violated, followed by a hint;
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, `hint("3.1")` gives a hint for question 3.1. Ask again for a
-# second one, and a third. When you are done, the button **Check my work** at the end
-# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+# If you are stuck, `hint("3.1")` gives a hint for question 3.1. Call it again for
+# a second one, and a third. When you are done, click **Check my work** at the end. It
+# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
 
 # %%
 from course_utils.checks.exercise import hint, progress
@@ -29,7 +29,7 @@ from course_utils.checks.exercise import hint, progress
 # ## The layer that you will rebuild
 #
 # Here is what Keras does with two samples of eight ones, in training and at
-# inference. Run these two cells first, and the second one more than once.
+# inference. Run these two cells first, and run the second one more than once.
 
 # %%
 import keras
@@ -42,21 +42,20 @@ print("training\n", layer(np.ones((2, 8)), training=True).numpy())
 print("inference\n", layer(np.ones((2, 8)), training=False).numpy())
 
 # %% [markdown]
-# A unit is dropped or is not; what is kept has grown. Why to 1.25? And why does
-# nothing happen at inference?
+# Each unit is either dropped or kept, and the kept units have grown. Why to 1.25? And
+# why does nothing happen at inference?
 
 # %% [markdown]
 # ## 3.1 Inverted dropout
 #
-# In training, each unit of each sample is set to 0 with the probability `rate`, and
-# each is drawn on its own, whatever becomes of the others. What is kept is scaled such
-# that the *expected value* of every unit stays what it was, which is why inference
-# can leave everything alone. (The original paper scaled at inference instead; dropout
-# that scales in training is called inverted.)
+# In training, each unit of each sample is set to 0 with probability `rate`,
+# independently of all others. The kept units are scaled so that the *expected value* of
+# every unit is unchanged, so inference needs no scaling. (The original paper scaled at
+# inference instead; dropout that scales in training is called inverted.)
 #
 # Draw from `rng`, a `numpy.random.Generator`, in any way you like. Return the mask
-# too: the backward pass will need it. Other than in lecture 09, the mask only says
-# *which* units are kept; it is not divided by anything. At inference all are kept.
+# too: the backward pass will need it. Unlike in lecture 09, the mask only says *which*
+# units are kept; it is not divided by anything. At inference, all units are kept.
 
 # %% question="3.1"
 def dropout(x, rate, rng, training):
@@ -79,16 +78,15 @@ from course_utils.checks import dropout as checks
 checks.forward(dropout)
 
 # %% [markdown]
-# This check has looked at two hundred of your masks: at the share that is dropped, and
-# at how the counts scatter over samples and units. *Which* units you drop is up to
-# chance. A check that compared your mask with one of its own would refuse every right
-# answer but one.
+# This check looked at two hundred of your masks. It measured the share of units dropped
+# and how the counts scatter over samples and units. *Which* units you drop is random: a
+# check that compared your mask with its own would reject every correct answer but one.
 
 # %% [markdown]
 # ## 3.2 Backward
 #
 # You are given $\partial L / \partial \text{out}$, called `dout`, and the mask that
-# the forward pass drew. What reaches `x`?
+# the forward pass drew. What gradient reaches `x`?
 
 # %% question="3.2"
 def dropout_backward(dout, mask, rate):
@@ -112,12 +110,12 @@ checks.backward(dropout_backward)
 #
 # Build a network for the digits: an input of 64 pixels, two hidden `Dense` layers of
 # 64 units with ReLU, and a softmax over ten classes. Each hidden layer passes its
-# activations through dropout; pixels and answers are left alone. Make it a
-# `keras.Sequential` or a functional model, and do not compile it; `fit_many` will see
-# to the training.
+# activations through dropout; the inputs and the outputs are not dropped. Make it a
+# `keras.Sequential` or a functional model, and don't compile it; `fit_many` handles the
+# training.
 #
-# Somebody who calls the trained network without a word about training should get the
-# same answer twice.
+# Calling the trained network twice, without specifying a training mode, should give the
+# same answer.
 
 # %% question="3.3"
 from keras import layers
@@ -126,7 +124,7 @@ from keras import layers
 def build_model(dropout):
     """A network for the digits.
 
-    dropout : float in [0, 1), the rate behind each hidden layer
+    dropout : float in [0, 1), the rate after each hidden layer
     returns a keras.Model, (None, 64) → (None, 10), not compiled
     """
     # BEGIN SOLUTION
@@ -147,27 +145,27 @@ checks.network(build_model)
 # %% [markdown]
 # ## 3.4 Does it know what it does not know?
 #
-# Leave dropout on at inference, and the network answers differently every time:
-# *Monte-Carlo dropout*. Average the probabilities of $T$ passes to
-# $\bar p_{nk}$, for image $n$ and class $k$. The **predictive entropy**
+# If dropout stays on at inference, the network answers differently every time. This is
+# *Monte-Carlo dropout*. Average the probabilities of $T$ passes to get $\bar p_{nk}$,
+# for image $n$ and class $k$. The **predictive entropy**
 #
 # $$H_n = -\sum_k \bar p_{nk} \ln \bar p_{nk}$$
 #
-# is 0 where all passes are sure of one and the same class, and $\ln 10$ where all ten
-# classes are as likely. Write `mc_dropout`.
+# is 0 where all passes are sure of the same class, and $\ln 10$ where all ten classes
+# are equally likely. Write `mc_dropout`.
 #
-# An uncertainty is worth something if it notices that an image is odd. Turn each
-# digit by 90°. Of all pairs of an upright and a turned image, also of different digits,
-# the share in which the turned one is the more uncertain (a tie counts half) is called
-# **AUROC**: 1 if always, 0.5 if it knows nothing. `sklearn.metrics.roc_auc_score`
-# computes it. Turn images of shape (N, 8, 8) with `np.rot90`, and mind its argument
-# `axes`.
+# An uncertainty is useful if it detects unusual images. Turn each digit by 90°. Take
+# all pairs of an upright and a turned image, including pairs of different digits. The
+# share of pairs in which the turned image is more uncertain (a tie counts half) is the
+# **AUROC**: 1 if it always is, 0.5 if the uncertainty knows nothing.
+# `sklearn.metrics.roc_auc_score` computes it. Turn images of shape (N, 8, 8) with
+# `np.rot90`, and check its argument `axes`.
 #
-# Other images would give another AUROC, so give its **interval** by a bootstrap: draw
-# N image *numbers* with replacement, and compute the AUROC of these images and their
-# turned twins. Do that 500 times or more; the 2.5 and 97.5 percentiles are
-# the ends of the 95 % interval. (The images are the same each time, so ask the network
-# for its uncertainties once, at the start.) Write `rotation_auroc`. The check accepts
+# Other images would give a different AUROC, so compute an **interval** by bootstrap:
+# draw N image *indices* with replacement, and compute the AUROC of these images and
+# their turned twins. Do that at least 500 times; the 2.5 and 97.5 percentiles are the
+# ends of the 95% interval. (The images are the same each time, so compute the
+# uncertainties only once, at the start.) Write `rotation_auroc`. The check accepts
 # an interval whose width is off by about 10%.
 
 # %% question="3.4"
@@ -191,7 +189,7 @@ def rotation_auroc(uncertainty, x, rng):
     uncertainty : function, images (M, 64) → (M,)
     x : (N, 64), upright images of 8 × 8 pixels
     rng : numpy.random.Generator
-    returns auroc, low, high : floats, with the ends of the 95 % interval
+    returns auroc, low, high : floats, with the ends of the 95% interval
     """
     # BEGIN SOLUTION
     turned = np.rot90(x.reshape(-1, 8, 8), axes=(1, 2)).reshape(-1, 64)
@@ -210,9 +208,9 @@ from course_utils.checks import dropout as checks
 checks.monte_carlo(mc_dropout, rotation_auroc)
 
 # %% [markdown]
-# Now for real networks. Predict first: which AUROC will Monte-Carlo dropout reach, and
-# which the entropy of one ordinary answer, with dropout off? The cell trains three
-# networks that differ in nothing but their seed.
+# Now try real networks. Predict first: which AUROC will Monte-Carlo dropout reach? And
+# what about the entropy of one ordinary answer, with dropout off? The cell trains three
+# networks that differ only in their seed.
 
 # %%
 from course_utils import datasets
@@ -251,40 +249,39 @@ for seed in range(3 if answered else 0):
                   *np.round(found, 2))
 
 # %% [markdown]
-# An AUROC near one half means that the network is hardly less sure of a digit that lies
-# on its side; below one half it is even surer of it (you have swapped nothing). Thirty
-# passes do better here than one answer, and are still far from what
-# the name “uncertainty” promises. A network has learned to doubt where *classes* are
-# alike; nobody has taught it what a digit is.
+# An AUROC near 0.5 means that the network is hardly less sure of a digit on its side.
+# Below 0.5, it is even surer of it (you have not swapped anything). Thirty passes do
+# better here than one answer, but still fall far short of what the name “uncertainty”
+# promises. The network has learned to doubt where *classes* look alike, but nobody has
+# taught it what a digit is.
 #
-# Now compare the seeds. An interval from a bootstrap over images speaks about other
-# images and *this* network. Does it contain what the same recipe gave with another
-# seed? For a claim about the recipe you need many trainings: lecture 09 has ten.
+# Now compare the seeds. A bootstrap interval over images describes other images and
+# *this* network. Does it contain what the same recipe gave with another seed? A claim
+# about the recipe takes many training runs: lecture 09 has ten.
 
 # %% [markdown]
 # ## 3.5 When does it help?
 #
-# Now the experiment. The arms are no dropout and a rate of your choice; the condition
-# is the share of training labels that are wrong. Each arm deserves the learning rate
-# that suits *it*, so some seeds choose, and others measure:
+# Now run the experiment. The arms are no dropout and a rate of your choice; the
+# condition is the share of training labels that are wrong. Each arm deserves its own
+# best learning rate, so some seeds choose and others measure:
 #
 # 1. take the accuracy in the last epoch;
 # 2. at each label noise, give each arm the learning rate with the best mean over the
 #    seeds in `tuning`;
-# 3. on all *other* seeds take the difference, with dropout minus without, seed by
-#    seed, and its 95 % interval. `stats.paired_difference` does that.
+# 3. on all *other* seeds, take the difference, with dropout minus without, seed by
+#    seed, and its 95% interval. `stats.paired_difference` does that.
 #
 # Write it as `dropout_gain`. Then run `fit_many` with your network for about twenty
-# epochs (at least ten): two values of `dropout`, the first of them 0; `label_noise`
-# from 0 to 0.3 or more; three learning rates or more, about 0.1; the seeds of `tuning`
-# and ten others.
-# (`dropout` and `label_noise` are knobs of `fit_many` itself; all these networks share
-# one compiled program.) Last, say where dropout helps: list in `helps` the shares of
-# wrong labels at which the *whole* interval lies above 0, like `helps = [0.3]`. An
-# empty list is an answer too.
+# epochs (at least ten). Use two values of `dropout`, the first of them 0; `label_noise`
+# from 0 to 0.3 or more; three or more learning rates, around 0.1; and the seeds of
+# `tuning` plus ten others. (`dropout` and `label_noise` are knobs of `fit_many` itself;
+# all these networks share one compiled program.) Last, say where dropout helps. In
+# `helps`, list the levels of label noise at which the *whole* interval lies above 0,
+# like `helps = [0.3]`. An empty list is also a possible answer.
 #
-# Predict first: on which of your label noises will it help, and by how many points?
-# The check looks at all three answers together.
+# Predict first: at which of your label-noise levels will it help, and by how many
+# points? The check looks at all three answers together.
 
 # %% question="3.5"
 from course_utils import fit_many, stats
@@ -298,7 +295,7 @@ def dropout_gain(runs, tuning):
     runs : xarray.Dataset with val_accuracy, of dimensions learning_rate,
         label_noise, dropout (two values, 0 first), seed and epoch
     tuning : list of int, the seeds that choose
-    returns mean, low, high : one number each per label noise
+    returns mean, low, high : one number each per label-noise level
     """
     # BEGIN SOLUTION
     final = runs.val_accuracy.isel(epoch=-1)
@@ -329,24 +326,24 @@ from course_utils.checks import dropout as checks
 checks.gain(dropout_gain, runs, tuning, helps)
 
 # %% [markdown]
-# Compare with what you predicted. Where the interval contains 0, nothing is shown in
-# either direction; *no effect* would be a claim of its own. You may find a small gain
-# even without wrong labels, as our solution does, while lecture 09 finds none. There
-# three tuning seeds, looking at one last epoch, gave the two arms different learning
-# rates; the lecture has four tuning seeds, other rates to choose from, and averages
-# over the last epochs. An interval over the measuring seeds does not cover the luck of
-# that choice. And mind what was fixed: one width, one rate, one length of training, one
-# data set.
+# Compare the results with your prediction. Where the interval contains 0, the data show
+# nothing in either direction; *no effect* would be a separate claim. You may find a
+# small gain even without label noise, as our solution does, although lecture 09 finds
+# none. Here, three tuning seeds, scored at the last epoch alone, gave the two arms
+# different learning rates. The lecture uses four tuning seeds and other rates, and it
+# averages over the last epochs. An interval over the measuring seeds does not cover the
+# luck of that choice. Note also what was fixed: one width, one rate, one training
+# length, and one data set.
 
 # %% [markdown]
 # ## 3.6 You are the referee
 #
-# A manuscript arrives. Its figure is the one below, and this is its text:
+# A manuscript arrives. Its figure is below, and its text reads:
 #
-# > *We trained a network on 200 digits, 30 % of them with a wrong label, at six
-# > dropout rates, always from the same random seed. So that equally many units stay
-# > active, the hidden layers have 64 / (1 − rate) units. The learning rate was 0.1,
-# > the best one without dropout. Test accuracy was taken as usual, with dropout
+# > *We trained a network on 200 digits, 30% of them with a wrong label, at six
+# > dropout rates, always from the same random seed. To keep the number of active units
+# > constant, the hidden layers have 64 / (1 − rate) units. The learning rate was 0.1,
+# > the best one without dropout. Test accuracy was measured as usual, with dropout
 # > switched off.*
 
 # %%
@@ -363,28 +360,28 @@ ax.set_title("The ideal dropout rate of networks is 0.9")
 _ = ax.legend()
 
 # %% [markdown]
-# Your fellow referees object as follows. Which of them are right?
+# Your fellow referees raise these objections. Which of them are right?
 #
-# - **a.** There is one run at each rate. Nobody can tell how much of the differences
-#   another seed would leave.
+# - **a.** There is only one run at each rate. Nobody can tell how much of the
+#   differences would remain with another seed.
 # - **b.** All six runs start from the same seed. They should have been given
 #   different ones, so that the runs are independent.
-# - **c.** With the rate the width of the layers changes too. However good the reason
-#   for that, what is shown may be the effect of the width.
-# - **d.** Test accuracy was taken with dropout switched off. A network that was
+# - **c.** The width of the layers changes along with the rate. However good the reason,
+#   the figure may show the effect of the width.
+# - **d.** Test accuracy was measured with dropout switched off. A network that was
 #   trained with dropout has to be tested with it.
-# - **e.** The learning rate is the best one without dropout. At other rates another
-#   one might be better, and the order might change.
+# - **e.** The learning rate is the best one without dropout. At other dropout rates, a
+#   different one might be better, and the order might change.
 # - **f.** Test accuracy exceeds training accuracy at high rates. That is impossible,
-#   so there must be a mistake in the program.
-# - **g.** The best rate is the largest that was tried. Where accuracy falls again, and
-#   so where an ideal might lie, nobody has seen.
-# - **h.** At rate 0.9 what is kept is multiplied by ten. The network wins because its
-#   activations are ten times as large.
-# - **i.** The title claims something about networks. Shown is one network on one
-#   data set.
+#   so there must be a bug in the program.
+# - **g.** The best rate is the largest one tried. Nobody has seen where accuracy falls
+#   again, and therefore where an ideal might lie.
+# - **h.** At rate 0.9, the kept units are multiplied by ten. The network wins because
+#   its activations are ten times as large.
+# - **i.** The title makes a claim about networks in general. The figure shows one
+#   network on one data set.
 #
-# Collect the letters of those who are right, like `flaws = {"x", "y"}`.
+# Collect the letters of the valid objections, like `flaws = {"x", "y"}`.
 
 # %% question="3.6"
 # BEGIN SOLUTION: flaws
@@ -392,13 +389,13 @@ flaws = {
     "a",  # the last step of the curve may be luck
     "c",  # two things changed at once: the rate and the width
     "e",  # each arm deserves the learning rate that is best for it
-    "g",  # a best value at the edge of a range is no optimum
-    "i",  # one network, one data set, and a sentence about all of them
+    "g",  # a best value at the edge of a range may not be an optimum
+    "i",  # one network, one data set, and a claim about all of them
 }
-# b: other seeds would only add to the scatter; more of them at each rate are missing.
+# b: different seeds would only add scatter; more seeds per rate are needed.
 # d: dropout is for training; the whole network is what will be used.
-# f: training accuracy is taken with units missing, and on wrong labels.
-# h: the factor ten is what keeps the expected value where it was.
+# f: training accuracy is measured with units missing and on noisy labels.
+# h: the factor of ten is what keeps the expected value unchanged.
 # END SOLUTION
 
 # %% question="3.6" tags=["nbval-check-output"]
@@ -409,14 +406,14 @@ checks.referee(flaws)
 # %% [markdown]
 # ## Done?
 #
-# Press the button. If all six lines begin with `✓`, you have written dropout, you know
-# what its doubt is worth, and when it pays. (`course check 3` in a terminal does the
-# same.)
+# Click the button. If all six lines begin with `✓`, you have written dropout, and you
+# know what its uncertainty is worth and when dropout helps. (`course check 3` in a
+# terminal does the same.)
 
 # %%
 progress()
 
 # %% [markdown]
-# **To go on.** Give the manuscript what it lacks: ten seeds, the same width at every
-# rate, a learning rate for each, and rates beyond 0.9. Where does the curve turn? And
-# repeat 3.5 with a network half as wide: does dropout still help?
+# **Going further.** Give the manuscript what it lacks: ten seeds, the same width at
+# every rate, a learning rate for each, and rates beyond 0.9. Where does the curve turn?
+# Then repeat 3.5 with a network half as wide. Does dropout still help?

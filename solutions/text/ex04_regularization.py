@@ -1,43 +1,43 @@
 # %% [markdown]
-# # Exercise 04: brakes, and an honest choice among them
+# # Exercise 04: regularizers, and an honest choice among them
 #
 # You will
 #
 # - **derive** the gradients of both weight penalties;
 # - **write** one step of SGD with momentum and decoupled weight decay;
-# - **write** the rule of early stopping, with patience;
+# - **write** the early-stopping rule, with patience;
 # - **choose** the strength of a penalty on validation data, and **report** it on a
 #   test set that is opened once;
 # - **referee** a figure that compares two networks.
 #
-# It takes about 90 minutes and builds on lecture 10. Replace each `...` by your
+# It takes about 90 minutes and builds on lecture 10. Replace each `...` with your
 # answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
-# - `✗` a property is violated, and here is a hint;
+# - `✗` a property is violated, followed by a hint;
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, `hint("4.1")` gives a hint for question 4.1. Ask again for a
-# second one, and a third. When you are done, the button **Check my work** at the end
-# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+# If you are stuck, `hint("4.1")` gives a hint for question 4.1. Call it again for
+# a second one, and a third. When you are done, click **Check my work** at the end. It
+# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
 
 # %%
 from course_utils.checks.exercise import hint, progress
 
 # %% [markdown]
-# ## A network in need of a brake
+# ## A network that needs regularization
 #
-# Here are 200 digits, 40 % of them with a wrong label, and a network that is large
-# enough to learn all of them by heart. It is trained ten times at each of six
-# strengths of an L2 penalty. The validation images have their right labels.
+# Here are 200 digits, 40% of them with a wrong label, and a network that is large
+# enough to memorize all of them. We train it ten times at each of six strengths of an
+# L2 penalty. The labels of the validation images are correct.
 
 # %%
 from course_utils import datasets, fit_many, models, plots, stats
 
 
 def train(data, strengths, seeds, **knobs):
-    """Train with these L2 penalties and seeds; what fit_many returns."""
+    """Train with these L2 penalties and seeds; return the runs."""
     grid = {"l2": strengths, "seed": seeds, "learning_rate": 0.006,
             "label_noise": 0.4, "train_size": 200, "depth": 2, "width": 32}
     return fit_many(models.mlp, data, grid | knobs, epochs=10,
@@ -49,17 +49,17 @@ strengths = [0.0, 0.0003, 0.001, 0.003, 0.01, 0.03]
 runs = train(digits, strengths, range(10))
 
 # %% [markdown]
-# Look first at the runs without a penalty. When are they at their best?
+# First look at the runs without a penalty. When are they at their best?
 
 # %%
 _ = plots.curves(runs.sel(l2=0), "accuracy",
-                 title="Without a brake the wrong labels are learned")
+                 title="Without a penalty, label noise is memorized")
 
 # %% [markdown]
-# Training accuracy goes on rising; validation accuracy turns after a few epochs. (An
-# epoch of `fit_many` is as many steps as the whole training set would take: five
+# Training accuracy keeps rising, but validation accuracy falls after a few epochs. (An
+# epoch of `fit_many` has as many steps as the whole training set would take: five
 # passes over these 200 images.)
-# Three brakes follow: a penalty, weight decay, and stopping in time.
+# Three regularizers follow: a penalty, weight decay, and early stopping.
 
 # %% [markdown]
 # ## 4.1 The slope of a penalty
@@ -69,17 +69,17 @@ _ = plots.curves(runs.sel(l2=0), "accuracy",
 # $$\lambda_1 \sum_i |w_i| \quad\text{for } \texttt{L1}(\lambda_1), \qquad
 # \lambda_2 \sum_i w_i^2 \quad\text{for } \texttt{L2}(\lambda_2).$$
 #
-# Mind that there is no ½, and that these are sums, not means. Write the gradient of
-# each with respect to the weights. At $w_i = 0$ the absolute value has no slope; take
-# 0 there, so that a weight that is exactly 0 stays where it is. Float32 is precise
-# enough, here and in 4.2.
+# Note that there is no ½ and that these are sums, not means. Write the gradient of
+# each with respect to the weights. At $w_i = 0$, the absolute value has no slope; use
+# 0 there, so that a weight that is exactly 0 stays at 0. Float32 is precise enough,
+# here and in 4.2.
 
 # %% question="4.1"
 import numpy as np
 
 
 def penalty_gradients(w, l1, l2):
-    """Gradients of the L1 penalty and of the L2 penalty, as Keras has them.
+    """Gradients of the L1 penalty and of the L2 penalty, as in Keras.
 
     w : array of any shape;  l1, l2 : float, the strengths
     returns gradient of l1, gradient of l2 : arrays of the shape of w
@@ -94,9 +94,9 @@ from course_utils.checks import regularization as checks
 checks.gradients(penalty_gradients)
 
 # %% [markdown]
-# Now look at both for a large weight and for a small one. Which penalty still
-# pulls when a weight is nearly 0? That is the one that drives weights all the way
-# toward zero.
+# Now compare both gradients for a large weight and for a small one. Which penalty
+# still pulls when a weight is nearly 0? That is the one that drives weights all the
+# way toward zero.
 
 # %%
 print(penalty_gradients(np.array([2.0, 0.02]), l1=0.01, l2=0.01))
@@ -104,21 +104,21 @@ print(penalty_gradients(np.array([2.0, 0.02]), l1=0.01, l2=0.01))
 # %% [markdown]
 # ## 4.2 Weight decay
 #
-# Weight decay takes a share off the weights in every step. For plain SGD it does
-# what an L2 penalty does. As soon as the optimizer remembers old gradients, the two
-# part. With a penalty, the decay is a part of the gradient, and momentum repeats it.
+# Weight decay shrinks the weights by a fixed fraction in every step. For plain SGD, it
+# does the same as an L2 penalty. When the optimizer remembers old gradients, the two
+# differ. With a penalty, the decay is part of the gradient, and momentum repeats it.
 # *Decoupled* weight decay acts on the weight alone.
 #
-# Write one step of SGD with momentum and decoupled weight decay, as Keras has it in
+# Write one step of SGD with momentum and decoupled weight decay, as in Keras's
 # `SGD(learning_rate, momentum, weight_decay=…)`, without Nesterov:
 #
 # - the **velocity** is what is added to the weight: `momentum` times the old
 #   velocity, minus the learning rate times the gradient;
-# - the **weight** first loses a share `learning_rate` · `weight_decay` of itself;
+# - the **weight** first loses a fraction `learning_rate` · `weight_decay` of itself;
 #   then the new velocity is added;
-# - a weight that is **not a kernel** (a bias, β or γ) takes the same step without any
+# - a weight that is **not a kernel** (a bias, β, or γ) takes the same step without any
 #   decay.
-#   (Keras decays everything, until you say
+#   (Keras decays everything unless you call
 #   `optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])`.)
 
 # %% question="4.2"
@@ -143,10 +143,10 @@ from course_utils.checks import regularization as checks
 checks.decay(decayed_step)
 
 # %% [markdown]
-# What is the difference worth? Take an idle weight, one on which the data have no
-# opinion: its gradient is 0. In a first run it decays at a strength of 0.1. In a second
-# one 0.1 w is its gradient, as from an L2 penalty of 0.05. How much of it is left after
-# 100 steps?
+# How much does the difference matter? Take a weight that the data don't affect, so its
+# gradient is 0. In the first run, it decays at a strength of 0.1. In the second, its
+# gradient is 0.1 w, as from an L2 penalty of 0.05. How much of it is left after 100
+# steps?
 
 # %%
 def left(weight_decay, penalty, steps=100):
@@ -162,23 +162,22 @@ if decayed_step(*np.ones((3, 1)), 0.01, 0.9, 0.1, True) is not None:
     print(f"L2 in the gradient:     {left(0, 0.05):.2f}")
 
 # %% [markdown]
-# A momentum of 0.9 repeats what is in the gradient until it counts tenfold. So a
-# strength that was tuned for the one cannot be carried over to the other as it stands.
+# A momentum of 0.9 repeats the gradient until it counts ten times. So a strength that
+# was tuned for one method cannot be used unchanged for the other.
 
 # %% [markdown]
 # ## 4.3 Early stopping
 #
-# The simplest brake: stop when the validation loss no longer falls. Write the rule of
-# `keras.callbacks.EarlyStopping` with `restore_best_weights=True`. You get the
-# validation losses that a complete training would have; go through them epoch by
-# epoch, as the callback has to.
+# The simplest regularizer is to stop when the validation loss no longer falls. Write
+# the rule of `keras.callbacks.EarlyStopping` with `restore_best_weights=True`. You get
+# the validation losses of a complete training run; go through them epoch by epoch, as
+# the callback must.
 #
 # - The first epoch is the best so far, whatever its loss.
-# - A later epoch is an **improvement** if its loss is below that of the best so far
-#   by *more* than `min_delta`. It then becomes the best. A tie is no improvement.
-# - Training stops at the end of the epoch that is the `patience`-th in a row without
-#   improvement, or where the list ends. (`patience` is at least 1; Keras takes 0 for
-#   1.)
+# - A later epoch is an **improvement** if its loss is below the best loss so far by
+#   *more* than `min_delta`. It then becomes the best. A tie is not an improvement.
+# - Training stops at the end of the `patience`-th epoch in a row without improvement,
+#   or where the list ends. (`patience` is at least 1; Keras treats 0 as 1.)
 # - The weights of the best epoch are **kept**.
 
 # %% question="4.3"
@@ -187,7 +186,7 @@ def early_stop(losses, patience, min_delta):
 
     losses : list of float, the validation loss after each epoch
     patience : int, at least 1;  min_delta : float, at least 0
-    returns kept, last : numbers of epochs, the first one is 1
+    returns kept, last : numbers of epochs, counted from 1
     """
     # BEGIN SOLUTION
     best, kept = losses[0], 1
@@ -195,7 +194,7 @@ def early_stop(losses, patience, min_delta):
         if loss < best - min_delta:
             best, kept = loss, epoch
         elif epoch - kept == patience:
-            return kept, epoch   # what follows is never trained
+            return kept, epoch   # later epochs are never trained
     return kept, len(losses)
     # END SOLUTION
 
@@ -205,7 +204,7 @@ from course_utils.checks import regularization as checks
 checks.stopping(early_stop)
 
 # %% [markdown]
-# And now the ten runs without a penalty, with a patience of 2:
+# Now apply it to the ten runs without a penalty, with a patience of 2:
 
 # %%
 plain = runs.sel(l2=0)
@@ -220,14 +219,14 @@ if None not in stops:
           f"to the end: {to_the_end:.2f}")
 
 # %% [markdown]
-# A large gain for so little code. But the images that say how good the kept epoch
-# is have also chosen it. Whoever chooses by a score may not report it: that is the
-# next question.
+# That is a large gain for so little code. But the images that score the kept epoch also
+# chose it. You can't report the same score that you used to choose: that is the topic of
+# the next question.
 
 # %% [markdown]
 # ## 4.4 Choose honestly
 #
-# Here is how the penalties did: means over ten seeds, after the last epoch.
+# Here are the results of the penalties: means over ten seeds, after the last epoch.
 
 # %%
 columns = ["accuracy", "val_accuracy", "loss", "val_loss", "penalty"]
@@ -235,23 +234,23 @@ runs[columns].isel(epoch=-1).mean("seed").reset_coords(drop=True).to_pandas(
     ).round(2)
 
 # %% [markdown]
-# The first four columns would choose for you, and they do not all agree. Which says
-# how well *new* images are answered? Look at what Keras's `loss` and `val_loss`
-# consist of.
+# You could choose by any of the first four columns, but they do not all agree. Which
+# one tells you how well the network classifies *new* images? Look at what Keras's
+# `loss` and `val_loss` contain.
 #
-# The rule for this question, fixed before anybody looks: train every strength with
-# every seed; take the strength whose **mean validation accuracy over the seeds, after
+# The rule for this question was fixed in advance. Train every strength with every seed,
+# and choose the strength whose **mean validation accuracy over the seeds, after
 # the last epoch,** is highest. Only then open the test set, **once**, and report the
 # chosen strength on it: again the mean over all seeds, after the last epoch. (The
-# lowest mean of `val_loss − penalty` would be as honest a rule. What counts is that it
-# was fixed before.)
+# lowest mean of `val_loss − penalty` would be just as honest. What counts is that the
+# rule was fixed in advance.)
 #
 # Two things you need:
 #
-# - `data.open_test()` returns `x_test, y_test`, and complains when asked again.
+# - `data.open_test()` returns `x_test, y_test`, and complains if you call it again.
 # - `data.replace(x_val=…, y_val=…)` is a split that is *scored* on other images. What
-#   `train` then calls `val_accuracy` is the accuracy on those. The networks are the
-#   same as before, as long as the seeds are.
+#   `train` then calls `val_accuracy` is the accuracy on those images. With the same
+#   seeds, the networks are the same as before.
 #
 # The check compares the accuracy to four decimals.
 
@@ -267,7 +266,7 @@ def choose_and_report(train, data, strengths, seeds):
     runs = train(data, strengths, seeds)
     final = runs.val_accuracy.isel(epoch=-1).mean("seed")
     strength = float(final.idxmax("l2"))
-    # Nothing is left to choose: now, and only now, the test set.
+    # Everything has been chosen, so it is time to open the test set.
     x_test, y_test = data.open_test()
     tested = train(data.replace(x_val=x_test, y_val=y_test), [strength],
                    seeds)
@@ -280,8 +279,8 @@ from course_utils.checks import regularization as checks
 checks.honest(choose_and_report)
 
 # %% [markdown]
-# Now with real trainings. (Run this cell a second time, and the split will tell you
-# what the number is worth from then on.)
+# Now use real training runs. (If you run this cell a second time, the split will tell
+# you what the number is worth from then on.)
 
 # %%
 reported = choose_and_report(train, digits, strengths, range(10))
@@ -289,22 +288,22 @@ if reported is not None:
     print(f"strength {reported[0]:g}, test accuracy {reported[1]:.2f}")
 
 # %% [markdown]
-# Compare with the table. With six strengths, and ten seeds behind each, luck has little
-# room. The more settings one tries, and the fewer seeds stand behind each, the more the
-# validation score flatters its winner.
+# Compare this with the table. With only six strengths and ten seeds for each, luck plays
+# a small role. The more settings you try, and the fewer seeds each one gets, the more
+# the validation score flatters its winner.
 
 # %% [markdown]
 # ## 4.5 You are the referee
 #
-# A manuscript arrives. Its figure is the one below, and this is its text:
+# A manuscript arrives. Its figure is below, and its text reads:
 #
-# > *We trained a network on handwritten digits, 40 % of them with wrong labels, with
-# > Adam and ten seeds. Without a penalty it learned from 200 images, at the learning
-# > rate of our last paper. For the L2 penalty of all kernels we tried twelve
+# > *We trained a network on handwritten digits, 40% of them with wrong labels, with
+# > Adam and ten seeds. Without a penalty, it learned from 200 images, at the learning
+# > rate of our last paper. For the L2 penalty on all kernels, we tried twelve
 # > combinations of strength and learning rate, and took the one with the highest mean
-# > accuracy on the test images. Its choice needed no validation images, so we added
-# > these 360 to the 200. Shown are the test accuracies: means over the seeds, with
-# > their 95 % intervals.*
+# > accuracy on the test images. This choice needed no validation images, so we added
+# > these 360 to the 200. The figure shows mean test accuracies over the seeds with
+# > their 95% intervals.*
 
 # %%
 other = datasets.digits(seed=1)
@@ -315,7 +314,7 @@ twelve = train(theirs, [0.003, 0.01, 0.03], range(10), train_size=200 + 360,
                learning_rate=[0.0007, 0.002, 0.006, 0.02])
 twelve = twelve.val_accuracy.isel(epoch=-1)
 best = twelve.mean("seed").argmax(["l2", "learning_rate"])
-# Here the 360 are further training images, which makes no difference.
+# Here the 360 are other training images, which makes no difference.
 
 # %%
 ax = plots.axes()
@@ -329,38 +328,38 @@ ax.set(ylabel="test accuracy", ylim=(0, 1))
 _ = ax.set_title("Weight decay cures overfitting")
 
 # %% [markdown]
-# Your fellow referees object as follows. Which of them are right?
+# Your fellow referees raise these objections. Which of them are right?
 #
 # - **a.** Both networks were trained with the same ten seeds. They should have been
 #   given different ones, so that the runs are independent.
-# - **b.** The network with the penalty learned from more images. How much of the
-#   gain is theirs, nobody can tell.
+# - **b.** The network with the penalty learned from more images. Nobody can tell how
+#   much of the gain is due to them.
 # - **c.** The test images chose among the twelve combinations. What is shown is no
 #   longer a test accuracy.
 # - **d.** The penalty leaves out the biases, so it is only half a penalty.
 # - **e.** Twelve settings were tried with the penalty and one without. At another
-#   learning rate the network without it might do better, too.
-# - **f.** The figure should show the loss with the penalty in it. That is what was
+#   learning rate, the network without it might do better, too.
+# - **f.** The figure should show the loss including the penalty. That is what was
 #   minimized.
-# - **g.** The title speaks of weight decay. A penalty in the loss of Adam is
+# - **g.** The title says weight decay. A penalty in the loss that Adam minimizes is
 #   something else.
-# - **h.** On its training images the network with the penalty is less accurate than
-#   the other. So it has learned worse.
+# - **h.** On its training images, the network with the penalty is less accurate than
+#   the other. So it has learned less well.
 #
-# Collect the letters of those who are right, like `flaws = {"x", "y"}`.
+# Collect the letters of the valid objections, like `flaws = {"x", "y"}`.
 
 # %% question="4.5"
 # BEGIN SOLUTION: flaws
 flaws = {
-    "b",  # 560 images against 200: more data are a brake of their own
-    "c",  # the best of twelve, by the very number that is shown
-    "e",  # each arm deserves a tuning of its own
-    "g",  # Adam divides a penalty's gradient as it divides all others
+    "b",  # 560 images versus 200: more data also regularizes
+    "c",  # the best of twelve, chosen by the very number that is shown
+    "e",  # each arm deserves its own tuning
+    "g",  # Adam rescales a penalty's gradient like any other
 }
-# a: the common seeds pair the runs; pairs need fewer seeds.
+# a: the common seeds pair the runs, and pairs need fewer seeds.
 # d: biases do not make a function steeper; they are left out on purpose.
-# f: a loss with the penalty in it does not say how good the answers are.
-# h: where labels are wrong, training accuracy rewards learning by heart.
+# f: a loss that includes the penalty doesn't measure accuracy on new images.
+# h: with label noise, training accuracy rewards memorization.
 # END SOLUTION
 
 # %% question="4.5" tags=["nbval-check-output"]
@@ -371,15 +370,15 @@ checks.referee(flaws)
 # %% [markdown]
 # ## Done?
 #
-# Press the button. If all five lines begin with `✓`, you know what each brake does to
-# a weight, and how to choose one without fooling yourself. (`course check 4` in a
-# terminal does the same.)
+# Click the button. If all five lines begin with `✓`, you know what each regularizer
+# does and how to choose one without fooling yourself. (`course check 4` in a terminal
+# does the same.)
 
 # %%
 progress()
 
 # %% [markdown]
-# **To go on.** Give the manuscript what it lacks: the same 200 images, twelve
-# settings for either network, validation images that choose. What is left of the
-# gain, with an interval of the difference? And what would 560 images have brought
+# **Going further.** Give the manuscript what it lacks: the same 200 images, twelve
+# settings for both networks, and validation images that choose. How much of the gain
+# remains, with an interval of the difference? And how much would 560 images have gained
 # without any penalty?

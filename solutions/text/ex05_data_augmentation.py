@@ -1,25 +1,25 @@
 # %% [markdown]
-# # Exercise 05: what may change without changing the label?
+# # Exercise 05: what can change without changing the label?
 #
 # You will
 #
 # - **write** a random shift and MixUp in NumPy;
 # - **build** a Keras model that augments in training and leaves inference alone;
 # - **choose** transformations for three data sets, and **defend** the choice;
-# - **find** a leak, **repair** it, and **measure** what it was worth;
+# - **find** a leak, **fix** it, and **measure** how much it inflated the accuracy;
 # - **referee** a comparison of two networks.
 #
-# It takes about 90 minutes and builds on lecture 11. Replace each `...` by your
+# It takes about 90 minutes and builds on lecture 11. Replace each `...` with your
 # answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
-# - `✗` a property is violated, and here is a hint;
+# - `✗` a property is violated, followed by a hint;
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, `hint("5.1")` gives a hint for question 5.1. Ask again for a
-# second one, and a third. When you are done, the button **Check my work** at the end
-# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+# If you are stuck, `hint("5.1")` gives a hint for question 5.1. Call it again for
+# a second one, and a third. When you are done, click **Check my work** at the end. It
+# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
 
 # %%
 from course_utils.checks.exercise import hint, progress
@@ -27,11 +27,11 @@ from course_utils.checks.exercise import hint, progress
 # %% [markdown]
 # ## 5.1 A random shift
 #
-# The simplest transformation: an image moves by a few whole pixels, and is still an
-# image of the same thing. For each image of a batch draw two whole numbers from
-# −`most` to `most`, both ends included and all equally likely: by how many rows it
-# moves down, and by how many columns to the right. What leaves the image is lost, and
-# what comes in is 0. Nothing comes back at the opposite edge.
+# In the simplest transformation, an image moves by a few whole pixels and still shows
+# the same thing. For each image of a batch, draw two integers from −`most` to `most`,
+# both ends included and all equally likely: the number of rows it moves down, and the
+# number of columns it moves to the right. Pixels that leave the image are lost, and
+# zeros come in. Nothing wraps around to the opposite edge.
 #
 # Draw from `rng`, a `numpy.random.Generator`, in any way you like. `most` is smaller
 # than the sides of the images.
@@ -41,7 +41,7 @@ import numpy as np
 
 
 def random_shift(images, most, rng):
-    """Each image moved by a random number of whole pixels.
+    """Shift each image by a random number of whole pixels.
 
     images : (N, H, W), of any dtype;  most : int, at least 0
     rng : numpy.random.Generator
@@ -49,7 +49,7 @@ def random_shift(images, most, rng):
     """
     # BEGIN SOLUTION
     _, height, width = images.shape
-    # A border of zeros on all sides; then each image looks through a window.
+    # Add a border of zeros, then take a random window of each image.
     sides = ((0, 0), (most, most), (most, most))
     padded = np.pad(images, sides)
     moved = np.empty_like(images)
@@ -65,8 +65,8 @@ from course_utils.checks import data_augmentation as checks
 checks.shift(random_shift)
 
 # %% [markdown]
-# Look at your work: one digit, in the middle of a black canvas, and four shifts of it
-# by at most two pixels. Is it always the whole digit?
+# Look at your work: one digit in the middle of a black canvas, and four shifts of it
+# by at most two pixels. Do you always see the whole digit?
 
 # %%
 from course_utils import datasets, plots
@@ -82,20 +82,20 @@ if moved is not None:
 # %% [markdown]
 # ## 5.2 MixUp
 #
-# MixUp (Zhang et al. 2018) makes images that are two things at once, and says so in
-# the label:
+# MixUp (Zhang et al. 2018) makes images that show two things at once, with labels
+# that say so:
 #
 # $$\tilde x_n = \lambda_n x_n + (1 - \lambda_n)\, x_{\pi(n)}, \qquad
 # \tilde y_n = \lambda_n y_n + (1 - \lambda_n)\, y_{\pi(n)}.$$
 #
-# Here $\pi$ is a random permutation of the batch, so each image is a partner once (its
-# own, now and then). Each image has a share $\lambda_n$ of its own, drawn from
+# Here $\pi$ is a random permutation of the batch, so each image is a partner once
+# (occasionally its own). Each image has its own share $\lambda_n$, drawn from
 # $\mathrm{Beta}(\alpha, \alpha)$. The labels $y_n$ are one-hot: 1 for the class of the
 # image, 0 for all others. Float32 is precise enough.
 
 # %% question="5.2"
 def mixup(images, labels, alpha, rng):
-    """Each image mixed with another of its batch, and their labels alike.
+    """Mix each image with another of its batch, and their labels too.
 
     images : (N, H, W), float;  labels : (N, K), one-hot
     alpha : float, greater than 0;  rng : numpy.random.Generator
@@ -105,7 +105,7 @@ def mixup(images, labels, alpha, rng):
     partner = rng.permutation(len(images))
     share = rng.beta(alpha, alpha, len(images))[:, None]
     mixed_labels = share * labels + (1 - share) * labels[partner]
-    share = share[:, :, None]   # one number for all pixels of an image
+    share = share[:, :, None]   # the same for all pixels of an image
     return share * images + (1 - share) * images[partner], mixed_labels
     # END SOLUTION
 
@@ -115,16 +115,16 @@ from course_utils.checks import data_augmentation as checks
 checks.mix(mixup)
 
 # %% [markdown]
-# The check has solved for your shares and partners, whatever you drew. Now four
-# mixtures, with all classes of which they hold a tenth or more. Could *you* have named
-# them?
+# The check solved for your shares and partners, whatever you drew. Below are four
+# mixtures, each with all classes that make up a tenth or more of it. Could *you* have
+# named them?
 
 # %%
 batch = canvas.x_train[:4].reshape(4, 12, 12)
 mixed = mixup(batch, np.eye(10)[canvas.y_train[:4]], 1.0,
               np.random.default_rng(4))
 if mixed is not None:
-    names = [" and ".join(f"{100 * label[k]:.0f} % {k}"
+    names = [" and ".join(f"{100 * label[k]:.0f}% {k}"
                           for k in np.flatnonzero(label > 0.1))
              for label in mixed[1]]
     _ = plots.images([dict(zip(names, mixed[0], strict=True))],
@@ -133,15 +133,14 @@ if mixed is not None:
 # %% [markdown]
 # ## 5.3 A model that augments itself
 #
-# In Keras a transformation can be a layer. It then acts in training only, is saved
-# with the model, and nobody can forget it. Write a function that puts a random shift
-# before any network for images: by up to `pixels` pixels up or down, and left or
-# right; zeros come in. (`keras.layers.RandomTranslation` also moves by parts of a
-# pixel. That is fine.)
+# In Keras, a transformation can be a layer. It then acts only in training, is saved
+# with the model, and can't be forgotten. Write a function that puts a random shift
+# before any image network. Images move by up to `pixels` pixels up or down, and left or
+# right, and zeros come in. (`keras.layers.RandomTranslation` also moves by fractions of
+# a pixel. That is fine.)
 #
-# Read the documentation of that layer with `keras.layers.RandomTranslation?` in a
-# cell of your own. Two of its habits matter here: the unit of its factors, and what
-# it does at the edges unless you say otherwise.
+# Read the documentation of that layer with `keras.layers.RandomTranslation?` in a new
+# cell. Two details matter here: the unit of its factors, and its default at the edges.
 
 # %% question="5.3"
 import keras
@@ -149,7 +148,7 @@ from keras import layers
 
 
 def augmenting_model(network, pixels):
-    """A network behind a random shift.
+    """A network preceded by a random shift.
 
     network : keras.Model, (None, H, W, 1) → anything; H and W may differ
     pixels : float, at least 0
@@ -170,8 +169,8 @@ from course_utils.checks import data_augmentation as checks
 checks.model(augmenting_model)
 
 # %% [markdown]
-# Now train it, on the digits in the middle of their canvas. Predict first: which of the
-# two accuracies will be higher, on training or on validation images?
+# Now train it on the digits in the middle of their canvas. Predict first: which accuracy
+# will be higher, on training or on validation images?
 
 # %%
 from course_utils import models
@@ -189,13 +188,13 @@ if model is not None:
         print(f"{score:12} {history[score][-1]:.2f}")
 
 # %% [markdown]
-# Validation images pass the layer untouched; training images are shifted, and so are
-# harder. (The training accuracy is an average over the epoch, too.) Here a training
-# accuracy below that on validation images says nothing about underfitting.
+# Validation images pass through the layer unchanged, but training images are shifted,
+# which makes them harder. (The training accuracy is also an average over the epoch.)
+# Here, a training accuracy below the validation accuracy says nothing about underfitting.
 #
-# A trap: `fit`, `evaluate` and `predict` say which mode they are in. If you call the
-# model yourself, say it too. `Dropout` and `BatchNormalization` take silence for
-# inference; the random image layers of Keras take it for *training*:
+# There is a trap: `fit`, `evaluate`, and `predict` set the mode. If you call the model
+# yourself, set it too. `Dropout` and `BatchNormalization` default to inference, but the
+# random image layers of Keras default to *training*:
 
 # %%
 layer = layers.RandomTranslation(0.2, 0.2, fill_mode="constant")
@@ -205,10 +204,10 @@ for said in ({}, {"training": False}, {"training": True}):
     print(f"layer(images, **{said}) leaves them untouched: {untouched}")
 
 # %% [markdown]
-# ## 5.4 What may change?
+# ## 5.4 What can change?
 #
-# Here are three data sets of 12×12 pixels. Look at one image of each, mirrored in both
-# ways and turned by 180°. In which rows does an image become one of another class?
+# Here are three data sets of 12×12 pixels. Look at one image of each, mirrored both
+# ways and turned by 180°. In which rows does an image turn into another class?
 
 # %%
 sets = {"digits": canvas, "glyphs": datasets.glyphs(seed=0),
@@ -230,32 +229,32 @@ print(*datasets.GLYPHS)
 print(*datasets.TEXTURES, sep=", ")
 
 # %% [markdown]
-# The networks will have 200 training images. They are judged on validation images as
-# they are, and on the same images **shifted** by up to two pixels, which is what a
-# camera that is not mounted well would make of them. In training images digits stand
-# in the middle, glyphs within about a pixel of it.
+# The networks will have 200 training images. They are judged on unchanged validation
+# images and on the same images **shifted** by up to two pixels, as a loosely mounted
+# camera would do. In training images, digits are centered, and glyphs are within about
+# a pixel of the center.
 #
-# **Choose** what happens to training images, for each data set with some of these
-# knobs of `fit_many`:
+# For each data set, **choose** what happens to training images with some of these knobs
+# of `fit_many`:
 #
 # | knob | each image, in each step |
 # |---|---|
-# | `shift` | moves by up to so many whole pixels |
+# | `shift` | moves by up to this many whole pixels |
 # | `placement` | what is not 0 moves anywhere (1), or a share of the way |
 # | `horizontal_flip`, `vertical_flip` | is mirrored with this probability |
-# | `rotation` | is turned by up to so many degrees |
+# | `rotation` | is turned by up to this many degrees |
 # | `zoom` | is magnified by a factor from 1 − `zoom` to 1 + `zoom` |
 # | `pixel_noise` | gets noise of this standard deviation |
-# | `cutout` | loses a square with sides of so many pixels |
+# | `cutout` | loses a square with sides of this many pixels |
 # | `mixup` | is mixed with another one; this is alpha |
 #
-# Two rules, fixed before anybody looks. No transformation may make an image of another
-# class, or one that nobody would write. And on the shifted images each data set has to
-# gain: five points or more (the dashed line below), with an interval above 0.
+# Two rules are fixed in advance. No transformation may produce an image of another
+# class, or one that nobody would write. And each data set must gain at least five points
+# on the shifted images (the dashed line below), with an interval above 0.
 #
-# **Defend** your choice: which classes turn into *another class* of their data set, if
-# glyphs are mirrored left-right; if glyphs are mirrored top-bottom; if digits make half
-# a turn; and if textures suffer any of these? Write both like this:
+# **Defend** your choice: which classes turn into *another class* of their data set if
+# glyphs are mirrored left-right, if glyphs are mirrored top-bottom, if digits make half
+# a turn, or if textures undergo any of these? Write both like this:
 #
 #     choices = {"digits": {"zoom": 0.1, "cutout": 2}, "glyphs": {…},
 #                "textures": {…}}
@@ -267,7 +266,7 @@ print(*datasets.TEXTURES, sep=", ")
 choices = {
     "digits": {"shift": 2},
     "glyphs": {"shift": 2},
-    # What tells textures apart is neither place nor direction.
+    # Textures differ in neither position nor direction.
     "textures": {"shift": 2, "horizontal_flip": 0.5, "vertical_flip": 0.5},
 }
 swapped = {
@@ -279,8 +278,8 @@ swapped = {
 # END SOLUTION
 
 # %% [markdown]
-# This trains ten networks without and ten with your transformations, from the same
-# seeds.
+# This cell trains ten networks without your transformations and ten with them, from the
+# same seeds.
 
 # %%
 import pandas as pd
@@ -323,30 +322,30 @@ from course_utils.checks import data_augmentation as checks
 checks.defended(choices, swapped, judged)
 
 # %% [markdown]
-# Look at the clean images, too. Whoever shifts centered digits prepares the network for
-# images that a centered test set never shows, and pays for it there. For glyphs and
-# textures the same shift pays on both: they vary in place to begin with. Both arms had
-# one learning rate; effects as large as these survive that. For small ones, each arm
-# needs its own.
+# Look at the clean images, too. Shifting centered digits prepares the network for images
+# that a centered test set never shows, and costs accuracy there. For glyphs and textures,
+# the same shift helps on both, because their position varies anyway. Both arms had the
+# same learning rate. Effects this large survive that, but for small ones each arm needs
+# its own.
 #
-# Try a wrong choice after your check is green: add `horizontal_flip` to the shift of the
+# After your check passes, try a wrong choice: add `horizontal_flip` to the shift of the
 # glyphs. Their gain on shifted images does not vanish. How large was it without the
-# flip? A wrong transformation can hide behind a right one.
+# flip? A good transformation can mask a bad one.
 
 # %% [markdown]
 # ## 5.5 The leak
 #
-# A colleague has 200 images, wants more, and makes four copies of each, turned a
-# little. This is from the notebook that came with the report:
+# A colleague has 200 images, wants more, and makes four copies of each, slightly
+# rotated. This code is from the notebook that came with the report:
 
 # %%
 def rotated(images, rng):
-    """Changed copies of some images, drawn anew in each call."""
+    """Changed copies of some images, different in each call."""
     return augment(images, seed=int(rng.integers(2**31)), rotation=10)
 
 
 def leaky_split(x, y, copies, augment, rng):
-    """Training and validation images, as the notebook has it."""
+    """Training and validation images, as in the notebook."""
     x = np.concatenate([x, *(augment(x, rng) for _ in range(copies))])
     y = np.tile(y, 1 + copies)
     order = rng.permutation(len(x))
@@ -354,10 +353,10 @@ def leaky_split(x, y, copies, augment, rng):
     return x[train], y[train], x[val], y[val]
 
 # %% [markdown]
-# We have what the colleague has not: a thousand fresh images that nobody has trained
-# on. `measure` splits and trains with ten seeds, and gives the accuracy of each network
-# on the validation images of its split, and on the fresh ones. First what the
-# notebook reports, the mean accuracy on its validation images:
+# We have what the colleague lacks: a thousand fresh images that nobody has trained on.
+# `measure` splits and trains with ten seeds, and returns the accuracy of each network
+# on the validation images of its split and on the fresh ones. First, here is what the
+# notebook reports: the mean accuracy on its validation images.
 
 # %%
 digits = datasets.digits(seed=0)
@@ -386,14 +385,14 @@ print(f"reported: {leaky.sel(images='validation').mean():.3f}")
 # Would you believe it? Think of one of the 200 images, and of where its copies go.
 #
 # Write `honest_split`, which returns the same four things without the leak. A fifth of
-# the *images* validates, as they are and drawn at random. All others train, each
-# once as it is and in `copies` changed copies. `augment(images, rng)` takes several
-# images and returns a changed copy of each, another one at every call.
+# the *images*, drawn at random and unchanged, is for validation. All others are for
+# training, each once unchanged and in `copies` changed copies. `augment(images, rng)`
+# takes several images and returns a changed copy of each, different at every call.
 #
-# Then say by how much each of the two splits promises too much: `too_high`, the
-# accuracy on its validation images minus the one on fresh images, its mean and its 95 %
-# interval over the seeds. Both numbers of a seed belong to the same network.
-# `stats.paired_difference(scores, …, between=…)` does it for both splits at once. The
+# Then measure how much each of the two splits overstates the accuracy: `too_high` is the
+# accuracy on its validation images minus that on fresh images, with its mean and 95%
+# interval over the seeds. Both accuracies of a seed belong to the same network.
+# `stats.paired_difference(scores, …, between=…)` does this for both splits at once. The
 # check compares the numbers to five decimals.
 
 # %% question="5.5"
@@ -436,35 +435,34 @@ if scores is not ...:
     ax = plots.intervals(
         {split: gaps.sel(split=split) for split in ("leaky", "repaired")},
         neutral=0, xlabel="validation accuracy minus accuracy on fresh images")
-    _ = ax.set_title("A leak promises what fresh images do not keep")
+    _ = ax.set_title("The leaky split overstates the accuracy")
 
 # %% [markdown]
-# A network need not recognize a digit in order to recognize an image that it knows
-# from four copies. Note that the *network* is none the worse for the leak; what was
-# wrong is the number. And note how wide the interval of the repaired split is: it
-# validates on 40 images, and the leaky one seemed to have 200.
+# A network need not recognize a digit in order to recognize an image that it has seen
+# in four copies. The leak does not make the *network* worse; only the reported number
+# was wrong. Also note how wide the interval of the repaired split is: it validates on
+# 40 images, while the leaky one seemed to have 200.
 #
-# (With strong transformations the leak can hide. Validation images that are changed
-# are harder, and the two mistakes may cancel. That makes neither of them right.)
+# (With strong transformations, the leak can go unnoticed. Changed validation images are
+# harder, and the two mistakes may cancel. That makes neither of them right.)
 
 # %% [markdown]
 # ## 5.6 You are the referee
 #
-# A manuscript arrives. Its figure is the one below, and this is its text:
+# A manuscript arrives. Its figure is below, and its text reads:
 #
 # > *We trained a network on 100 handwritten digits, split at random into training and
-# > validation images, with ten seeds. Then we trained it once more with every training
-# > image turned by up to 15°, anew in every step. Validation images stayed as they are.
-# > Both networks took the same number of steps with Adam, at the learning rate that
-# > had proved the best of five with augmentation. On its training images the augmented
-# > network was the less accurate one; on validation images it was far ahead. Shown are
-# > means over the seeds with their 95 % intervals.*
+# > validation images, with ten seeds. Then we trained it again with every training
+# > image rotated at random by up to 15° in every step. Validation images stayed
+# > unchanged. Both networks took the same number of steps with Adam, at the learning
+# > rate that was the best of five with augmentation. On its training images, the
+# > augmented network was less accurate; on validation images, it was far ahead. The
+# > figure shows means over the seeds with their 95% intervals.*
 #
-# The authors have sent what they trained on. `theirs["without"]` and `theirs["with"]`
-# are the splits of the two networks, with `x_train`, `y_train`, `x_val` and `y_val`.
-# We have trained both networks on both of them: `rerun` holds validation accuracies,
-# with the dimensions `split`, `augment_probability` (0 without, 1 with augmentation)
-# and `seed`.
+# The authors sent us their data. `theirs["without"]` and `theirs["with"]` are the
+# splits of the two networks, with `x_train`, `y_train`, `x_val`, and `y_val`. We trained
+# both networks on both splits: `rerun` holds validation accuracies, with the dimensions
+# `split`, `augment_probability` (0 without, 1 with augmentation), and `seed`.
 
 # %%
 from course_utils.experiments.exercises import augmentation_manuscript
@@ -485,27 +483,27 @@ ax = plots.intervals(
 _ = ax.set_title("Augmentation always helps")
 
 # %% [markdown]
-# Your fellow referees object as follows. Which of them are right? Not all can be judged
-# from the text: look into `theirs`, in cells of your own.
+# Your fellow referees raise these objections. Which of them are right? You can't judge
+# all of them from the text: inspect `theirs` in new cells.
 #
-# - **a.** The two networks have neither learned from the same images nor been judged on
-#   the same ones.
-# - **b.** In the augmented arm the validation images are turned as well.
-# - **c.** Within an arm some of the validation images are among the training images.
+# - **a.** The two networks neither learned from the same images nor were judged on the
+#   same ones.
+# - **b.** In the augmented arm, the validation images are rotated as well.
+# - **c.** Within an arm, some of the validation images are among the training images.
 # - **d.** The ten runs of an arm share one split. Their interval says nothing about
 #   other splits.
 # - **e.** The learning rate is the one that suits the augmented network. The plain one
 #   might do better at another.
 # - **f.** The augmented network is less accurate on its training images. So it has
-#   learned worse, and its validation accuracy must be a mistake.
-# - **g.** The title says *always*. Shown is one transformation on one data set.
-# - **h.** In the same number of steps the augmented network has seen many more
+#   learned less well, and its validation accuracy must be a mistake.
+# - **g.** The title says *always*. The figure shows one transformation on one data set.
+# - **h.** In the same number of steps, the augmented network has seen many more
 #   different images. It should have been given fewer steps.
 #
-# Collect the letters of those who are right, like `flaws = {"x", "y"}`. Then give what
-# the manuscript should have shown: `same_split`, the accuracy with augmentation minus
-# without, both on the *same* split; its mean and its 95 % interval over the seeds, for
-# either split. The check compares the numbers to five decimals.
+# Collect the letters of the valid objections, like `flaws = {"x", "y"}`. Then compute
+# what the manuscript should have shown: `same_split` is the accuracy with augmentation
+# minus without, both on the *same* split, with its mean and 95% interval over the seeds
+# for each split. The check compares the numbers to five decimals.
 
 # %% question="5.6"
 # BEGIN SOLUTION: flaws, same_split
@@ -514,15 +512,15 @@ for part in ("x_train", "x_val"):
     print(f"{part} is the same in both arms: {same}")
 
 flaws = {
-    "a",  # each arm drew a split of its own: easier images, or harder ones
+    "a",  # each arm drew its own split, with easier or harder images
     "d",  # ten seeds scatter around whatever this one split gives
-    "e",  # each arm deserves a tuning of its own
-    "g",  # one transformation, one data set, and a sentence about all
+    "e",  # each arm deserves its own tuning
+    "g",  # one transformation, one data set, and a claim about all
 }
-# b: their gray levels are multiples of 1/16, as in all untouched digits.
-# c: no image of x_val is found in x_train.
-# f: training accuracy is measured on turned images, and those are harder.
-# h: that the images differ from step to step is what augmentation is.
+# b: their gray levels are multiples of 1/16, as in all unchanged digits.
+# c: no image of x_val is also in x_train.
+# f: training accuracy is measured on rotated images, which are harder.
+# h: augmentation means that the images differ from step to step.
 same_split = stats.paired_difference(rerun, "augment_probability",
                                      between=(0.0, 1.0))
 # END SOLUTION
@@ -533,23 +531,22 @@ from course_utils.checks import data_augmentation as checks
 checks.referee(flaws, same_split, rerun)
 
 # %% [markdown]
-# What is left of the gain, once both networks have the same images? One split is simply
-# easier than the other, to learn from and to be judged on. (We looked at fourteen
-# splits before we chose these two. The authors may have looked at none: a split that is
-# drawn anew for each arm is enough.)
+# How much of the gain is left once both networks have the same images? One split is
+# simply easier than the other, both to learn from and to be judged on. (We looked at
+# fourteen splits before we chose these two. The authors may have looked at none: drawing
+# a new split for each arm is enough.)
 
 # %% [markdown]
 # ## Done?
 #
-# Press the button. If all six lines begin with `✓`, you can say what may change in an
-# image, where the copies may go, and what a fair comparison needs. (`course check 5` in
+# Click the button. If all six lines begin with `✓`, you know what can change in an
+# image, where the copies can go, and what a fair comparison needs. (`course check 5` in
 # a terminal does the same.)
 
 # %%
 progress()
 
 # %% [markdown]
-# **To go on.** Give `judge` the glyphs with `vertical_flip` and `shift` together, and
-# look at the predictions for *u* and *n* by themselves. And find a transformation of the
-# digits that costs nothing on clean images and still gains on shifted ones: is there
-# one?
+# **Going further.** Give `judge` the glyphs with `vertical_flip` and `shift` together,
+# and look at the predictions for *u* and *n* alone. Then look for a transformation of the
+# digits that costs nothing on clean images but still gains on shifted ones. Is there one?

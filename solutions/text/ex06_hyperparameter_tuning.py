@@ -4,22 +4,22 @@
 # You will
 #
 # - **write** a random search and a successive halving that keep to their budgets;
-# - **choose** a space, and **defend** its edges;
+# - **choose** a search space, and **defend** its edges;
 # - **read** isolation plots, and **conclude** no more than they allow;
 # - **measure** how lucky your own winner was;
-# - **improve** a network, **report** it honestly, and **referee** others who did not.
+# - **improve** a network, **report** it honestly, and **referee** a paper that did not.
 #
-# It takes about 90 minutes and builds on lectures 12 and 13. Replace each `...` by
+# It takes about 90 minutes and builds on lectures 12 and 13. Replace each `...` with
 # your answer and run the check below it. A check prints one line:
 #
 # - `✓` your answer has every property it should have;
-# - `✗` a property is violated, and here is a hint;
+# - `✗` a property is violated, followed by a hint;
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, `hint("6.1")` gives a hint for question 6.1. Ask again for a
-# second one, and a third. When you are done, the button **Check my work** at the end
-# runs your notebook from top to bottom in a fresh kernel and judges every answer anew.
+# If you are stuck, `hint("6.1")` gives a hint for question 6.1. Call it again for
+# a second one, and a third. When you are done, click **Check my work** at the end. It
+# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
 
 # %%
 from course_utils.checks.exercise import hint, progress
@@ -27,23 +27,23 @@ from course_utils.checks.exercise import hint, progress
 # %% [markdown]
 # ## 6.1 A random search
 #
-# A space is a dict. Each name has a list, or a range with its scale:
+# A search space is a dict. Each name has a list, or a range with its scale:
 #
 #     {"width": [8, 16, 32, 64],               # one of them, equally likely
 #      "learning_rate": ("log", 0.003, 3.0),   # every factor of ten equally likely
 #      "dropout": ("uniform", 0.0, 0.6)}       # every number equally likely
 #
-# Write a search that draws `n_trials` configurations, each knob by itself, and returns
-# the best one with its score. The higher a score, the better. Four things that real
-# searches get wrong now and then:
+# Write a search that draws `n_trials` configurations, each knob independently, and
+# returns the best one with its score. Higher scores are better. Real searches sometimes
+# get four things wrong:
 #
-# - the budget: a trial may take an hour. `objective` is called `n_trials` times, once
-#   for each configuration, and no more;
+# - the budget: a trial may take an hour. Call `objective` exactly `n_trials` times, once
+#   for each configuration;
 # - the luck: the same `seed` gives the same trials. But training resets the global
-#   generators of NumPy and of Python (`keras.utils.set_random_seed` does), so keep
-#   away from those;
+#   generators of NumPy and Python (`keras.utils.set_random_seed` does), so don't use
+#   those;
 # - the signs: a score may be negative, such as minus a loss;
-# - the wrecks: a network that diverged scores `nan`, and must never win.
+# - divergence: a network that diverged scores `nan`, and must never win.
 
 # %% question="6.1"
 import math
@@ -74,7 +74,7 @@ def random_search(objective, space, n_trials, seed):
     for _ in range(n_trials):
         params = {name: draw(axis) for name, axis in space.items()}
         score = objective(params)
-        if score > highest:   # never true of nan
+        if score > highest:   # never true for nan
             best, highest = params, score
     return best, highest
     # END SOLUTION
@@ -85,8 +85,8 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.search(random_search)
 
 # %% [markdown]
-# Let it loose on the table of lecture 12: many thousand trainings, looked up instead of
-# trained. Its learning rates lie evenly on a logarithmic axis. Do yours?
+# Run it on the table of lecture 12: many thousands of training runs, looked up instead
+# of trained. Its learning rates are evenly spaced on a logarithmic axis. Are yours?
 
 # %%
 from course_utils import plots
@@ -108,30 +108,30 @@ if found is not None:
 # %% [markdown]
 # ## 6.2 Successive halving
 #
-# Most trials of that search were hopeless, and one could have known after an epoch.
-# Successive halving (Jamieson & Talwalkar 2016) climbs a ladder. On the first rung all
-# configurations are trained for `min_epochs`. Of those on a rung the best 1/`factor` go
-# on (rounded down, but at least one), and are trained until they have had `factor`
-# times as many epochs, but never more than `max_epochs`. The last rung is the one at
-# `max_epochs`. The winner is the best there.
+# Most trials of that search were hopeless, and you could have known after one epoch.
+# Successive halving (Jamieson & Talwalkar 2016) climbs a ladder. On the first rung, all
+# configurations are trained for `min_epochs`. The best 1/`factor` of each rung (rounded
+# down, but at least one) advance and are trained until they have had `factor` times as
+# many epochs, but never more than `max_epochs`. The last rung is the one at
+# `max_epochs`. The best configuration there is the winner.
 #
-# Training is *continued*. `train(configuration, epochs)` trains a configuration on
-# until it has had `epochs` epochs **in all**, and returns its score then. After
-# `train(c, 3)` the call `train(c, 9)` costs six epochs, not nine. Return the cost,
-# too: the epochs that all configurations together have been trained.
+# Training *continues*. `train(configuration, epochs)` trains a configuration until it
+# has had `epochs` epochs **in total**, and then returns its score. After `train(c, 3)`,
+# the call `train(c, 9)` costs six epochs, not nine. Return the cost, too: the total
+# number of epochs over all configurations.
 #
-# A score that is not finite (`nan`, or infinite) belongs to a network that has
-# diverged, and ranks last. Where scores are tied, any of them may go on, but no more
-# than so many.
+# A score that is not finite (`nan` or infinite) belongs to a network that has diverged,
+# and ranks last. Where scores are tied, any of them may advance, but the number that
+# advances stays the same.
 
 # %% question="6.2"
 def successive_halving(train, configurations, min_epochs, max_epochs, factor):
-    """The best of some configurations, most of which are given up early.
+    """The best of some configurations, most of which are stopped early.
 
-    train : function (configuration, epochs in all) → score
+    train : function (configuration, total epochs) → score
     configurations : list of dict
     min_epochs, max_epochs : int;  factor : int, at least 2
-    returns best configuration, its score at the end, epochs of all together
+    returns best configuration, its final score, total epochs of all
     """
     # BEGIN SOLUTION
     def rank(score):
@@ -156,8 +156,8 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.halving(successive_halving)
 
 # %% [markdown]
-# The table knows the accuracy after each of twelve epochs. So here are 27
-# configurations on the ladder, with rungs at 1, 3, 9 and 12 epochs. The colored curve
+# The table contains the accuracy after each of twelve epochs. Here are 27
+# configurations on the ladder, with rungs at 1, 3, 9, and 12 epochs. The colored curve
 # is the winner. Was it ahead from the beginning?
 
 # %%
@@ -166,7 +166,7 @@ at_the_end = epoch_by_epoch[..., -1].mean(axis=-1)   # over the seeds
 
 
 def ladder(seed, count=27):
-    """A halving of some random configurations; what came out, and curves."""
+    """Halve some random configurations; return the result and the curves."""
     rng, reached = np.random.default_rng(seed), {}
     configurations = [tabular.config_at(dict(zip(
         tabular.SPACE, rng.random(4), strict=True))) for _ in range(count)]
@@ -194,9 +194,9 @@ if out is not None:
            title=f"{out[2]} epochs instead of {12 * 27}")
 
 # %% [markdown]
-# Is it worth it? For as many epochs a plain search could have trained five
-# configurations to the end. Forty times both, from the same configurations; judged by
-# the mean accuracy over all seeds of what was chosen:
+# Is it worth it? For the same number of epochs, a plain search could have trained five
+# configurations to the end. We run both forty times, from the same configurations, and
+# judge each choice by its mean accuracy over all seeds:
 
 # %%
 import xarray as xr
@@ -220,7 +220,7 @@ if out is not None:
 # %% [markdown]
 # ## 6.3 Choose a space, and defend its edges
 #
-# A colleague tunes networks with 32 units on the same task, and searches here:
+# A colleague tunes networks with 32 units on the same task, and searches this space:
 
 # %%
 theirs = {"width": [32], "learning_rate": ("uniform", 0.003, 0.1),
@@ -228,9 +228,9 @@ theirs = {"width": [32], "learning_rate": ("uniform", 0.003, 0.1),
 
 # %% [markdown]
 # `look` draws 400 trials from a space with *your* random search, and shows the mean
-# accuracy of each over seeds and all images. (No real search sees so much. It is your
-# microscope for this question.) Look at the *upper* rim of the points: it tells how
-# well one can do with this value of the knob. The line lies two points below the
+# accuracy of each over all seeds and images. (No real search sees this much. It is your
+# microscope for this question.) Look at the *upper* edge of the points: it shows how
+# well you can do with each value of the knob. The dashed line is two points below the
 # best.
 
 # %%
@@ -248,32 +248,31 @@ def look(space):
         ax.axhline(scores.max() - 0.02, color="C1", linestyle="--", marker="")
         ax.set(xlabel=plots.axis_label(knob), ylabel="accuracy", ylim=(0.6, 0.9),
                xscale="linear" if space[knob][0] == "uniform" else "log")
-    axes[1].set_title("Where do the best lie?")
+    axes[1].set_title("Where are the best trials?")
 
 
 # %%
 look(theirs)
 
 # %% [markdown]
-# Choose a better one: `space`, written like theirs, again with 32 units. It has to keep
+# Choose a better `space`, written like theirs, again with 32 units. It has to follow
 # four rules:
 #
-# - what acts by factors has a logarithmic axis;
+# - knobs that act by factors have a logarithmic axis;
 # - nothing better lies beyond an end. (The table ends at 0.003 and 3 for the learning
-#   rate, at 1e-5 and 0.03 for `l2`, at 0 and 0.6 for dropout);
-# - for the learning rate you *see* the score fall at both ends, by two points or more;
-# - eight trials are enough: what a search with so many chooses, by 100 images, may
-#   on average lie at most four points below the best of the table with 32 units.
+#   rate, at 1e-5 and 0.03 for `l2`, and at 0 and 0.6 for dropout);
+# - for the learning rate, you *see* the score fall at both ends, by two points or more;
+# - eight trials are enough: the choice of a search with eight trials, scored on 100
+#   images, is on average at most four points below the best of the table with 32 units.
 #   `lost(space, seed)`, below, is that loss in one search; average it before you answer.
 #
-# Then defend the ends of each knob, the lower and the upper one, each with a word:
+# Then defend the lower and the upper end of each knob with one word each:
 #
-# - `"worse"`: at this end the rim lies two points or more below the best;
-# - `"flat"`: it does not, and where one stops makes no difference;
-# - `"limit"`: the knob itself can go no further. (That the *table* ends is no reason.)
+# - `"worse"`: at this end, the upper edge is two points or more below the best;
+# - `"flat"`: it is not, and it makes no difference where you stop;
+# - `"limit"`: the knob itself can go no further. (The end of the *table* doesn't count.)
 #
-# The check tolerates one point more or less wherever a score is compared with the
-# best.
+# The check allows a tolerance of one point wherever a score is compared with the best.
 #
 # Write both like this:
 #
@@ -284,7 +283,7 @@ look(theirs)
 
 # %%
 def lost(space, seed):
-    """By how much the choice of eight trials lies below the best."""
+    """How far the choice of eight trials is below the best."""
     objective = tabular.Objective(seed, validation=100)
     random_search(objective, space, 8, seed)
     place = objective.tried[int(np.argmax(objective.scores))][0]
@@ -310,9 +309,9 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.defended(space, ends)
 
 # %% [markdown]
-# What is the price of a space? Eight trials, three hundred times, in their space, in
-# yours, and in the whole table. All three share the images of a repetition, so that we
-# may look at differences:
+# What does the choice of a space cost? We run eight trials three hundred times in their
+# space, in yours, and in the whole table. In each repetition, all three use the same
+# images, so we can look at differences:
 
 # %%
 if found is not None and space is not ...:
@@ -324,18 +323,18 @@ if found is not None and space is not ...:
     _ = plots.intervals({f"{name} minus yours": stats.paired_difference(
         losses, "space", between=("yours", name)) for name in ("theirs", "all")},
         neutral=0, xlabel="accuracy lost with eight trials",
-        title="Does your space pay?")
+        title="Does your space help?")
 
 # %% [markdown]
 # ## 6.4 What may you conclude?
 #
-# Four isolation plots from a report on one image data set. Each point is a mean over
-# twelve seeds: for each value of the scientific knob and each seed the learning rate
-# and the penalty were tuned anew, and the winner was scored on images that had not
-# chosen it. Above stands the number of trials that each value had in each seed; in the
-# last panel SGD had 12 and Adam 60. The seeds are shared: seed 3 has the same images
-# everywhere. Bars are 95 % intervals of the means, and each panel has a vertical axis
-# of its own. The authors had asked *beforehand* whether momentum 0.9 beats 0.8.
+# Here are four isolation plots from a report on one image data set. Each point is a mean
+# over twelve seeds. For each value of the scientific knob and each seed, the learning
+# rate and the penalty were tuned again, and the winner was scored on images that had not
+# chosen it. The panel titles give the number of trials per value and seed; in the last
+# panel, SGD had 12 and Adam 60. The seeds are shared: seed 3 has the same images
+# everywhere. Bars are 95% intervals of the means, and each panel has its own vertical
+# axis. The authors asked *in advance* whether momentum 0.9 beats 0.8.
 
 # %%
 from course_utils.experiments.exercises import studies as planted
@@ -356,23 +355,23 @@ for ax, (knob, scores) in zip(axes, studies.items(), strict=True):
 # %% [markdown]
 # Which of these conclusions are allowed, for this data set and this network?
 # `studies` holds the scores: `studies["momentum"]` has the dimensions `momentum` and
-# `seed`, and the others alike. Some conclusions want a calculation in a cell of your
-# own.
+# `seed`, and the others are similar. Some conclusions require a calculation in a new
+# cell.
 #
 # - **a.** The best momentum lies well inside the range that was tried.
-# - **b.** The bars of momentum 0.8 and 0.9 overlap. So between these two nothing is
-#   shown.
+# - **b.** The bars of momentum 0.8 and 0.9 overlap. So the data show no difference
+#   between these two.
 # - **c.** Momentum 0.9 is better than 0.8.
 # - **d.** The batch size has no effect on the accuracy.
-# - **e.** Between any of these batch sizes and 32 the accuracy differs by less than one
+# - **e.** Between any of these batch sizes and 32, the accuracy differs by less than one
 #   point.
 # - **f.** The best width is 256.
-# - **g.** More units than 256 may be better still; the range has to grow.
+# - **g.** More units than 256 may be even better; the range has to grow.
 # - **h.** Adam is better than SGD.
 # - **i.** The learning rate that is best without momentum is best with 0.9, too.
 #
-# Collect the letters in `allowed`. Then give the number that settles **c**:
-# `difference`, the accuracy at 0.9 minus that at 0.8, its mean and its 95 % interval
+# Collect the letters in `allowed`. Then compute the number that settles **c**:
+# `difference` is the accuracy at 0.9 minus that at 0.8, with its mean and 95% interval
 # over the seeds. The check compares numbers to six decimals, here and in 6.5 and 6.6.
 
 # %% question="6.4"
@@ -385,16 +384,16 @@ print("batch size minus 32:", *(f"{size}: [{float(one['low']):+.3f}, "
       for one in [stats.paired_difference(batch, "batch_size",
                                           between=(32, size))]))
 allowed = {
-    "a",  # it falls on both sides
+    "a",  # accuracy falls on both sides
     "c",  # seed by seed, the interval lies above 0
-    "e",  # all of these intervals lie within a point
-    "g",  # the best lies at the edge
+    "e",  # all of these intervals lie within one point
+    "g",  # the best value is at the edge
 }
-# b: bars of the means hold what all arms of a seed share; it cancels in pairs.
-# d: the interval contains 0, and other numbers as well.
-# f: the curve still rises at 256.
-# h: sixty trials against twelve: the better one may only be the luckier one.
-# i: each point has a learning rate of its own; this plot does not show which.
+# b: the bars include variation shared by all arms, which cancels in pairs.
+# d: the interval contains 0, but other numbers as well.
+# f: the curve is still rising at 256.
+# h: sixty trials versus twelve: the better one may only be luckier.
+# i: each point has its own learning rate, which this plot does not show.
 # END SOLUTION
 
 # %% question="6.4" tags=["nbval-check-output"]
@@ -403,15 +402,15 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.isolation(allowed, difference)
 
 # %% [markdown]
-# *Different* and *better by enough to matter* are two questions, and so are *not
-# shown to be different* and *shown to be nearly the same*. An interval answers all
-# four, if you know beforehand how much matters.
+# *Different* and *better by enough to matter* are two different questions, and so are
+# *not shown to be different* and *shown to be nearly the same*. An interval answers all
+# four if you decide in advance how much matters.
 #
 # ## 6.5 How lucky was your winner?
 #
-# You choose by the score, so you choose its luck as well. How much luck, you can
-# measure: repeat the whole search, each time with other images. This is one search, 40
-# trials in the whole table, where only 60 images choose:
+# When you choose by score, you also choose luck. You can measure how much: repeat the
+# whole search, each time with other images. This is one search, with 40 trials in the
+# whole table, where only 60 images choose:
 
 # %%
 def one_search(seed):
@@ -428,18 +427,18 @@ def one_search(seed):
 
 
 # %% [markdown]
-# Write `winners_curse`: by how much the validation accuracy of the *chosen* trial
-# exceeds the test accuracy of that same trial: its mean over the searches, with its
-# 95 % interval.
+# Write `winners_curse`. It returns how much the validation accuracy of the *chosen*
+# trial exceeds the test accuracy of that same trial: the mean over the searches, with
+# its 95% interval.
 #
 # Then repeat the search with 20 seeds or more, 0, 1, 2, …, and collect `validation` and
-# `test`. `gap` is what your function says of them. And `honest` is the number that you
-# would report as the accuracy of the one network that the *first* search (seed 0) has
-# chosen. Its 660 test images have chosen nothing so far.
+# `test`. `gap` is the result of your function for them. And `honest` is the number that
+# you would report as the accuracy of the one network that the *first* search (seed 0)
+# chose. Its 660 test images have not chosen anything so far.
 
 # %% question="6.5"
 def winners_curse(validation, test):
-    """How much too high the best validation score is.
+    """How much the best validation score overstates the accuracy.
 
     validation, test : (searches, trials), two scores of the same networks
     returns mean, low, high : validation minus test accuracy of the choice
@@ -465,7 +464,7 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.curse(winners_curse, validation, test, gap, honest)
 
 # %% [markdown]
-# Each point is a search. On the line the score would have kept what it promised:
+# Each point is a search. On the line, validation and test accuracy are equal:
 
 # %%
 if validation is not ...:
@@ -476,21 +475,20 @@ if validation is not ...:
     ax.axline((0.85, 0.85), slope=1, color="0.4", marker="", linewidth=1)
     ax.set(xlabel="validation accuracy of the best of 40",
            ylabel="its test accuracy", xlim=(0.78, 1), ylim=(0.78, 1),
-           title="Most winners keep less than they promise")
+           title="Most winners score lower on the test set")
 
 # %% [markdown]
-# The mean gap tells what such a search costs in honesty. It is not a discount for your
-# own winner: the single gaps scatter widely. Only images that have chosen nothing can say
-# what your winner is worth.
+# The mean gap shows how much such a search overstates accuracy. Don't subtract it from
+# your own winner's score, because the individual gaps scatter widely. Only images that
+# have chosen nothing can tell you what your winner is worth.
 #
 # ## 6.6 Improve this network, and report it honestly
 #
-# Now everything together, with real trainings. The task: digits, of which 300 may be
-# learned from, a fifth of them with a wrong label. The baseline is a plain network of
-# two hidden layers, trained for 30 epochs by SGD. Improve it, by whatever you have
-# learned in this course: `l2`, `dropout`, `weight_decay`, `label_smoothing`,
-# `batch_norm`, `shift`, another optimizer, … Whether you succeed is not judged. How
-# you report it, is.
+# Now put everything together, with real training runs. The task has 300 training digits,
+# a fifth of them with a wrong label. The baseline is a plain network with two hidden
+# layers, trained for 30 epochs by SGD. Improve it with anything you have learned in this
+# course: `l2`, `dropout`, `weight_decay`, `label_smoothing`, `batch_norm`, `shift`,
+# another optimizer, … We don't judge whether you succeed, only how you report it.
 
 # %%
 from course_utils import fit_many, models
@@ -528,11 +526,11 @@ def listed(accuracy):
 #
 # 1. **Tune** both arms with *equally many* different trials, on seeds that do nothing
 #    else. The baseline deserves its best learning rate as much as your idea does.
-# 2. **Measure** what each arm has chosen on five or more *other* seeds, the same in
-#    both arms.
-# 3. **Compare**: mine minus baseline, seed by seed, with its 95 % interval. The claim
+# 2. **Measure** the choice of each arm on five or more *other* seeds, the same in both
+#    arms.
+# 3. **Compare**: mine minus baseline, seed by seed, with its 95% interval. The claim
 #    is `"better"` if all of the interval lies above 0, `"worse"` if all of it lies
-#    below, and `"undecided"` otherwise. (Better by how much, the interval says.)
+#    below, and `"undecided"` otherwise. (The interval says how much better.)
 # 4. **Train** the network that you would ship (if undecided, the simpler one) with
 #    `model.compile` and `model.fit`, and **save** it to a `.keras` file in a temporary
 #    folder.
@@ -540,7 +538,7 @@ def listed(accuracy):
 #    once, and score the loaded network on it. (The check compares this accuracy to
 #    three decimals.)
 #
-# The report is a dict of this form:
+# The report is a dict with this structure:
 #
 #     report = {
 #         "tuning": {"baseline": [(configuration, score), …], "mine": […]},
@@ -551,8 +549,8 @@ def listed(accuracy):
 #         "claim": "better",            # or "undecided", or "worse"
 #         "model": "….keras"}
 #
-# (Some nine trials of three seeds in each arm take a few seconds. Do not spend your
-# evening: a claim of *undecided* is as good as any, if it is true.)
+# (About nine trials of three seeds in each arm take a few seconds. Don't spend your
+# evening on this: a claim of *undecided* is as good as any, if it is true.)
 
 # %% question="6.6"
 import tempfile
@@ -593,10 +591,10 @@ report = {"tuning": tuning, "tuning_seeds": list(tuning_seeds),
 # END SOLUTION
 
 # %% [markdown]
-# Is everything decided? Then write and run the next cell, *once*. Complete the report
-# with `report["test_accuracy"] = …`. (If you stumble over a typing mistake and have
-# to run it again, run the cell that makes `task` first: it puts the seal back. That
-# is a courtesy of this exercise. Life has none.)
+# Have you decided everything? Then write and run the next cell, *once*. Complete the
+# report with `report["test_accuracy"] = …`. (If a typo forces you to run it again,
+# first run the cell that makes `task`, which seals the test set again. Only this
+# exercise gives you a second chance.)
 
 # %% question="6.6-test"
 # BEGIN SOLUTION
@@ -621,9 +619,9 @@ if report is not ...:
     print("claim:", report["claim"])
 
 # %% [markdown]
-# Say aloud what is *not* in this report: other training images, other networks, other
-# data. All seeds here learn from the same 300 digits and are judged by the same 360.
-# And the interval is about the *recipe*, while the test score belongs to one network.
+# Note what is *not* in this report: other training images, other networks, and other
+# data. All seeds here learn from the same 300 digits and are judged on the same 360.
+# And the interval describes the *recipe*, while the test score belongs to one network.
 #
 # ## 6.7 You are the referee
 #
@@ -643,8 +641,8 @@ if report is not ...:
 #                "learning_rate": log(0.003, 0.05), "dropout": uniform(0, 0.6)})
 #     print("test accuracy, baseline:", baseline, "tuned:", found.best_value)
 #
-# The authors have sent what came out, trial by trial: `sent.theirs` is the accuracy
-# that they looked at, `sent.learning_rate` what was tried. And we have found 640
+# The authors sent us their results, trial by trial: `sent.theirs` is the accuracy that
+# they looked at, and `sent.learning_rate` is the rate they tried. We also have 640
 # images that nobody has looked at: `sent.fresh` is the accuracy of the same 200
 # networks on these.
 
@@ -665,24 +663,24 @@ ax.minorticks_off()
 _ = ax.legend()
 
 # %% [markdown]
-# Your fellow referees object as follows. Which of them are right?
+# Your fellow referees raise these objections. Which of them are right?
 #
-# - **a.** The images that the accuracy is reported on have chosen the network.
-# - **b.** Random search is out of date. With TPE the result would have been sound.
-# - **c.** The tuned network had 200 trials, the baseline one. What is shown may be the
-#   effect of the budget.
-# - **d.** Behind each of the two numbers stands one training on one split. Nobody can
-#   tell how much of the difference another seed would leave.
+# - **a.** The accuracy is reported on the same images that chose the network.
+# - **b.** Random search is outdated. With TPE, the result would have been sound.
+# - **c.** The tuned network had 200 trials, and the baseline had one. The figure may
+#   show the effect of the budget.
+# - **d.** Each of the two numbers comes from one training run on one split. Nobody can
+#   tell how much of the difference would remain with another seed.
 # - **e.** The learning rate was drawn on a logarithmic axis. So small ones were tried
 #   too often.
-# - **f.** The best learning rate lies at the upper end of its range. The best
-#   network of this kind may lie beyond it.
+# - **f.** The best learning rate is at the upper end of its range. The best network of
+#   this kind may lie beyond it.
 # - **g.** The search has a fixed seed. So its 200 configurations are not random.
 # - **h.** They should have reported the mean of the 200 trials, not the best.
 #
-# Collect the letters in `flaws`. And give the number that could have been reported
-# for the network they would ship: `honest`, its accuracy on images that have chosen
-# nothing.
+# Collect the letters in `flaws`. Then give the number that the authors could have
+# reported for the network they would ship: `honest`, its accuracy on images that have
+# chosen nothing.
 
 # %% question="6.7"
 # BEGIN SOLUTION: flaws, honest
@@ -690,11 +688,11 @@ flaws = {
     "a",  # so it is a validation score, and the best of 200
     "c",  # the baseline deserves the same search
     "d",  # one seed, and 80 images
-    "f",  # where the curve turns nobody has seen
+    "f",  # nobody has seen where the curve turns
 }
-# b: every sampler that is told these scores fits these images.
-# e: a learning rate acts by factors; each decade gets its share.
-# g: a seed makes a search repeatable. It is wrong to choose one, not to fix one.
+# b: every sampler that sees these scores overfits these images.
+# e: a learning rate acts by factors, so each decade gets its share.
+# g: a seed makes a search repeatable. Fixing one is fine; choosing one isn't.
 # h: they ship one network; the mean is about 199 others.
 honest = float(sent.fresh[int(np.argmax(sent.theirs.values))])
 # END SOLUTION
@@ -705,22 +703,22 @@ from course_utils.checks import hyperparameter_tuning as checks
 checks.referee(flaws, honest)
 
 # %% [markdown]
-# The honest number costs no new training. The comparison does: choose on validation
-# images, from a wider range, with as many trials for the baseline, and several seeds for
-# what both have chosen. (We looked at thirty such searches before we took this one. In
-# most of the others the promise was broken too, and in most of them by less.)
+# The honest number requires no new training, but the comparison does: choose on
+# validation images, from a wider range, with as many trials for the baseline, and with
+# several seeds for both choices. (We looked at thirty such searches before we took this
+# one. In most of the others, the score was also too high, usually by less.)
 #
 # ## Done?
 #
-# Press the button. If all seven lines begin with `✓`, you can search within a budget,
-# you know what the winner of a search is worth, and your report says what was
-# measured. (`course check 6` in a terminal does the same.)
+# Click the button. If all seven lines begin with `✓`, you can search within a budget,
+# you know what the winner of a search is worth, and you report what you measured.
+# (`course check 6` in a terminal does the same.)
 
 # %%
 progress()
 
 # %% [markdown]
-# **To go on.** In the last line of `ladder` replace `1, 12, 3` by `1, 12, 2`, and then by
-# `3, 12, 3`: what is gained, and what does it cost? And add an ablation to your
-# report: leave out the parts of your improvement one at a time, each tuned anew, and
-# see which of them you need.
+# **Going further.** In the last line of `ladder`, replace `1, 12, 3` with `1, 12, 2`, and
+# then with `3, 12, 3`. What do you gain, and what does it cost? Then add an ablation to
+# your report: remove the parts of your improvement one at a time, tune again each time,
+# and see which of them you need.

@@ -149,7 +149,7 @@ def test_the_button_saves_judges_and_notes(at_work, monkeypatch):
 def test_the_button_says_when_nothing_was_saved(at_work, monkeypatch):
     monkeypatch.setattr(exercise, "SAVING", 0.1)
     monkeypatch.setattr(judging, "check", lambda path, progress: [judging.Verdict("✓ 1.1 fine", True)])
-    assert "judged is the notebook as it was saved last" in pressed(saves=False)._status.value
+    assert "so this is the last saved version" in pressed(saves=False)._status.value
 
 
 def written_in_halves(shown, said, pause):

@@ -47,7 +47,7 @@ TWIN = textwrap.dedent('''\
     ''')
 UNSOLVED = ["· 2.9 not answered yet", "· 2.13 not answered yet"]
 SOLVED = ["✓ 2.9 the largest learning rate that still trains is found in any sweep",
-          "✓ 2.13 you found every flaw, and nothing that is none"]
+          "✓ 2.13 you found every flaw and raised no invalid objection"]
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_solution_that_fails_its_own_check_is_not_built(home):
     twin = home / "solutions" / "text" / "02_small.py"
     twin.write_text(TWIN.replace('{"a", "b", "e", "g"}', '{"a"}'), encoding="utf-8")
     before = (checks.KEYS / "02_small.ipynb").read_bytes()
-    with pytest.raises(ValueError, match="does not pass its own check 02-check-2-13: ✗ 2.13 there is a flaw"):
+    with pytest.raises(ValueError, match="does not pass its own check 02-check-2-13: ✗ 2.13 you missed a flaw"):
         build.build_solution(twin, home)
     assert (checks.KEYS / "02_small.ipynb").read_bytes() == before
 

@@ -95,20 +95,20 @@ NOT_CURVES = {
                 "always drawn together"),
     "global generator": (wrong_curve(lambda n, size, rng: np.random.permutation(n)[:size]), "not nested"),
     "seed of its own": (wrong_curve(lambda n, size, rng: np.random.default_rng(0).permutation(n)[:size]),
-                        "another rng gives the same subset"),
-    "fresh entropy": (lambda *answers: curve(*answers[:-1], np.random.default_rng()), "the same rng gives another"),
+                        "a different rng gives the same subset"),
+    "fresh entropy": (lambda *answers: curve(*answers[:-1], np.random.default_rng()), "the same rng gives a different"),
     "one model": (wrong_curve(one_model=True), "more than one subset"),
-    "labels of others": (wrong_curve(mixed=True), "do not belong together"),
+    "labels of others": (wrong_curve(mixed=True), "do not match"),
     "validation in training": (wrong_curve(lambda n, size, rng: np.arange(size), leak=True),
-                               "validation samples are trained on"),
+                               "is trained on validation samples"),
     "columns swapped": (wrong_curve(score=("val", "train")), "columns are swapped"),
     "training score on everything": (wrong_curve(score=("whole", "val")), "on all of x_train"),
-    "no validation": (wrong_curve(score=("train", "train")), "not taken on the validation set"),
+    "no validation": (wrong_curve(score=("train", "train")), "not computed on the validation set"),
     "one column": (lambda *answers: curve(*answers)[:, 1], "it should be (3, 2)"),
     "never fitted": (curve_of_unfitted_models,
-                     "the model has not been fitted: call model.fit(…) before model.score(…)"),
+                     "the model is scored before it is trained: call model.fit(…) before model.score(…)"),
     "sizes forgotten": (lambda m, x, y, xv, yv, sizes, rng: curve(m, x, y, xv, yv, [10, 20, 30], rng),
-                        "the sizes asked for"),
+                        "the requested sizes"),
 }
 
 # 1.2
@@ -117,10 +117,10 @@ RIGHT = {patient: name for patient, (name, _) in lc.DIAGNOSES.items()}
 DIAGNOSES = [RIGHT, {patient.lower(): f" {name.upper()} " for patient, name in RIGHT.items()}]
 NOT_DIAGNOSES = {
     **{f"{patient} wrong": (RIGHT | {patient: "healthy"}, hint) for patient, (_, hint) in lc.DIAGNOSES.items()},
-    "swapped": (RIGHT | {"C": "too small", "E": "rate too low"}, "patient C has something else (6 of 8 are right)"),
-    "one missing": ({patient: name for patient, name in RIGHT.items() if patient != "G"}, "patient G is still waiting"),
-    "one open": (RIGHT | {"B": ...}, "patient B is still waiting"),
-    "unknown name": (RIGHT | {"A": "flu"}, "“flu” of patient A is not in the list"),
+    "swapped": (RIGHT | {"C": "too small", "E": "rate too low"}, "C has a different problem (6 of 8 are right)"),
+    "one missing": ({patient: name for patient, name in RIGHT.items() if patient != "G"}, "no diagnosis for patient G"),
+    "one open": (RIGHT | {"B": ...}, "there is no diagnosis for patient B"),
+    "unknown name": (RIGHT | {"A": "flu"}, "“flu” for patient A is not in the list"),
     "unknown patient": (RIGHT | {"J": "leak"}, "there is no patient J"),
     "a list": (list(RIGHT.values()), "not a dictionary"),
 }
@@ -161,14 +161,14 @@ INTERVALS = [interval, interval_by_scipy, interval_by_t, lambda *given: np.float
 NOT_INTERVALS = {
     "sign": (lambda a, b, level: interval(b, a, level), "the wrong sign"),
     "absolute value": (lambda a, b, level: interval(a, b, level) if b.mean() > a.mean() else interval(b, a, level),
-                       "wrong sign: second minus first, which may be negative"),
+                       "wrong sign: compute second minus first, which may be negative"),
     "clipped": (lambda a, b, level: np.maximum(interval(a, b, level), [-np.inf, 0, -np.inf]),
-                "does not lie evenly about the mean"),
+                "is not symmetric about the mean"),
     "normal for many": (lambda a, b, level: interval(a, b, level) if len(a) < 30 else half_width(
         lambda d, a, b, level: stats.norm.ppf((1 + level) / 2) * d.std(ddof=1) / len(d)**0.5)(a, b, level),
                         "normal distribution"),
     "variance": (half_width(lambda d, a, b, level: _t(d, level) * d.var(ddof=1) / len(d)**0.5),
-                 "variance is used instead of the standard deviation"),
+                 "used the variance instead of the standard deviation"),
     "unpaired": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, 2 * (len(a) - 1)) * np.sqrt(
         (a.var(ddof=1) + b.var(ddof=1)) / len(a))), "unpaired"),
     "normal": (half_width(lambda d, a, b, level: stats.norm.ppf((1 + level) / 2) * d.std(ddof=1) / len(d)**0.5),
@@ -181,8 +181,8 @@ NOT_INTERVALS = {
     "level ignored": (lambda a, b, level: interval(a, b, 0.95), "use the argument level"),
     "low and high swapped": (lambda a, b, level: [interval(a, b, level)[i] for i in (0, 2, 1)], "low is above high"),
     "degrees of freedom": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, len(d)) * d.std(
-        ddof=1) / len(d)**0.5), "n runs leave n − 1"),
-    "low first": (lambda a, b, level: [interval(a, b, level)[i] for i in (1, 0, 2)], "in another order"),
+        ddof=1) / len(d)**0.5), "n runs have n − 1"),
+    "low first": (lambda a, b, level: [interval(a, b, level)[i] for i in (1, 0, 2)], "in the wrong order"),
     "mean only": (lambda a, b, level: (b - a).mean(), "return mean, low, high, in this order"),
 }
 
@@ -202,16 +202,16 @@ SEEDS = [lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)), seeds_by
 NOT_SEEDS = {
     "unpaired": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1), paired=False), "paired=True"),
     "ddof": (lambda effect, pilot: seeds_needed(effect, pilot.std()), "ddof=1"),
-    "no power": (lambda effect, pilot: np.ceil((1.96 * pilot.std(ddof=1) / effect)**2), "one time in two"),
+    "no power": (lambda effect, pilot: np.ceil((1.96 * pilot.std(ddof=1) / effect)**2), "only half of the time"),
     "effect of the pilot": (lambda effect, pilot: seeds_needed(abs(pilot.mean()), pilot.std(ddof=1)),
-                            "effect of the pilot is used"),
-    "variance": (lambda effect, pilot: seeds_needed(effect, pilot.var(ddof=1)), "take its root"),
-    "always four": (lambda effect, pilot: 4, "the number of seeds is another one"),
+                            "you used the effect found in the pilot"),
+    "variance": (lambda effect, pilot: seeds_needed(effect, pilot.var(ddof=1)), "take its square root"),
+    "always four": (lambda effect, pilot: 4, "the number of seeds is wrong"),
     "standard error": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1) / len(pilot)**0.5),
                        "how much does a *single* difference scatter"),
     "approximate formula": (lambda effect, pilot: np.ceil((2.8 * pilot.std(ddof=1) / effect)**2),
                             "an approximation"),
-    "not rounded": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)) - 0.4, "no whole number"),
+    "not rounded": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)) - 0.4, "not an integer"),
 }
 
 # 1.5
@@ -254,18 +254,18 @@ def straight(sizes, errors):
 
 LAWS = [fit, fit_by_minimize, fit_on_a_grid]
 NOT_LAWS = {
-    "straight line": (straight, "a straight line is fitted to the logarithms"),
+    "straight line": (straight, "you fitted a straight line to the logarithms"),
     "rate negative": (lambda n, e: fit(n, e) * [1, -1, 1], "the rate b is negative"),
     "another order": (lambda n, e: fit(n, e)[::-1], "return a, b, c"),
     "no bounds": (lambda n, e: optimize.curve_fit(law, n, e, p0=(1, 0.5, 0.05), maxfev=20_000)[0],
-                  "the floor comes out negative"),
+                  "the floor is negative"),
     "a word": (lambda n, e: "a, b, c", "of type str"),
     "two numbers": (lambda n, e: fit(n, e)[:2], "2 values: return a, b, c"),
     "floor of its own": (lambda n, e: (*np.exp(np.polyfit(np.log(n), np.log(e), 1)[::-1]) * [1, 0], 0.01),
-                         "does not go through errors"),
+                         "does not fit errors"),
     "small scale": (lambda n, e: optimize.curve_fit(law, n, e, p0=(1, 0.5, 0.05), bounds=(0, [1, 3, 1]))[0],
-                    "does not go through errors"),
-    "constant": (lambda n, e: (0.0, 1.0, e.mean()), "does not go through errors"),
+                    "does not fit errors"),
+    "constant": (lambda n, e: (0.0, 1.0, e.mean()), "does not fit errors"),
 }
 
 # 1.6
@@ -319,38 +319,38 @@ DECISIONS = [decide, decide_with_the_course]
 NOT_DECISIONS = {
     "no back-test": (careless(tested=False), "misses the largest size"),
     "one-sided": (careless(two_sided=False), "absolute value"),
-    "two hidden": (careless(hidden=2), "is not fitted to all sizes but the largest"),
-    "256 to 512": (careless(own=256), "worth 1.4 points is answered with “buy”"),
+    "two hidden": (careless(hidden=2), "does not use all sizes but the largest"),
+    "256 to 512": (careless(own=256), "gains 1.4 points, your answer is “buy”"),
     "5 %": (careless(most=0.05), "a miss of 11% is rejected"),
     "1.2 %": (careless(most=0.012), "a miss of 11% is rejected"),
     "0.05": (careless(most=0.05, absolute=True), "a miss of 13% is accepted"),
     "0.012": (careless(most=0.012, absolute=True), "a miss of 11% is rejected"),
     "0.12": (careless(most=0.12, absolute=True), "divide its absolute value by the measured error"),
-    "any gain": (careless(least=0.0), "data are bought for a flat curve"),
-    "a point": (careless(least=0.01), "worth 1.4 points is answered with “buy”"),
-    "two points": (careless(least=0.02), "worth 1.6 points is answered with “do not buy”"),
+    "any gain": (careless(least=0.0), "you buy data for a flat curve"),
+    "a point": (careless(least=0.01), "gains 1.4 points, your answer is “buy”"),
+    "two points": (careless(least=0.02), "gains 1.6 points, your answer is “do not buy”"),
     "one fit for both": (excusing, "a miss of 13% is accepted"),
     "relative to what the law says": (lambda sizes, errors: decide(sizes, errors) if abs(
         1 - errors[-1] / law(sizes[-1], *fit(sizes[:-1], errors[:-1]))) > 0.12 else careless(tested=False)(
             sizes, errors), "a miss of 13% is accepted"),
     "looks back": (careless(doubled=False), "reached its floor"),
     "always buy": (lambda sizes, errors: "buy", "flat curve"),
-    "never buy": (lambda sizes, errors: "do not buy", "is not bought"),
-    "true or false": (lambda sizes, errors: True, "returns no text"),
-    "another word": (lambda sizes, errors: "yes", "none of the three answers"),
+    "never buy": (lambda sizes, errors: "do not buy", "you do not buy when the curve is still falling"),
+    "true or false": (lambda sizes, errors: True, "does not return text"),
+    "another word": (lambda sizes, errors: "yes", "is not one of the three answers"),
 }
 
 # 1.7
 
 FLAWS = [{"a", "c", "d", "f"}, "acdf", ["F", "D", "C", "A"], np.array(list("acdf")), dict.fromkeys("acdf").keys()]
 NOT_FLAWS = {
-    "all": (set("abcdefg"), "comparison sharper"),
-    "yardstick": (set("acdef"), "another yardstick"),
+    "all": (set("abcdefg"), "comparison more precise"),
+    "yardstick": (set("acdef"), "another metric"),
     "epochs": (set("acdfg"), "another experiment"),
-    "seed let pass": (set("cdf"), "run once more"),
-    "choice let pass": (set("adf"), "of five differences"),
+    "seed let pass": (set("cdf"), "were run again"),
+    "choice let pass": (set("adf"), "the best of five was chosen"),
     "test set let pass": (set("acf"), "chose the number of epochs"),
-    "axis let pass": (set("acd"), "how much of a bar"),
+    "axis let pass": (set("acd"), "how much of each bar"),
     "unknown": (set("acdfx"), "there is no objection x"),
 }
 

@@ -133,20 +133,20 @@ def re_estimate_with_deviations(model, x):
 
 RE_ESTIMATES = [re_estimate, re_estimate_layer_by_layer, re_estimate_by_averages, re_estimate_patiently]
 NOT_RE_ESTIMATES = {
-    "inference mode": (lambda model, x: print(model(x)), "the running statistics are as before"),
-    "predict": (lambda model, x: print(model.predict(x, verbose=0)), "the running statistics are as before"),
-    "a single call": (re_estimate_once, "the first layer's running statistics are not those of its inputs"),
-    "the last batch": (re_estimate_from_the_last_batch, "the first layer's running statistics are not those"),
-    "standard deviations": (re_estimate_with_deviations, "the first layer's running statistics are not those"),
-    "cold layers": (re_estimate_from_cold_layers, "what it got while the first was cold"),
-    "the first layer only": (re_estimate_one, "the second layer's running statistics are not those of its inputs"),
-    "fit": (re_estimate_by_fit, "kernels, gamma or beta have changed"),
-    "momentum left at 0": (re_estimate_and_keep_momentum, "no longer what it was"),
-    "momentum restored as 0.99": (re_estimate_and_guess_momentum, "no longer what it was"),
-    "a Dense layer left frozen": (re_estimate_and_freeze, "no longer what it was"),
-    "a Dense layer unfrozen": (re_estimate_and_unfreeze, "no longer what it was"),
-    "one variance for all": (re_estimate_with_one_variance, "the first layer's running statistics are not those"),
-    "a copy": (re_estimate_a_copy, "change the one that is given"),
+    "inference mode": (lambda model, x: print(model(x)), "the running statistics have not changed"),
+    "predict": (lambda model, x: print(model.predict(x, verbose=0)), "the running statistics have not changed"),
+    "a single call": (re_estimate_once, "the first layer's running statistics do not match its inputs"),
+    "the last batch": (re_estimate_from_the_last_batch, "the first layer's running statistics do not match"),
+    "standard deviations": (re_estimate_with_deviations, "the first layer's running statistics do not match"),
+    "cold layers": (re_estimate_from_cold_layers, "come from when the first layer was still cold"),
+    "the first layer only": (re_estimate_one, "the second layer's running statistics do not match its inputs"),
+    "fit": (re_estimate_by_fit, "kernels, gamma, or beta have changed"),
+    "momentum left at 0": (re_estimate_and_keep_momentum, "such as momentum or trainable, has changed"),
+    "momentum restored as 0.99": (re_estimate_and_guess_momentum, "such as momentum or trainable, has changed"),
+    "a Dense layer left frozen": (re_estimate_and_freeze, "such as momentum or trainable, has changed"),
+    "a Dense layer unfrozen": (re_estimate_and_unfreeze, "such as momentum or trainable, has changed"),
+    "one variance for all": (re_estimate_with_one_variance, "the first layer's running statistics do not match"),
+    "a copy": (re_estimate_a_copy, "change the model you are given"),
 }
 
 # 2.11
@@ -301,15 +301,15 @@ NOT_FINE_TUNINGS = {
     "unfrozen again": (wrong_tuning(freeze="before"), "running statistics of the base have moved"),
     "all re-estimated": (wrong_tuning(momentum=0.99, re_estimate=True),
                          "running statistics of the base have moved"),
-    "default momentum": (wrong_tuning(freeze="after", momentum=0.99), "question 2.6 says which momentum suits them"),
+    "default momentum": (wrong_tuning(freeze="after", momentum=0.99), "shows how to find a suitable momentum"),
     "not trained": (lambda base, x, y: head(base), "the second phase has not trained the kernels"),
     "never frozen": (other_phases(freeze_first=False), "trained before the new head has seen the images"),
     "never frozen, slowly": (other_phases(freeze_first=False, first_rate=0.001),
                              "trained before the new head has seen the images"),
     "phases swapped": (other_phases(swapped=True), "trained before the new head has seen the images"),
-    "second phase at 0.01": (other_phases(rate=0.01), "changes the kernels of the base by too much"),
-    "second phase on eight images": (other_phases(samples=8), "few of the images train the base"),
-    "history": (wrong_tuning(freeze="after", model=3), "no Keras model"),
+    "second phase at 0.01": (other_phases(rate=0.01), "changes the kernels of the base too much"),
+    "second phase on eight images": (other_phases(samples=8), "the base is trained on too few of the images"),
+    "history": (wrong_tuning(freeze="after", model=3), "does not return a Keras model"),
 }
 
 # 2.12
@@ -372,7 +372,7 @@ NOT_FOLDS = {
     "no epsilon": (wrong_fold(_right, lambda g, v, e: g / np.sqrt(v)), "epsilon is left out"),
     "no root": (wrong_fold(_right, lambda g, v, e: g / (v + e)), "divided by the variance"),
     "no gamma": (wrong_fold(_right, lambda g, v, e: 1 / np.sqrt(v + e)), "gamma is left out"),
-    "kernel as it was": (lambda kernel, *rest: (kernel, fold(kernel, *rest)[1]), "the kernel is as before"),
+    "kernel as it was": (lambda kernel, *rest: (kernel, fold(kernel, *rest)[1]), "the kernel has not changed"),
     "gamma and beta swapped": (lambda k, c, g, b, *rest: fold(k, c, b, g, *rest), "write out gamma"),
     "bias lost": (wrong_fold(lambda c, s, b, m: b - m * s), "the bias of the Dense layer is lost"),
     "bias not scaled": (wrong_fold(lambda c, s, b, m: c + b - m * s), "the bias of the Dense layer is not scaled"),
@@ -382,7 +382,7 @@ NOT_FOLDS = {
     "beta lost": (wrong_fold(lambda c, s, b, m: (c - m) * s), "beta is left out"),
     "mean added": (wrong_fold(lambda c, s, b, m: (c + m) * s + b), "the folded bias does not do"),
     "no bias, no new bias": (lambda k, c, *rest: fold(k, c, *rest) if c is not None else (
-        fold(k, 0, *rest)[0], np.zeros(k.shape[1])), "without a bias the folded layer gives other values"),
+        fold(k, 0, *rest)[0], np.zeros(k.shape[1])), "without a bias, the folded layer gives different values"),
     "none returned": (lambda k, c, *rest: fold(k, c, *rest) if c is not None else (fold(k, 0, *rest)[0], None),
                       "bias has shape ()"),
     "None not expected": (lambda k, c, g, b, m, v, e: (k * g / np.sqrt(v + e), (c - m) * g / np.sqrt(v + e) + b),
