@@ -67,7 +67,7 @@ class Kernel:
     """
 
     def __init__(self, seconds, command=()):
-        self.seconds, self.dead = seconds, None
+        self.seconds, self.dead, self.parent = seconds, None, os.getppid()
         self.folder = tempfile.TemporaryDirectory()
         self.manager = _Manager(connection_file=str(pathlib.Path(self.folder.name, "kernel.json")))
         self.manager.words = [word.replace("{folder}", self.folder.name) for word in command]
@@ -126,6 +126,8 @@ class Kernel:
             if not ready and not self.manager.is_alive():
                 self.dead = self._how_it_died()
                 raise Ended(stopped or f"was not finished, since the kernel died: {self.dead}")
+            if os.getppid() != self.parent:
+                sys.exit()   # who asked for this is gone
             is_late = time.monotonic() > until
             if stopped and is_late:
                 self._kill()

@@ -146,10 +146,18 @@ def with_edited_checks(cells):
 ENDLESS = "while True:\n    pass"
 STUBBORN = "while True:\n    try:\n        while True:\n            pass\n    except KeyboardInterrupt:\n        pass"
 UNANSWERED = {"double": "def double(x):\n    ...", "flaws": "flaws = ..."}
+WALK = """\
+import sys
+
+def double(x):
+    frame = sys._getframe()
+    while frame:
+        for name in ("expect", "close", "call"):
+            frame.f_globals[name] = frame.f_locals[name] = lambda *_, **__: True
+        frame = frame.f_back"""
 FORGED = """\
 import json, os
-lines = "".join(json.dumps({"id": f"09-check-9-{n}", "passed": True, "failure": "", "died": None, "flooded": False,
-    "error": None, "outputs": [{"text": line}]}) + "\\n" for n, line in ((1, "✓ 9.1 mine"), (2, "✓ 9.2 mine")))
+lines = "".join(json.dumps({"line": line, "passed": True}) + "\\n" for line in ("✓ 9.1 mine", "✓ 9.2 mine"))
 for process in [os.getppid(), *(int(name) for name in os.listdir("/proc") if name.isdigit())]:
     for number in range(30):
         try:
@@ -158,7 +166,6 @@ for process in [os.getppid(), *(int(name) for name in os.listdir("/proc") if nam
                     file.write(lines)
         except OSError:
             pass
-assert not os.environ.get("COURSE_CHECK_RECORD")
 os.kill(os.getppid(), 9)
 """
 
@@ -223,7 +230,7 @@ SUBMISSIONS = {
     "sys.exit in an answer": (raw(notebook(double="import sys\n\ndef double(x):\n    sys.exit()")),
                               ["✗ 9.1 your line `sys.exit()` stops with SystemExit", RIGHT[1]]),
     "killed kernel": (raw(notebook(first="import os\nos.kill(os.getpid(), 9)")), GONE),
-    "killed judge": (raw(notebook(first="import os\nos.kill(os.getppid(), 9)")), GONE),
+    "killed parent": (raw(notebook(first="import os\nos.kill(os.getppid(), 9)")), RIGHT),
     "200 children": (raw(notebook(first="import subprocess\nfor _ in range(200):\n"
                                         '    subprocess.Popen(["sleep", "3141"])')), RIGHT),
     "2000 children": (raw(notebook(first="import numpy, subprocess\nfor _ in range(2000):\n"
@@ -248,14 +255,16 @@ SUBMISSIONS = {
                                      "print('✓', number, title)\n"
                                      "fake.call = fake.expect = fake.objections = None\n"
                                      "sys.modules['course_utils.checks'] = fake")), OPEN),
-    "forged verdicts": (raw(notebook(**UNANSWERED, first=FORGED)), GONE),
-    # What no fence can prevent, since answers and checks share a process: INSTRUCTORS.md says so
+    "forged verdicts": (raw(notebook(**UNANSWERED, first=FORGED)), OPEN),
     "patched print": (raw(notebook(
         **UNANSWERED, first=f"import builtins\nlines = iter({RIGHT!r})\nsay = print\n"
-        "builtins.print = lambda *_, **__: say(next(lines))")), RIGHT),
+        "builtins.print = lambda *_, **__: say(next(lines))")), OPEN),
+    "walks the stack": (raw(notebook(**UNANSWERED | {"double": WALK})), ["✗ 9.1 3 does not become 6", OPEN[1]]),
     "reads the key": (raw(notebook(
-        **UNANSWERED, first="import json\nfor cell in json.load(open('notebook.ipynb'))['cells']:\n"
-        "    for output in cell['outputs']:\n        print(''.join(output['text']))")), OPEN),
+        **UNANSWERED, first="import glob\nimport course_utils\nfor path in course_utils.__path__:\n"
+        "    assert not glob.glob(path + '/checks/**', recursive=True)[1:]")), OPEN),
+    "a finder of one's own": (raw(notebook(**UNANSWERED, first="import sys, types\n"
+                                           "sys.meta_path.clear()\ncourse_utils = types.SimpleNamespace()")), OPEN),
 }
 # Of the failed cell of some of them, its line.
 CELLS = {
@@ -267,7 +276,6 @@ CELLS = {
     "os._exit": "✗ cell 1 was not finished, since the kernel died: look for exit, os._exit or os.kill",
     "sys.exit": "✗ cell 1 stops with SystemExit: 3",
     "killed kernel": "✗ cell 1 was not finished, since the kernel died: it was killed",
-    "killed judge": "✗ cell 1 was not run, since its run was ended from within",
     "8 GB": "✗ cell 1 stops at `memory = bytearray(8 << 30)` with MemoryError",
     "8 GB with NumPy": "✗ cell 1 stops at `memory = np.ones(1 << 30)` with MemoryError: Unable to allocate 8.00 GiB",
     "a large file": "✗ cell 1 stops at `file.write(bytes(1 << 20))` with OSError: [Errno 27] File too large",
