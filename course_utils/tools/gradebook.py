@@ -36,14 +36,13 @@ def answers(notebook, key):
     `LONGEST` characters; it is empty if the notebook doesn't have the check cell.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    found, own, size = {}, [], 0
+    found, own = {}, []
     for cell, name in zip(code, judging.recognize(code, key), strict=True):
         if name:
             found.setdefault(name, "\n\n".join(own))
-            own, size = [], 0
-        elif size <= LONGEST and cell.source.strip():
-            own.append(cell.source[:LONGEST + 1])
-            size += len(own[-1])
+            own = []
+        elif cell.source.strip():
+            own.append(cell.source)
     return [_cut(found.get(cell.id, "")) for cell in key.cells]
 
 

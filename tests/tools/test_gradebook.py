@@ -173,7 +173,9 @@ def test_the_page_names_its_headers_and_regions():
 
 @pytest.mark.parametrize("grades", [[], [grading.Grade("f.ipynb", problem="f.ipynb cannot be read: no.")]])
 def test_a_class_without_a_verdict_has_a_page(grades):
-    assert len(page(grades).find_all("table")[1].tbody.find_all("tr")) == len(grades)
+    body = page(grades).find_all("table")[1].tbody
+    assert len(body.find_all("tr")) == len(grades)
+    assert [cell["colspan"] for cell in body.find_all(colspan=True)] == ["1"] * len(grades)
 
 
 @pytest.mark.browser
@@ -229,7 +231,8 @@ def test_grades_stay_between_0_and_moodles_maximum():
 
 def test_every_learner_has_one_row_in_the_worksheet_of_each_exercise():
     grades = [grade(MOODLE, NG), grade(MOODLE.replace("small", "again")), grade(MOODLE.replace("small", "z"), NG),
-              grade(MOODLE, OPEN, exercise="03_other"), grading.Grade(MOODLE, problem="It cannot be read.")]
+              grade(MOODLE, OPEN, exercise="03_other"), grading.Grade(MOODLE, problem="It cannot be read."),
+              grade("plain.ipynb")]
     sheets = gradebook.worksheets(grades)
     assert [len(text.splitlines()) for text in sheets.values()] == [2, 2]
     assert [sheet.splitlines()[1].split(",")[2] for sheet in sheets.values()] == ["100.00", "50.00"]
