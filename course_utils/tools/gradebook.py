@@ -21,7 +21,8 @@ LONGEST = 4000   # characters of the code that one check is about
 FREQUENT = 3   # wrong lines of a question that are listed
 NAMED = 5   # submissions that one sentence names
 SYMBOLS = {"passed": "✓", "wrong": "✗", "not answered": "·", "could not be graded": "?"}
-# Moodle's downloads are named like this: Jo Doe_123456_assignsubmission_file_/ex02.ipynb. What follows is the learner's.
+# Moodle names a download like this: Jo Doe_123456_assignsubmission_file_/ex02.ipynb. The first number counts, since
+# learners choose what follows.
 PARTICIPANT = re.compile(r"([^/]*?)_([0-9]+)_assignsubmission_")
 WORKSHEET = ["Identifier", "Full name", "Grade", "Maximum grade", "Last modified (grade)", "Feedback comments"]
 MOST = 100   # Moodle's maximum grade of an assignment, unless the teacher changes it

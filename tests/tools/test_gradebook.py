@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+import re
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
 from course_utils import checks
-from course_utils.tools import cli, gradebook, grading, judging
+from course_utils.tools import build, cli, gradebook, grading, judging
 from tests.helpers import axe, jupyterlab
 from tests.helpers import submissions as course
 
@@ -271,6 +272,16 @@ def test_the_json_has_the_documented_structure(tmp_path):
                         {"question": "9.2", "status": "passed", "line": "✓ 9.2 found", "answer": "flaws = 2"}]},
             {"submission": "f.ipynb", "name": "", "participant": "", "exercise": "",
              "problem": "f.ipynb cannot be read: no.", "passed": 0, "notes": [], "report": "", "checks": []}]}
+
+
+def test_the_instructors_page_documents_both_formats():
+    page = (build.HOME / "INSTRUCTORS.md").read_text(encoding="utf-8").partition("### Into another gradebook")[2]
+    written = gradebook.document([grade(MOODLE, NG)])
+    one = written["submissions"][0]
+    assert re.findall(r'"(\w+)":', page) == [*written, *one, *one["checks"][0]]
+    for term in [*(f"`{column}`" for column in gradebook.WORKSHEET), *(f'"{word}"' for word in gradebook.SYMBOLS),
+                 f"{gradebook.LONGEST} characters", f"maximum grade at {gradebook.MOST}"]:
+        assert term in " ".join(page.split())
 
 
 # The command
