@@ -134,6 +134,7 @@ def grade(options):
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         out = pathlib.Path(options.out)
+        gradebook.clear(out)
         grades = grading.grade(pathlib.Path(options.submissions), out, jobs=options.jobs, limits=limits)
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)

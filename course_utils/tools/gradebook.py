@@ -60,6 +60,20 @@ def status(passed, line):
     return "could not be graded" if re.match(r"✗ \S+ was not run, since ", line) else "wrong"
 
 
+def clear(out):
+    """Delete what `write` wrote about everybody's answers, so that no submission can read it while it is graded."""
+    for path in _page(out), _document(out):
+        path.unlink(missing_ok=True)
+
+
+def _page(out):
+    return out.with_name(f"{out.stem}_table.html")
+
+
+def _document(out):
+    return out.with_name(f"{out.stem}_all.json")
+
+
 def write(grades, out, kind="csv"):
     """Write the page with all verdicts next to the grades, and the file for another gradebook.
 
@@ -82,10 +96,9 @@ def write(grades, out, kind="csv"):
     ValueError
         Moodle could not know any of the learners.
     """
-    write_atomically(out.with_name(f"{out.stem}_table.html"), table(grades, f"{out.stem}_reports"))
+    write_atomically(_page(out), table(grades, f"{out.stem}_reports"))
     if kind == "json":
-        write_atomically(out.with_name(f"{out.stem}_all.json"),
-                         json.dumps(document(grades), ensure_ascii=False, indent=1) + "\n")
+        write_atomically(_document(out), json.dumps(document(grades), ensure_ascii=False, indent=1) + "\n")
     if kind != "moodle":
         return ""
     unknown = [grade.submission for grade in grades if not participant(grade.submission)[1]]

@@ -314,6 +314,16 @@ def test_the_command_writes_what_the_format_says(options, written, handed_in, tm
     assert (tmp_path / found.find("th", scope="row").find_next("a")["href"]).is_file()
 
 
+def test_no_submission_can_read_what_others_answered(handed_in, tmp_path, monkeypatch):
+    words = ["grade", str(handed_in), "--out", str(tmp_path / "grades.csv"), "--format", "json", "--timeout"]
+    cli.main([*words, "60"])
+    there, judge = [], judging.judge
+    monkeypatch.setattr(judging, "judge", lambda *given, **options: (
+        there.extend(path.name for path in tmp_path.glob("grades_[!r]*")), judge(*given, **options))[1])
+    cli.main([*words, "61"])   # with another limit everything is judged again
+    assert there == ["grades_totals.csv"]
+
+
 def test_a_grade_that_was_stored_without_its_code_is_judged_again(handed_in, tmp_path):
     words = ["grade", str(handed_in), "--out", str(tmp_path / "grades.csv")]
     cli.main(words)
