@@ -11,7 +11,7 @@ ADD := $(PY) -m pip install --quiet --disable-pip-version-check --constraint req
 # Nobody who starts to learn is told how TensorFlow was compiled.
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle test-oldest mutants setup setup-dev clean
+.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle classroom test-oldest mutants setup setup-dev clean
 
 setup setup-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -86,6 +86,14 @@ bundle: setup         # the course as it is in git, and its packages for this sy
 	@git archive HEAD | tar -x -C build/bundle
 	@$(PY) -m pip wheel --quiet --disable-pip-version-check --wheel-dir build/bundle/wheels --requirement requirements.lock
 	@echo "The bundle is ready: copy build/bundle ($$(du -sh build/bundle | cut -f1)), and run \`make lab\` in the copy."
+
+# Without the tests, which quote the solutions, and without the last hint of each question, which is half the answer.
+classroom:            # the course as it is in git, without the solutions, in build/classroom: see INSTRUCTORS.md
+	@rm -rf build/classroom && mkdir -p build/classroom
+	@git archive HEAD . ':!solutions' ':!tests' | tar -x -C build/classroom
+	@sed -i.bak '/^last = /d' build/classroom/course_utils/checks/keys/*.toml
+	@rm build/classroom/course_utils/checks/keys/*.bak
+	@echo "The copy for learners is ready: build/classroom."
 
 claims: setup         # put every claim on trial again, write course_utils/claims/results.json
 	@.venv/bin/course claims $(ARGS)

@@ -529,6 +529,15 @@ def test_a_terminal_shows_how_far_pip_is(machine, capsys, monkeypatch):
     assert shown[-1] == "The course is set up."
 
 
+@pytest.mark.skipif(not (shutil.which("git") and (ROOT / ".git").exists()), reason="there is no repository")
+def test_every_file_of_the_package_is_installed_with_it():
+    home = ROOT / "course_utils"
+    installed = {path for pattern in ["**/*.py", *PROJECT["tool"]["setuptools"]["package-data"]["course_utils"]]
+                 for path in home.glob(pattern)}
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=home, check=True, capture_output=True, text=True).stdout
+    assert [name for name in listed.split("\0")[:-1] if home / name not in installed] == []
+
+
 def test_what_the_course_imports_it_declares():
     project = PROJECT["project"]
     declared = {Requirement(line).name for line in [*project["dependencies"], *project["optional-dependencies"]["ray"]]}

@@ -38,9 +38,12 @@ def hint(number=None):
 
 
 def hints():
-    """All hints: dict question → list of three texts, the last of which names a section of a lecture."""
-    return {number: [*question["hints"], f"{question['last']} (Lecture {question['lecture']}, "
-                     f"“{question['section']}”.)"]
+    """All hints: dict question → list of three texts, the last of which names a section of a lecture.
+
+    In the copy that `make classroom` writes, the last one only names the section.
+    """
+    return {number: [*question["hints"],
+                     f"{question.get('last', '')} (Lecture {question['lecture']}, “{question['section']}”.)".lstrip()]
             for path in sorted(checks.KEYS.glob("*.toml"))
             for number, question in tomllib.loads(path.read_text(encoding="utf-8")).items()}
 

@@ -29,6 +29,8 @@ def main(arguments=None):
     grading = add(grade, "judge the submissions of a class (for instructors)", "submissions",
                   expected=(ValueError, OSError), help="a folder with notebooks, or one notebook; it is only read")
     grading.add_argument("--out", default="grades.csv", help="the table to write (default: grades.csv)")
+    grading.add_argument("--format", choices=["csv", "moodle", "json"], default="csv",
+                         help="a file for another gradebook, besides the table (default: csv, only the table)")
     grading.add_argument("--jobs", type=_positive(int), help="submissions at the same time (default: one a core)")
     grading.add_argument("--timeout", type=_positive(float), default=Limits.seconds,
                          help="seconds for one submission (default: %(default)g)")
@@ -123,7 +125,7 @@ def _print_table(path):
 
 def grade(options):
     """``course grade submissions/ --out grades.csv``"""
-    from course_utils.tools import grading, sandbox
+    from course_utils.tools import gradebook, grading, sandbox
 
     limits = sandbox.Limits(seconds=options.timeout, cell_seconds=options.cell_timeout,
                             memory=int(options.memory * (1 << 30)))
@@ -131,14 +133,17 @@ def grade(options):
     # Terminating this command also ends the submissions that it runs.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        grades = grading.grade(pathlib.Path(options.submissions), pathlib.Path(options.out), jobs=options.jobs,
-                               limits=limits)
+        out = pathlib.Path(options.out)
+        gradebook.clear(out)
+        grades = grading.grade(pathlib.Path(options.submissions), out, jobs=options.jobs, limits=limits)
     except KeyboardInterrupt:
         print("Stopped; the same command goes on from here.", file=sys.stderr)
         return 130
     finally:
         signal.signal(signal.SIGTERM, before)
     print(grading.summary(grades))
+    left_out = gradebook.write(grades, out, options.format)
+    print(left_out, end="\n" if left_out else "", file=sys.stderr)
     return 1 if any(grade.problem for grade in grades) else 0
 
 

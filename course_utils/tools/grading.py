@@ -9,7 +9,6 @@ import concurrent.futures
 import csv
 import dataclasses
 import hashlib
-import html
 import io
 import json
 import os
@@ -24,6 +23,7 @@ import tqdm
 from course_utils import checks
 from course_utils.files import write_atomically
 from course_utils.tools import judging, sandbox
+from course_utils.tools.gradebook import answers, report
 from course_utils.tools.sandbox import Limits
 
 LARGEST = 200 << 20   # bytes of a notebook that is read at all
@@ -40,7 +40,8 @@ class Grade:
     """The result of one submission.
 
     `checks` are triples (question, passed, line), `cells` are pairs (line, source) of the learner's cells that failed,
-    and `problem` is the sentence that says why there are neither. `report` is the file name of its page.
+    and `problem` is the sentence that says why there are neither. `report` is the file name of its page, and `answers`
+    are the learner's code that each of the checks is about.
     """
 
     submission: str
@@ -50,6 +51,7 @@ class Grade:
     notes: tuple = ()
     problem: str = ""
     report: str = ""
+    answers: tuple = ()
 
 
 def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
@@ -183,7 +185,8 @@ def _grade(path, name, fence, limits):
               zip(key.cells, (verdict for verdict in verdicts if verdict.is_check), strict=True)]
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     failed = [(_line(verdict.line), _source(sources, verdict.line)) for verdict in verdicts if not verdict.is_check]
-    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(_notes(exercise, notebook, key)[:OTHERS]))
+    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(_notes(exercise, notebook, key)[:OTHERS]),
+                 answers=tuple(answers(notebook, key)))
 
 
 def _notes(exercise, notebook, key):
@@ -238,7 +241,8 @@ def _recall(state, key):
     """The grade that was stored for exactly this submission under exactly these rules, or None."""
     try:
         stored = json.loads(state.read_text(encoding="utf-8"))
-        return Grade(**stored) if stored.pop("key") == key and "could not be graded" not in stored["problem"] else None
+        known = stored.pop("key") == key and "answers" in stored and "could not be graded" not in stored["problem"]
+        return Grade(**stored) if known else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -261,47 +265,6 @@ def _write_table(path, columns, rows):
         ["'" + cell if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell for cell in row]
         for row in [columns, *rows])
     write_atomically(path, table.getvalue())
-
-
-def report(grade):
-    """The HTML page about one submission, for its author."""
-    passed = sum(passed for _, passed, _ in grade.checks)
-    parts = [f"<p class='problem'>{html.escape(grade.problem)}</p>"] if grade.problem else [
-        f"<p><strong>{passed} of {len(grade.checks)} checks passed.</strong></p>", "<ul>",
-        *(f"<li class='{'passed' if good else 'failed'}'>{html.escape(line)}</li>" for _, good, line in grade.checks),
-        "</ul>"]
-    if grade.cells:
-        parts += ["<h2>Cells that stopped</h2>"]
-        parts += [f"<p class='failed'>{html.escape(line)}</p><pre>{html.escape(source)}</pre>"
-                  for line, source in grade.cells]
-    title = html.escape(f"{grade.submission} ({grade.exercise})" if grade.exercise else grade.submission)
-    return re.sub("TITLE|BODY", lambda match: title if match[0] == "TITLE" else "\n".join(parts), PAGE)
-
-
-PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>TITLE</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.3rem } h2 { font-size: 1.1rem }
-ul { list-style: none; padding: 0 }
-li, .failed, .problem { padding: .3rem .7rem; border-left: .3rem solid #D55E00; margin: .3rem 0 }
-p, li { overflow-wrap: anywhere }
-li.passed { border-color: #009E73 }
-pre { background: #f5f5f5; padding: .7rem; overflow-x: auto }
-</style>
-</head>
-<body>
-<h1>TITLE</h1>
-BODY
-</body>
-</html>
-"""
 
 
 def summary(grades):
