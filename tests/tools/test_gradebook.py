@@ -86,19 +86,6 @@ def test_every_line_has_a_status(passed, line, status):
     assert gradebook.status(passed, line) == status
 
 
-@pytest.mark.parametrize(("change", "status"), [
-    (None, "could not be graded"),
-    ({"failure": "Kernel dead"}, "could not be graded"),
-    ({"error": {"ename": "NameError", "evalue": "name 'double' is not defined"}}, "not answered"),
-    ({"died": "it was killed"}, "wrong"),
-    ({"failure": "Timeout"}, "wrong")])
-def test_what_keeps_a_check_from_ending_has_a_status(change, status):
-    record = change and {"passed": False, "failure": "", "error": None, "died": None, "flooded": False,
-                         "outputs": []} | change
-    verdict = judging._judge(course.key().cells[0], record, 8)
-    assert gradebook.status(verdict.passed, verdict.line) == status
-
-
 # The page about the class
 
 

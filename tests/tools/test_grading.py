@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from course_utils import checks
-from course_utils.tools import build, cli, grading, judging, sandbox
+from course_utils.tools import build, cli, gradebook, grading, judging, sandbox
 from tests.helpers import submissions as course
 
 LIMITS = sandbox.Limits(cell_seconds=8, seconds=60)
@@ -108,6 +108,15 @@ def test_every_submission_gets_its_verdict(name, graded):
 def test_the_line_of_a_failed_cell_says_what_to_look_for(name, graded):
     assert graded[0][name].cells[0][0].startswith(course.CELLS[name])
     assert graded[0][name].cells[0][1] == nbformat.reads(course.SUBMISSIONS[name][0], 4).cells[1].source
+
+
+@pytest.mark.notebooks
+@pytest.mark.parametrize(("name", "status"), [
+    ("right", "passed"), ("wrong", "wrong"), ("unanswered", "not answered"), ("missing answer", "not answered"),
+    ("killed kernel", "could not be graded"), ("endless loop in an answer", "wrong")])
+def test_whatever_keeps_a_check_from_passing_has_a_status(name, status, graded):
+    _, passed, line = graded[0][name].checks[0]
+    assert gradebook.status(passed, line) == status
 
 
 @pytest.mark.notebooks
