@@ -8,6 +8,7 @@ way wherever answers and checks share a kernel: in the solutions, and in a learn
 
 import ast
 import contextlib
+import ctypes
 import io
 import json
 import os
@@ -248,6 +249,8 @@ def line_of(traceback):
 def main(path, seconds, *command):
     """Judge a merged notebook; print a line of JSON for each cell."""
     os.environ.pop(progress.SESSION, None)   # what a check notes belongs to whoever runs it in a notebook
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)   # PR_SET_DUMPABLE: closes its memory and files to the same user
     for line, passed in run(nbformat.read(path, 4), float(seconds), command):
         print(json.dumps({"line": line, "passed": passed}), flush=True)
 
