@@ -1,51 +1,18 @@
-"""What an exercise offers besides its checks: hints, the progress so far, a button that judges the notebook."""
+"""What an exercise offers besides its checks: the progress so far, and a button that judges the notebook."""
 
-import collections
 import html
 import json
 import os
 import pathlib
 import threading
 import time
-import tomllib
 
 from course_utils import accessible, checks
 from course_utils.checks import progress as progress_file
+from course_utils.checks.hints import hint  # what exercises import from here  # noqa: F401
 
-_revealed = collections.Counter()   # number of hints that were asked for in this session, by question
 SAVING = 5   # seconds in which JupyterLab should have begun to save a notebook
 WRITING = 60   # seconds in which all of it should be in the file
-
-
-def hint(number=None):
-    """Print one more hint for a question, each more direct than the last.
-
-    Parameters
-    ----------
-    number : str
-        Of the question, e.g. ``"2.3"``.
-    """
-    if not isinstance(number, str):   # of a number, 2.10 would be 2.1
-        print('Write the number of the question in quotes, as in hint("2.10").')
-        return
-    texts = hints().get(number)
-    if not texts:
-        print(f"There is no question {number}; there are {', '.join(hints())}.")
-        return
-    _revealed[number] = min(_revealed[number] + 1, len(texts))
-    for place, text in enumerate(texts[:_revealed[number]], 1):
-        print(f"Hint {place} of {len(texts)}: {text}")
-
-
-def hints():
-    """All hints: dict question → list of three texts, the last of which names a section of a lecture.
-
-    In the copy that `make classroom` writes, the last one only names the section.
-    """
-    return {number: [*question["hints"],
-                     f"{question.get('last', '')} (Lecture {question['lecture']}, “{question['section']}”.)".lstrip()]
-            for path in sorted(checks.KEYS.glob("*.toml"))
-            for number, question in tomllib.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def titles():
@@ -68,7 +35,7 @@ class Progress:
 
     def __init__(self):
         self.notebook = _this_notebook()
-        self.thread = None
+        self.thread = self.judge = None
 
     def __repr__(self):
         """One line an exercise, the same on every machine where nobody works."""
@@ -116,11 +83,13 @@ class Progress:
 
         self._lab = ipylab.JupyterFrontEnd()
         self._button = widgets.Button(description="Check my work", button_style="primary",
-                                      tooltip="Save this notebook and judge every answer in a fresh kernel")
+                                      tooltip="Save this notebook and judge every answer; what hasn't changed isn't "
+                                              "run again")
         self._bar = widgets.FloatProgress(min=0, max=1, layout={"visibility": "hidden"})
         self._status = widgets.HTML()
         self._status.add_class("lab-status")
         self._table = widgets.HTML(self.table())
+        progress_file.watch(lambda: setattr(self._table, "value", self.table()))
         self._button.on_click(lambda _: self.check())
         box = widgets.VBox([widgets.HBox([self._button, self._bar]), self._status, self._table])
         box.add_class("lab")
@@ -147,20 +116,27 @@ class Progress:
                 if not _wait_until(lambda: _is_whole(self.notebook), WRITING):
                     raise ValueError("JupyterLab has not finished saving it; press Ctrl+S (Cmd+S on a Mac), "
                                      "and then click the button again.")
-            self._say("Running your notebook in a fresh kernel …")
+            self._say("Running your notebook …")
             from course_utils.tools import judging  # not before: it takes a second, and most notebooks only print hints
 
-            verdicts = judging.check(self.notebook, progress=lambda share: setattr(self._bar, "value", share))
-            judged = [verdict for verdict in verdicts if verdict.is_check]
-            progress_file.remember({verdict.line.split()[1]: verdict.line for verdict in judged})
-            failed = [verdict.line for verdict in verdicts if not verdict.is_check]
-            self._table.value = self.table()   # before the sentence that ends the waiting
+            if not self.judge:
+                self.judge = judging.Judge()
+            _, notebook, key = judging.read(self.notebook)
+            verdicts = []
+            for verdict in self.judge.verdicts(notebook, key, lambda share: setattr(self._bar, "value", share)):
+                if verdict and verdict.is_check:
+                    progress_file.remember({verdict.line.split()[1]: verdict.line})
+                verdicts += [verdict] if verdict else []
+            judged = [verdict.passed for verdict in verdicts if verdict.is_check]
             self._say("\n".join([
-                f"{sum(verdict.passed for verdict in judged)} of {len(judged)} checks passed."
+                f"{sum(judged)} of {len(judged)} checks passed."
                 + ("" if saved else " (JupyterLab did not save it again, so this is the last saved version.)"),
-                *failed]))
+                *(verdict.line for verdict in verdicts if not verdict.is_check)]))
         except Exception as error:   # a button should not show a traceback
             self._say(f"This notebook could not be judged: {error}")
+        if self.judge and self.judge.process.poll() is not None:
+            self.judge.close()
+            self.judge = None   # the next click starts another one
         self._bar.value, self._button.disabled = 1, False
 
     def _say(self, text):

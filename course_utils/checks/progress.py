@@ -17,6 +17,14 @@ def file():
     return pathlib.Path(os.environ[SESSION]).absolute().parent / NAME if os.environ.get(SESSION) else None
 
 
+_watchers = []   # called after something was noted
+
+
+def watch(react):
+    """Call a function, without arguments, whenever something has been noted in this kernel."""
+    _watchers.append(react)
+
+
 def remember(lines):
     """Note the last lines of some checks, a dict number → line, e.g. ``{"2.1": "✓ 2.1 …"}``."""
     if not file():
@@ -26,6 +34,8 @@ def remember(lines):
     # Never fail in an exercise: if the folder cannot be written to, only the progress is lost.
     with contextlib.suppress(OSError):
         write_atomically(file(), json.dumps(noted, indent=1, ensure_ascii=False))   # two kernels may write at once
+    for react in _watchers:
+        react()
 
 
 def recall():

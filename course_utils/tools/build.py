@@ -161,13 +161,22 @@ def exercise(twin):
     """The exercise of a solution, from its text twin: ``...`` for each answer, no outputs, and its `fingerprint`.
 
     An answer is what is between ``# BEGIN SOLUTION`` and ``# END SOLUTION``; after ``# BEGIN SOLUTION: a, b``, it is
-    replaced by ``a = ...`` and ``b = ...``.
+    replaced by ``a = ...`` and ``b = ...``. After each check comes a cell with the button for its hints.
     """
     notebook = read(twin)
     for cell in notebook.cells:
         cell.source = ANSWER.sub(_blank, cell.source)
+    notebook.cells = [part for cell in notebook.cells for part in (cell, _hint(cell)) if part]
     notebook.metadata["course"] = {"exercise": twin.stem, "pristine": fingerprint(notebook)}
     return notebook
+
+
+def _hint(cell):
+    """The cell with the hints, if this is the cell of a check."""
+    if CHECKED not in cell.metadata.get("tags", []):
+        return None
+    prefix, number = cell.id.split("-check-")
+    return nbformat.v4.new_code_cell(f'hint("{number.replace("-", ".")}")', id=f"{prefix}-hint-{number}")
 
 
 def _blank(answer):

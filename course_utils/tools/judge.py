@@ -1,9 +1,9 @@
 """The judge: runs a learner's cells in a kernel and judges them here, in a process that their code cannot reach.
 
-    python -m course_utils.tools.judge notebook.ipynb seconds [words that start the kernel …]
+    python -m course_utils.tools.judge seconds [words that start the kernel …]
 
-It prints one line of JSON for each cell of the merged notebook. nbval compares the output of check cells in the same
-way wherever answers and checks share a kernel: in the solutions, and in a learner's own notebook.
+It reads the paths of merged notebooks and prints one line of JSON for each of their cells. Where answers and checks
+share a kernel, in the solutions and in a learner's own notebook, nbval compares what the check cells print instead.
 """
 
 import ast
@@ -31,6 +31,7 @@ from course_utils.checks import progress
 from course_utils.remote import answering, asking
 from course_utils.remote.codec import NotLoaded
 from course_utils.tools import build
+from course_utils.tools.stale import stale
 
 PRINTED = 10e6   # bytes that one cell may print
 GRACE = 5   # seconds in which an interrupted cell has to end
@@ -200,25 +201,47 @@ def _free_names(source):
     return used - {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
 
 
-def run(notebook, seconds, command=()):
-    """Yield (line, passed) for each cell of a merged notebook; the line of a learner's cell that ran is empty."""
-    kernel = Kernel(seconds, command)
-    try:
-        kernel.execute("from course_utils.remote import answering\nanswering.withhold()\ndel answering", silent=True,
-                       store_history=False)
-        for cell in notebook.cells:
-            where, is_check = place_of(cell)
-            try:
-                if is_check:
-                    line = judge(kernel, cell)
-                else:
-                    _, error = kernel.execute(cell.source)
-                    line = f"✗ {where} {_sentence(error)}" if error else ""
-            except Ended as ended:
-                line = f"✗ {where} {ended}"
-            yield line, line[:1] != "✗" if not is_check else line[:1] == "✓"
-    finally:
-        kernel.stop()
+class Session:
+    """The cells of a notebook that have run in one kernel, which is kept for the notebook's next version."""
+
+    def __init__(self, seconds, command=()):
+        self.seconds, self.command = seconds, command
+        self.kernel, self.found = None, []   # (source, line) of the cells that have run
+
+    def run(self, notebook):
+        """Yield the line of each cell of a merged notebook; that of a learner's cell that ran is empty."""
+        sources = [cell.source for cell in notebook.cells]
+        plan = self.kernel and not self.kernel.dead and stale([source for source, _ in self.found], sources)
+        if not plan:
+            self.close()
+            self.kernel = Kernel(self.seconds, self.command)
+            self.kernel.execute("from course_utils.remote import answering\nanswering.withhold()\ndel answering",
+                                silent=True, store_history=False)
+            plan = [True] * len(sources), set()
+        again, forgotten = plan
+        if forgotten:
+            self.kernel.execute("\n".join(f"globals().pop({name!r}, None)" for name in sorted(forgotten)), silent=True,
+                                store_history=False)
+        kept, self.found = dict(self.found), []
+        for cell, runs in zip(notebook.cells, again, strict=True):
+            line = self._line(cell) if runs else kept[cell.source]
+            self.found.append((cell.source, line))
+            yield line
+
+    def _line(self, cell):
+        where, is_check = place_of(cell)
+        try:
+            if is_check:
+                return judge(self.kernel, cell)
+            _, error = self.kernel.execute(cell.source)
+            return f"✗ {where} {_sentence(error)}" if error else ""
+        except Ended as ended:
+            return f"✗ {where} {ended}"
+
+    def close(self):
+        """End the kernel."""
+        if self.kernel:
+            self.kernel.stop()
 
 
 def place_of(cell):
@@ -246,13 +269,19 @@ def line_of(traceback):
     return None
 
 
-def main(path, seconds, *command):
-    """Judge a merged notebook; print a line of JSON for each cell."""
+def main(seconds, *command):
+    """Judge one merged notebook after the other, whose paths are read; print a line of JSON for each cell."""
     os.environ.pop(progress.SESSION, None)   # what a check notes belongs to whoever runs it in a notebook
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)   # PR_SET_DUMPABLE: closes its memory and files to the same user
-    for line, passed in run(nbformat.read(path, 4), float(seconds), command):
-        print(json.dumps({"line": line, "passed": passed}), flush=True)
+    session = Session(float(seconds), command)
+    try:
+        for path in sys.stdin:
+            notebook = nbformat.read(path.rstrip("\n"), 4)
+            for cell, line in zip(notebook.cells, session.run(notebook), strict=True):
+                print(json.dumps([line, line[:1] == "✓" if place_of(cell)[1] else not line]), flush=True)
+    finally:
+        session.close()
 
 
 if __name__ == "__main__":

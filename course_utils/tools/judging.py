@@ -6,8 +6,8 @@ learner's cells in a fresh kernel in a temporary folder, and the checks in a pro
 only read.
 """
 
+import contextlib
 import dataclasses
-import itertools
 import json
 import os
 import pathlib
@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 
@@ -25,6 +26,7 @@ from course_utils.tools import build, sandbox
 from course_utils.tools import judge as judge_process
 
 TIMEOUT = 120   # seconds for one cell
+ENDING = 5   # seconds in which a judge that has nothing left to do may end by itself
 # Matched against one line at a time: across lines, a megabyte of "#" would take minutes.
 MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
 
@@ -91,15 +93,80 @@ def check(path, *, timeout=TIMEOUT, progress=None):
 
 def judge(notebook, key, *, timeout=TIMEOUT, progress=None, fence=sandbox.NONE):
     """`check` for a notebook and a key as `read` returns them, with a `sandbox.Fence` around the learner's kernel."""
-    merged = merge(notebook, key)
-    lines, stopped = _run(merged, timeout, progress, fence)
-    verdicts = []
-    for cell, found in itertools.zip_longest(merged.cells, lines):
-        where, is_check = judge_process.place_of(cell)
-        line, passed = found or (f"✗ {where} was not run, since {stopped or 'its run was ended from within'}", False)
-        if line:
-            verdicts.append(Verdict(line, passed, is_check))
-    return verdicts
+    with Judge(timeout=timeout, fence=fence) as process:
+        found = process.verdicts(notebook, key, progress)
+        return [verdict for verdict in found if verdict]
+
+
+class Judge:
+    """A judge at work. It keeps the kernel of the answers, so that only what a change concerns has to run again.
+
+    Parameters are those of `judge`. It is a context manager, and `close` ends it, too.
+    """
+
+    def __init__(self, *, timeout=TIMEOUT, fence=sandbox.NONE):
+        self.fence, self.stopped = fence, None
+        self.folder = tempfile.TemporaryDirectory()
+        self.errors = pathlib.Path(self.folder.name, "errors")
+        with open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", judge_process.__name__, str(timeout), *fence.words], text=True, encoding="utf-8",
+                env=os.environ | build.QUIET | {sandbox.MARK: fence.mark}, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self):
+        """End the judge when its time is over."""
+        end = time.monotonic() + self.fence.seconds
+        while self.process.poll() is None:
+            if time.monotonic() > end:
+                self.stopped = f"all cells together took longer than {self.fence.seconds:g} s"
+            elif self.fence.is_over():
+                self.stopped = "grading was interrupted"
+            if self.stopped:
+                self.fence.end(self.process)
+            time.sleep(0.1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """End everything."""
+        with contextlib.suppress(OSError):   # it has ended already
+            self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=ENDING)
+        self.fence.end(self.process)
+        self.process.stdout.close()
+        self.folder.cleanup()
+
+    def verdicts(self, notebook, key, progress=None):
+        """Yield, for each cell of the merged notebook, its `Verdict`, or None for a learner's cell that ran."""
+        merged = merge(notebook, key)
+        path = pathlib.Path(self.folder.name, "notebook.ipynb")
+        nbformat.write(merged, path)
+        with contextlib.suppress(OSError):   # it has ended already, and the first line will say so
+            print(path, file=self.process.stdin, flush=True)
+        for number, cell in enumerate(merged.cells):
+            where, is_check = judge_process.place_of(cell)
+            line, passed = self._line(number) or (
+                f"✗ {where} was not run, since {self.stopped or 'its run was ended from within'}", False)
+            yield Verdict(line, passed, is_check) if line else None
+            if progress:
+                progress((number + 1) / len(merged.cells))
+
+    def _line(self, number):
+        """What the judge says of a cell, and whether it passed; None if it was stopped."""
+        text = self.process.stdout.readline()
+        if text.endswith("\n"):
+            return json.loads(text)
+        self.process.wait()
+        if not number and not self.stopped and self.process.returncode > 0:
+            raise RuntimeError("The notebook could not be run:\n" + self.errors.read_text(errors="replace")[-2000:])
+        return None
 
 
 def merge(notebook, key):
@@ -196,32 +263,3 @@ def exercise_of(notebook, path):
 def _keys():
     """The answer keys by the names of their exercises."""
     return {path.stem: nbformat.read(path, 4) for path in sorted(checks.KEYS.glob("*.ipynb"))}
-
-
-def _run(notebook, timeout, progress, fence):
-    """Run the judge; a list with (line, passed) for each cell that it came to, and why it was stopped, if it was."""
-    with tempfile.TemporaryDirectory() as folder, open(pathlib.Path(folder, "errors"), "w+b") as errors:
-        path, found = pathlib.Path(folder, "notebook.ipynb"), pathlib.Path(folder, "found.jsonl")
-        nbformat.write(notebook, path)
-        with open(found, "wb") as output:
-            process = subprocess.Popen([sys.executable, "-m", judge_process.__name__, path, str(timeout), *fence.words],
-                                       env=os.environ | build.QUIET | {sandbox.MARK: fence.mark}, stdout=output,
-                                       stderr=errors, stdin=subprocess.DEVNULL, start_new_session=True)
-        end, stopped = time.monotonic() + fence.seconds, None
-        try:
-            while process.poll() is None and not stopped:
-                time.sleep(0.1)
-                if progress:
-                    progress(found.read_bytes().count(b"\n") / max(1, len(notebook.cells)))
-                if time.monotonic() > end:
-                    stopped = f"all cells together took longer than {fence.seconds:g} s"
-                if fence.is_over():
-                    stopped = "grading was interrupted"
-        finally:
-            fence.end(process)
-        lines = [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()
-                 if re.fullmatch(r'\{"line": .*\}', line)]   # the last one is cut if it was stopped while writing
-        if not lines and not stopped and process.returncode >= 0:
-            errors.seek(0)
-            raise RuntimeError(f"The notebook could not be run:\n{errors.read().decode('utf-8', 'replace')[-2000:]}")
-    return [(line["line"], line["passed"]) for line in lines], stopped

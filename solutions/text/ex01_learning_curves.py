@@ -18,9 +18,10 @@
 # - `·` no answer yet.
 #
 # There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, `hint("1.1")` gives a hint for question 1.1. Call it again for
-# a second one, and a third. When you are done, click **Check my work** at the end. It
-# runs your notebook from top to bottom in a fresh kernel and checks every answer again.
+# If you are stuck, press **Hint** below the check. There are three hints for each
+# question, and each one says more than the one before. When you are done, click
+# **Check my work** at the end. It runs your notebook from top to bottom in a kernel of
+# its own. When you click again, only what you have changed runs again.
 
 # %%
 from course_utils.checks.exercise import hint, progress

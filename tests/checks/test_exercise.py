@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course_utils import checks
-from course_utils.checks import exercise, progress
+from course_utils.checks import exercise, hints, progress
 from course_utils.checks import learning_curves as lc
 from course_utils.tools import build, cli, judging, reset
 from tests.helpers.sentences import is_one_sentence
@@ -20,7 +20,9 @@ def at_work(tmp_path, monkeypatch):
     notebook = tmp_path / "ex01_learning_curves.ipynb"
     notebook.write_bytes((checks.PRISTINE / notebook.name).read_bytes())
     monkeypatch.setenv(progress.SESSION, str(notebook))
-    monkeypatch.setattr(exercise, "_revealed", type(exercise._revealed)())
+    monkeypatch.setattr(hints, "_revealed", type(hints._revealed)())
+    monkeypatch.setattr(hints, "_failures", {})
+    monkeypatch.setattr(progress, "_watchers", [])
     return notebook
 
 
@@ -32,15 +34,16 @@ def test_every_question_has_three_hints_and_the_last_names_a_section_that_is_the
                                 for line in cell.source.splitlines() if line.startswith("##")]
                 for twin in build.twins()}
     questions = [number for numbers in exercise.titles().values() for number in numbers]
-    assert list(exercise.hints()) == questions
-    for number, hints in exercise.hints().items():
-        assert len(hints) == 3
-        assert len(set(hints)) == 3
-        lecture, section = hints[-1].rsplit("(Lecture ", 1)[1].removesuffix("”.)").split(", “", 1)
+    assert list(hints.hints()) == questions
+    for number, texts in hints.hints().items():
+        assert len(texts) == 3
+        assert len(set(texts)) == 3
+        lecture, section = texts[-1].rsplit("(Lecture ", 1)[1].removesuffix("”.)").split(", “", 1)
         assert section in sections[lecture], (number, lecture, section)
 
 
-def test_hints_are_revealed_one_by_one(capsys, at_work):
+def test_hints_are_revealed_one_by_one(capsys, at_work, monkeypatch):
+    monkeypatch.delenv(progress.SESSION)   # nobody can press a button
     said = []
     for _ in range(4):
         exercise.hint("1.3")
@@ -50,6 +53,51 @@ def test_hints_are_revealed_one_by_one(capsys, at_work):
     assert said[2][2].startswith("Hint 3 of 3: ")
     exercise.hint("1.4")
     assert capsys.readouterr().out.startswith("Hint 1 of 3: The effect is what matters")
+
+
+def pressing(number, times, monkeypatch):
+    """What is shown after each press of a button, which is displayed instead of hints."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    exercise.hint(number)
+    button, texts = shown[0].children
+    return [(button.click(), texts.value, button.disabled)[1:] for _ in range(times)]
+
+
+def test_a_button_reveals_hints_one_by_one_and_then_the_way_to_the_solution(capsys, at_work, monkeypatch):
+    (first, _), (second, more), (third, done) = pressing("1.3", 3, monkeypatch)
+    assert capsys.readouterr().out == ""
+    assert first.startswith("Hint 1 of 3: ")
+    assert second.startswith(f"{first}<br>Hint 2 of 3: ")
+    assert third.startswith(f"{second}<br>Hint 3 of 3: ")
+    assert (more, done) == (False, True)
+    assert "Ask your instructor" in third
+    monkeypatch.setattr(hints, "_revealed", type(hints._revealed)())
+    solution = at_work.parents[1] / "solutions" / at_work.name
+    solution.parent.mkdir()
+    solution.touch()
+    assert "<a href='../solutions/ex01_learning_curves.ipynb'>" in pressing("1.3", 3, monkeypatch)[-1][0]
+
+
+def failing(*answers, capsys):
+    """Whether a check mentions the hints, for each answer."""
+    said = []
+    for answer in answers:
+        lc.referee(answer)
+        said.append("Hint" in capsys.readouterr().out)
+    return said
+
+
+def test_after_the_third_failure_of_one_kind_a_check_mentions_the_hints(capsys, at_work, monkeypatch):
+    missing, unknown, right = {"a"}, {"z"}, {"a", "c", "d", "f"}
+    assert failing(missing, missing, missing, missing, capsys=capsys) == [False, False, True, True]
+    assert failing(unknown, unknown, missing, missing, missing, capsys=capsys) == [False] * 4 + [True]
+    assert failing(right, missing, missing, capsys=capsys) == [False] * 3
+    hints._revealed["1.7"] = 3
+    assert failing(missing, missing, capsys=capsys) == [False] * 2
+    monkeypatch.setattr(hints, "_revealed", type(hints._revealed)())
+    monkeypatch.delenv(progress.SESSION)   # as in the judge
+    assert failing(missing, missing, missing, capsys=capsys) == [False] * 3
 
 
 def test_a_hint_for_no_question_is_one_sentence(capsys, at_work):
@@ -131,14 +179,34 @@ def pressed(saves=True):
     return shown
 
 
-def test_the_button_saves_judges_and_notes(at_work, monkeypatch):
-    def check(path, progress):
-        assert path == at_work
-        progress(0.5)
-        return [judging.Verdict("✓ 1.1 fine", True), judging.Verdict("✗ 1.2 no: hint", False),
-                judging.Verdict("✗ cell 4 stops with ValueError: <x>", False, False)]
+@pytest.fixture
+def judges(monkeypatch):
+    """Replaces the judge: `judges.verdicts` is what it says, `judges.made` are those that were started."""
+    class Fake:
+        made, verdicts_of_all, ends = [], [judging.Verdict("✓ 1.1 fine", True)], None
 
-    monkeypatch.setattr(judging, "check", check)
+        def __init__(self):
+            self.process, self.closed = self, False
+            Fake.made.append(self)
+
+        def poll(self):
+            return Fake.ends
+
+        def close(self):
+            self.closed = True
+
+        def verdicts(self, notebook, key, progress):
+            for number, verdict in enumerate(Fake.verdicts_of_all, 1):
+                yield verdict() if callable(verdict) else verdict
+                progress(number / len(Fake.verdicts_of_all))
+
+    monkeypatch.setattr(judging, "Judge", Fake)
+    return Fake
+
+
+def test_the_button_saves_judges_and_notes(at_work, judges):
+    judges.verdicts_of_all = [judging.Verdict("✓ 1.1 fine", True), None, judging.Verdict("✗ 1.2 no: hint", False),
+                              judging.Verdict("✗ cell 4 stops with ValueError: <x>", False, False)]
     shown = pressed()
     assert "1 of 2 checks passed." in shown._status.value
     assert "stops with ValueError: &lt;x&gt;" in shown._status.value
@@ -146,9 +214,49 @@ def test_the_button_saves_judges_and_notes(at_work, monkeypatch):
     assert progress.recall()["1.1"]["line"] == "✓ 1.1 fine"
 
 
-def test_the_button_says_when_nothing_was_saved(at_work, monkeypatch):
+def test_each_verdict_is_in_the_table_at_once(at_work, judges):
+    tables = []
+
+    def look():
+        tables.append(shown._table.value)
+        return judging.Verdict("✓ 1.2 fine", True)
+
+    judges.verdicts_of_all = [judging.Verdict("✓ 1.1 fine", True), look]
+    shown = exercise.progress()
+    shown._widget()
+    shown._lab = Lab(lambda command: shown.notebook.write_bytes(shown.notebook.read_bytes()))
+    shown.check()
+    shown.thread.join(60)
+    assert "✓&nbsp;1.1" in tables[0]
+    assert "·&nbsp;1.2" in tables[0]
+    assert "✓&nbsp;1.2" in shown._table.value
+
+
+def test_a_check_that_is_run_in_the_notebook_is_in_the_table_at_once(at_work):
+    shown = exercise.progress()
+    shown._widget()
+    lc.referee({"a", "c", "d", "f"})
+    assert "✓&nbsp;1.7" in shown._table.value
+
+
+def test_the_judge_is_kept_until_it_ends(at_work, judges):
+    shown = pressed()
+    for _ in range(2):
+        shown.check()
+        shown.thread.join(60)
+    assert len(judges.made) == 1
+    judges.ends = 1
+    shown.check()
+    shown.thread.join(60)
+    assert judges.made[0].closed
+    judges.ends = None
+    shown.check()
+    shown.thread.join(60)
+    assert len(judges.made) == 2
+
+
+def test_the_button_says_when_nothing_was_saved(at_work, monkeypatch, judges):
     monkeypatch.setattr(exercise, "SAVING", 0.1)
-    monkeypatch.setattr(judging, "check", lambda path, progress: [judging.Verdict("✓ 1.1 fine", True)])
     assert "so this is the last saved version" in pressed(saves=False)._status.value
 
 
@@ -166,12 +274,7 @@ def written_in_halves(shown, said, pause):
     shown._status.observe(lambda change: said.append(change["new"]), "value")
 
 
-def test_the_button_waits_while_the_notebook_is_being_written(at_work, monkeypatch):
-    def check(path, progress):
-        judging.read(path)
-        return [judging.Verdict("✓ 1.1 fine", True)]
-
-    monkeypatch.setattr(judging, "check", check)
+def test_the_button_waits_while_the_notebook_is_being_written(at_work, judges):
     shown, said = exercise.progress(), []
     written_in_halves(shown, said, pause=0.5)
     shown.check()
@@ -191,8 +294,8 @@ def test_a_notebook_that_is_never_whole_is_one_sentence(at_work, monkeypatch):
     assert "press Ctrl+S" in sentence
 
 
-def test_a_failing_judge_is_a_sentence(at_work, monkeypatch):
-    monkeypatch.setattr(judging, "check", lambda path, progress: 1 / 0)
+def test_a_failing_judge_is_a_sentence(at_work, judges):
+    judges.verdicts_of_all = [lambda: 1 / 0]
     assert "This notebook could not be judged: division by zero" in pressed()._status.value
 
 
@@ -253,7 +356,7 @@ def test_the_pristine_exercises_are_those_of_the_solutions():
 def test_a_question_without_quotes_is_one_sentence_and_no_hint(number, capsys, at_work):
     exercise.hint(number)
     assert capsys.readouterr().out == 'Write the number of the question in quotes, as in hint("2.10").\n'
-    assert not exercise._revealed
+    assert not hints._revealed
 
 
 def test_a_hint_without_a_number_is_one_sentence(capsys, at_work):

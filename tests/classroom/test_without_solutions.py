@@ -10,7 +10,7 @@ import tomllib
 import pytest
 
 from course_utils import checks
-from course_utils.checks import exercise
+from course_utils.checks import hints
 
 ROOT = pathlib.Path(__file__).parents[2]
 COPY = ROOT / "build" / "classroom"
@@ -71,9 +71,9 @@ def test_only_solutions_tests_and_last_hints_are_missing(copied):
 
 
 def test_hints_without_the_last_one_still_name_the_section(copied, monkeypatch):
-    before = exercise.hints()
+    before = hints.hints()
     monkeypatch.setattr(checks, "KEYS", COPY / "course_utils" / "checks" / "keys")
-    after = exercise.hints()
+    after = hints.hints()
     assert list(after) == list(before)
     for number, texts in after.items():
         assert texts[:2] == before[number][:2]

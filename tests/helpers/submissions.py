@@ -259,7 +259,8 @@ SUBMISSIONS = {
     "patched print": (raw(notebook(
         **UNANSWERED, first=f"import builtins\nlines = iter({RIGHT!r})\nsay = print\n"
         "builtins.print = lambda *_, **__: say(next(lines))")), OPEN),
-    "walks the stack": (raw(notebook(**UNANSWERED | {"double": WALK})), ["✗ 9.1 3 does not become 6", OPEN[1]]),
+    "walks the stack": (raw(notebook(**UNANSWERED | {"double": WALK})), [
+        "✗ 9.1 the function returns nothing", OPEN[1]]),
     "reads the key": (raw(notebook(
         **UNANSWERED, first="import glob\nimport course_utils\nfor path in course_utils.__path__:\n"
         "    assert not glob.glob(path + '/checks/**', recursive=True)[1:]")), OPEN),
