@@ -47,13 +47,17 @@ def serve(text, namespace, kernel):
     def ask(place, method, arguments, options):
         prompt = json.dumps([place, method, codec.encode(arguments), codec.encode(options)])
         kind, *content = json.loads(kernel.raw_input(CALLBACK + prompt))
-        if kind == "value":
-            if content[1]:
-                reseed()
-            return codec.decode(content[0])
         if kind == "error":
             raise getattr(builtins, content[0], RuntimeError)(content[1])
-        raise KeyboardInterrupt   # the judge has seen enough
+        if kind == "enough":
+            raise KeyboardInterrupt
+        value, drawn, reseeds = content
+        for before, after in zip(arguments, codec.decode(drawn), strict=True):
+            if after is not None:   # a generator that numbers were drawn from
+                before.bit_generator.state = after.bit_generator.state
+        if reseeds:
+            reseed()
+        return codec.decode(value)
 
     request, codec = json.loads(text), Codec(ask)
     try:

@@ -1,5 +1,7 @@
 """The judge's side: answers as functions and values that can be used like the learner's own."""
 
+import numpy as np
+
 from course_utils.remote import answering
 from course_utils.remote.codec import Codec
 
@@ -33,9 +35,10 @@ class Answer:
         def on_call(prompt):
             number, method, arguments, options = prompt
             try:
-                lent = codec.lent[number]
-                value = _method(lent, method)(*codec.decode(arguments), **codec.decode(options))
-                return ["value", codec.encode(value), getattr(lent, "reseeds", False)]
+                lent, arguments = codec.lent[number], codec.decode(arguments)
+                value = _method(lent, method)(*arguments, **codec.decode(options))
+                drawn = [part if isinstance(part, np.random.Generator) else None for part in arguments]
+                return ["value", codec.encode(value), codec.encode(drawn), getattr(lent, "reseeds", False)]
             except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
                 return ["error", type(error).__name__, str(error)]
             except Exception as error:   # a check has found what it was looking for

@@ -99,6 +99,8 @@ class Codec:
             return type(value).__name__, self.encode(value.to_dict(data="array"))
         if "keras" in sys.modules and isinstance(value, sys.modules["keras"].Model):
             return "model", [_saved(value), value.compiled, list(map(identity, value.weights))]
+        if isinstance(value, np.ndarray) and value.dtype == object:   # names, in the coordinates of xarray
+            return "objects", [list(value.shape), [self.encode(part) for part in value.flat]]
         if hasattr(value, "__array__") and not callable(value):
             with contextlib.suppress(Exception):   # whatever a class of the learner's does
                 return "scalar" if isinstance(value, np.generic) else "array", _array(np.asarray(value))
@@ -144,6 +146,10 @@ class Codec:
             case "array" | "scalar":
                 value = np.load(io.BytesIO(base64.b64decode(content)), allow_pickle=False)
                 return value if kind == "array" else value[()]
+            case "objects":
+                value = np.empty(content[0], object)
+                value.flat = [self.decode(part) for part in content[1]]
+                return value
             case "lent" if self.ask:
                 return Stub(content, self.ask)
             case "unknown":

@@ -543,7 +543,8 @@ def fine_tune(base, x, y):
 
     base : keras.Sequential with BatchNormalization, (None, 64) → (None, 32)
     x : (N, 64);  y : (N,), from 0 to 4
-    returns the trained keras.Model, (None, 64) → (None, 5)
+    returns the trained keras.Model, (None, 64) → (None, 5), made of
+    Keras's own layers, so that it can be saved
     """
     # BEGIN SOLUTION
     inputs = keras.Input((64,))

@@ -20,6 +20,8 @@ TWIN = textwrap.dedent('''\
     # # A small exercise
 
     # %%
+    from course_utils.checks.exercise import hint
+
     given = 0.9
 
     # %% question="2.9"
@@ -287,12 +289,12 @@ def test_a_notebook_without_its_ids_is_judged_like_one_with_them(twin, change, t
 
 
 HEAVY = r"""
-from course_utils.tools import grading, judging
+from course_utils.tools import grading, judge, judging
 
 for unit in ("#", "#\n", " \n", "\n", "# NBVAL_", "Cell In", "File \n", "-", "1", "\x1b[", "sys."):
     for start in ("", "Cell In[1]\n---> 1"):
         text = start + unit * (1_000_000 // len(unit)) + "!"
-        judging._plain(text), judging._line_of([text]), judging.lines(text), grading.TAMPERING.search(text)
+        judging._plain(text), judge.line_of([text]), judging.lines(text), grading.TAMPERING.search(text)
 """
 
 
@@ -348,6 +350,35 @@ def test_a_kernel_that_dies_fails_the_checks_after_it(home):
     first, *rest = judged(save(home, solved), timeout=10)
     assert first == SOLVED[0]
     assert rest[-1].startswith("✗ 2.13 was not run")
+
+
+@pytest.mark.notebooks
+def test_a_kept_judge_runs_what_a_change_concerns_and_nothing_else(home, tmp_path):
+    notebook, noted = load(home, "solutions"), tmp_path / "noted"
+    for name in ("02-small-01", "02-answer-2-9", "02-answer-2-13"):
+        cell(notebook, name).source += f'\nopen({str(noted)!r}, "a").write("{name[-4:]} ")'
+
+    def lines():
+        noted.write_text("")
+        found = judge.verdicts(notebook, nbformat.read(checks.KEYS / "02_small.ipynb", 4))
+        return [verdict.line for verdict in found if verdict], noted.read_text().split()
+
+    with judging.Judge() as judge:
+        assert lines() == (SOLVED, ["l-01", "-2-9", "2-13"])
+        assert lines() == (SOLVED, [])
+        cell(notebook, "02-answer-2-13").source = 'flaws = {"a"}'
+        (first, second), ran = lines()
+        assert (first, second[:6], ran) == (SOLVED[0], "✗ 2.13", [])
+        cell(notebook, "02-small-01").source = cell(notebook, "02-small-01").source.replace("0.9", "0.5")
+        (first, _), ran = lines()
+        assert (first[:5], ran) == ("✗ 2.9", ["l-01", "-2-9"])   # the answer uses what was given
+        notebook.cells.remove(cell(notebook, "02-answer-2-9"))
+        (first, _), ran = lines()
+        assert first == "✗ 2.9 has no answer: name 'largest_rate' is not defined"
+        cell(notebook, "02-answer-2-13").source = "import os\nos._exit(1)"
+        assert lines()[0][-1].startswith("✗ 2.13 was not run")
+        cell(notebook, "02-answer-2-13").source = 'flaws = {"a", "b", "e", "g"}'
+        assert lines()[0][-1] == SOLVED[1]   # with a new kernel
 
 
 # The command
