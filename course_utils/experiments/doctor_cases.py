@@ -42,7 +42,7 @@ TUNED_ON = {
     "mixture": Setting("mixture", train_size=1000, dropout=0.1, epochs=10),
 }
 MEASURED_ON = {
-    "shapes": Setting("shapes", train_size=1500, width=16, depth=3, dropout=0.1, epochs=25, learning_rate=5e-3),
+    "shapes": Setting("shapes", train_size=1500, width=12, depth=3, dropout=0.1, epochs=14, learning_rate=6e-3),
     "waves": Setting("waves", width=12, depth=3, dropout=0.1, epochs=12, learning_rate=3e-3),
 }
 POOL = 6000  # samples, from which those of a case are drawn

@@ -30,6 +30,7 @@ LEAST_GAIN = 0.02  # of balanced accuracy
 REVERSALS = 0.2  # share of redrawn validation sets that rank two networks in reverse order
 EACH = 66  # cases of each fault; those whose fault has no effect are healthy
 HEALTHY = 80  # cases without a fault
+BATCH = 100  # cases
 TRIED = 20  # among these first cases of each fault, the suggested fix is tried
 CURVES = ("epochs", "diverged", "roughness", "val_loss_rise", "val_still_falling", "val_accuracy_drop")
 
@@ -124,18 +125,19 @@ def missing():
 def measure():
     """Simulate what is missing, one case on each core, and write the rates; results are saved every twenty cases."""
     found, todo = cases(), missing()
-    # TensorFlow doesn't survive a fork, and what a worker has compiled fills its memory, so it doesn't live long.
-    workers = {"mp_context": multiprocessing.get_context("spawn"), "max_tasks_per_child": 60}
-    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), initializer=_on_one_core, **workers) as pool:
-        jobs = [pool.submit(simulate, *case) for case in todo]
-        try:
-            for count, job in enumerate(concurrent.futures.as_completed(jobs), start=1):
-                found.append(job.result())
-                if count % 20 == 0 or count == len(jobs):
-                    _store(found)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    # What a worker has compiled fills its memory, so no worker lives longer than one batch of cases.
+    for batch in (todo[start : start + BATCH] for start in range(0, len(todo), BATCH)):
+        spawn = multiprocessing.get_context("spawn")  # TensorFlow doesn't survive a fork
+        with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), spawn, _on_one_core) as pool:
+            jobs = [pool.submit(simulate, *case) for case in batch]
+            try:
+                for count, job in enumerate(concurrent.futures.as_completed(jobs), start=1):
+                    found.append(job.result())
+                    if count % 20 == 0 or count == len(jobs):
+                        _store(found)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 def _on_one_core():

@@ -99,7 +99,7 @@ class Codec:
             return type(value).__name__, self.encode(value.to_dict(data="array"))
         if "keras" in sys.modules and isinstance(value, sys.modules["keras"].Model):
             return "model", [_saved(value), value.compiled, list(map(identity, value.weights))]
-        if isinstance(value, np.ndarray) and value.dtype == object:   # names, in the coordinates of xarray
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OT":   # names, in the coordinates of xarray
             return "objects", [list(value.shape), [self.encode(part) for part in value.flat]]
         if hasattr(value, "__array__") and not callable(value):
             with contextlib.suppress(Exception):   # whatever a class of the learner's does
