@@ -27,7 +27,8 @@ NAMES = {   # of functions, by the module they are in now
     "experiments.patients": {"admit": "train_cases", "chart": "plot_cases"},
     "experiments.tabular": {"at": "config_at", "drawn": "sample"},
     "batch_norm": {"insert": "surgery.insert", "fold": "surgery.fold"}}
-IMPORT = re.compile(r"^([ \t]*)from (course_utils[\w.]*) import ([^\n(#]+|\([^)]*\))", re.MULTILINE)
+# Its parts are limited and parentheses are not nested, so that translating takes a time linear in the length of the code.
+IMPORT = re.compile(r"^([ \t]{0,80})from (course_utils[\w.]{0,80}) import ([^\n(#]+|\([^()]*\))", re.MULTILINE)
 
 
 def place_of(dotted):
@@ -80,7 +81,7 @@ def translate(source):
         for item in filter(str.strip, re.sub(r"[()\n]", " ", names).split(",")):
             name, _, alias = map(str.strip, item.strip().partition(" as "))
             old = f"{module}.{name}".removeprefix("course_utils.")
-            places.append(place_of(old))
+            places.append(place_of(old) if name.isidentifier() else None)
             package, _, leaf = f"course_utils.{places[-1] or old}".rpartition(".")
             alias = alias or (name if name != leaf else "")
             lines.append(f"{indentation}from {package} import {leaf}" + (f" as {alias}" if alias else ""))
