@@ -27,7 +27,7 @@ NAMES = {   # of functions, by the module they are in now
     "experiments.patients": {"admit": "train_cases", "chart": "plot_cases"},
     "experiments.tabular": {"at": "config_at", "drawn": "sample"},
     "batch_norm": {"insert": "surgery.insert", "fold": "surgery.fold"}}
-# Its parts are limited and parentheses are not nested, so that translating takes a time linear in the length of the code.
+# Its parts are limited and parentheses are not nested: translating takes a time linear in the length of the code.
 IMPORT = re.compile(r"^([ \t]{0,80})from (course_utils[\w.]{0,80}) import ([^\n(#]+|\([^()]*\))", re.MULTILINE)
 
 
