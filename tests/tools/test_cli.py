@@ -9,24 +9,21 @@ import pytest
 
 from course_utils import checks
 from course_utils.doctor import __main__ as terminal
-from course_utils.tools import cli, grading, judging, reset, sandbox
+from course_utils.tools import cli, grading, judging, reset
 from tests.helpers.sentences import is_one_sentence
 
 LINES = ["✓ 2.1 fine – 0.5 → 1 …", "✗ 2.2 −1 日本"]
 
 
-@pytest.fixture
-def printed(monkeypatch):
-    """What a command prints on a terminal with the encoding of Western European Windows consoles."""
+def printed(*words, encoding="cp1252"):
+    """The status of a command, and what it prints on a terminal such as the consoles of Windows in Western Europe."""
     out = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="cp1252"))
-    monkeypatch.setattr(sys, "stderr", sys.stdout)
-
-    def text():
+    with pytest.MonkeyPatch.context() as patch:   # not in a fixture: pytest replaces the streams before each test
+        patch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding=encoding))
+        patch.setattr(sys, "stderr", sys.stdout)
+        status = cli.main(list(words))
         sys.stdout.flush()
-        return out.getvalue().decode("cp1252")
-
-    return text
+        return status, out.getvalue().decode(encoding)
 
 
 def judged(monkeypatch, lines):
@@ -35,28 +32,31 @@ def judged(monkeypatch, lines):
         judging.Verdict(line, line.startswith("✓")) for line in lines])
 
 
-def test_checks_are_readable_in_every_encoding(printed, monkeypatch):
+@pytest.mark.parametrize(("encoding", "lines"), [
+    ("cp1252", ["x", "  + 2.1 fine – 0.5 -> 1 …", "  x 2.2 -1 ??"]),
+    ("ascii", ["x", "  + 2.1 fine - 0.5 -> 1 ...", "  x 2.2 -1 ??"]),
+    ("utf-8", ["x", *(f"  {line}" for line in LINES)])])
+def test_checks_are_readable_in_every_encoding(encoding, lines, monkeypatch):
     judged(monkeypatch, LINES)
-    assert cli.main(["check", "x.ipynb"]) == 1
-    assert printed().splitlines()[:3] == ["x", "  + 2.1 fine – 0.5 -> 1 …", "  x 2.2 -1 ??"]
+    status, text = printed("check", "x.ipynb", encoding=encoding)
+    assert (status, text.splitlines()[:3]) == (1, lines)
 
 
-def test_grades_are_readable_in_every_encoding(printed, monkeypatch):
-    monkeypatch.setattr(sandbox, "fence", lambda: sandbox.Fence([], False, ""))
-    monkeypatch.setattr(grading, "grade", lambda *_, **options: [grading.Grade("日.ipynb", problem="日.ipynb: ✗.")])
-    assert cli.main(["grade", "all"]) == 1
-    assert printed() == "0 of 1 submissions graded.\n?.ipynb: x.\n"
+def test_grades_are_readable_in_every_encoding(monkeypatch):
+    def grade(options):
+        print(grading.summary([grading.Grade("日.ipynb", problem="日.ipynb: ✗.")]))
+
+    monkeypatch.setattr(cli, "grade", grade)
+    assert printed("grade", "all") == (0, "0 of 1 submissions graded.\n?.ipynb: x.\n")
 
 
-def test_the_doctor_is_readable_in_every_encoding(printed, monkeypatch):
+def test_the_doctor_is_readable_in_every_encoding(monkeypatch):
     monkeypatch.setattr(terminal, "run", lambda options: print(*LINES))
-    assert cli.main(["doctor", "model.keras", "data.npz"]) == 0
-    assert printed() == "+ 2.1 fine – 0.5 -> 1 … x 2.2 -1 ??\n"
+    assert printed("doctor", "model.keras", "data.npz") == (0, "+ 2.1 fine – 0.5 -> 1 … x 2.2 -1 ??\n")
 
 
-def test_an_error_is_readable_in_every_encoding(printed):
-    assert cli.main(["check", "✗ \udcff.ipynb"]) == 1
-    assert printed() == "There is no file x ?.ipynb.\n"
+def test_an_error_is_readable_in_every_encoding():
+    assert printed("check", "✗ \udcff.ipynb") == (1, "There is no file x  .ipynb.\n")
 
 
 def test_the_terminal_obeys_nothing_that_a_learner_wrote(monkeypatch, capsys):

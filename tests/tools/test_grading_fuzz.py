@@ -161,7 +161,7 @@ def expected(tree, folder):
             rows[path] = ("cannot be read: " if is_long else "is a link" if isinstance(node, Link) else
                           "is not a file" if is_folder or isinstance(node, Pipe) else
                           "does not end in .ipynb" if not lower.endswith(b".ipynb") else
-                          f"has more than {100} MB" if isinstance(node, Sparse) else node.problem)
+                          "has more than 100 MB" if isinstance(node, Sparse) else node.problem)
     return rows
 
 
@@ -217,7 +217,7 @@ def check(tree):
 
 
 def check_table(path, rows):
-    """A table has so many rows, and no cell begins a formula, whichever character separates the cells."""
+    """A table has this many rows, and no cell begins a formula, whichever character separates the cells."""
     text = path.read_text(encoding="utf-8")
     with open(path, encoding="utf-8", newline="") as file:
         table = list(csv.reader(file))
@@ -353,7 +353,7 @@ def with_source(source, **metadata):
 
 
 def with_values(number):
-    """A valid notebook with so many empty values in its metadata."""
+    """A valid notebook with this many empty values in its metadata."""
     return with_source("pass", values=["here"]).replace(b'"here"', b"{}," * number + b"{}")
 
 
