@@ -202,16 +202,17 @@ def check(tree):
             return
         grades = grade(folder, out)
         assert content(folder) == before
+        reports = {name for _, _, names in os.walk(out.with_name("grades_reports")) for name in names}
         paths = sorted(map(pathlib.Path, map(os.fsdecode, rows)))
         assert len(grades) == len(paths)
         for one, path in zip(grades, paths, strict=True):
             name = os.fsencode(path.relative_to(folder)).decode("utf-8", "replace")
             assert one.submission == grading._line(name, grading.NAME)
-            assert "could not be graded" not in one.problem
+            assert "could not be graded" not in one.problem, one.problem
             assert bool(one.problem) != bool(one.checks)
             problem = rows[os.fsencode(path)]
             assert problem is None or (problem in one.problem and bool(problem) == bool(one.problem)), one.problem
-            assert (out.with_name("grades_reports") / one.report).is_file()
+            assert one.report in reports
         check_table(out, sum(len(one.checks) or 1 for one in grades))
         check_table(out.with_name("grades_totals.csv"), len(grades))
 
@@ -521,9 +522,9 @@ def with_one_quadratic_pattern(patch):
     patch.setattr(judging, "_plain", lambda source: marker.sub("", source).encode("utf-8", "replace").decode())
 
 
-FAULTS = {   # name: what puts it into the grader, and where it has to be found
-    "reports collide with folders": (mirrored(".html"), check, TREES),
-    "paths of reports are too long": (mirrored(".report.html"), check, TREES),
+FAULTS = {   # name: what puts it into the grader, where it has to be found, and what is said then, if that is known
+    "reports collide with folders": (mirrored(".html"), check, TREES, "(FileExists|NotADirectory|IsADirectory)Error"),
+    "paths of reports are too long": (mirrored(".report.html"), check, TREES, "File name too long"),
     "links are followed": (lambda patch: patch.setattr(pathlib.Path, "lstat", pathlib.Path.stat), check, TREES),
     "files of any size are read": (lambda patch: patch.setattr(grading, "LARGEST", 1 << 60), check, TREES),
     "any number of values is read": (lambda patch: patch.setattr(judging, "VALUES", 1 << 60), check, TREES),
@@ -539,7 +540,7 @@ FAULTS = {   # name: what puts it into the grader, and where it has to be found
     "something is written among the submissions": (leaves_a_note, check, changed()),
     "anything may be in a notebook": (lambda patch: patch.setattr(
         judging, "_notebook", lambda content: nbformat.reads(content.decode(), 4)), check, changed()),
-    "a pattern takes quadratic time": (with_one_quadratic_pattern, check_time, TIMED),
+    "a pattern takes quadratic time": (with_one_quadratic_pattern, check_time, TIMED, "for four times the size each"),
 }
 
 
@@ -547,7 +548,7 @@ FAULTS = {   # name: what puts it into the grader, and where it has to be found
 @pytest.mark.filterwarnings("ignore")   # what nbformat says of odd notebooks
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_fuzzer_finds_a_fault(fault, stubbed, monkeypatch):
-    put, property, cases = FAULTS[fault]
+    put, property, cases, *message = FAULTS[fault]
     put(monkeypatch)
     tried = []
 
@@ -555,6 +556,6 @@ def test_the_fuzzer_finds_a_fault(fault, stubbed, monkeypatch):
         tried.append(case)
         property(case)
 
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError, match=message[0] if message else None) as caught:
         fuzz(check, cases, 300, shrinks=False)
     print(f"{fault}: found in case {len(tried)}: {str(caught.value)[:300]}")
