@@ -252,7 +252,8 @@ ODD = ["", "x", "=1+1", "Ôºù1", "a;=1", "\ud800", "\x00", "\x1b[31m", "code", "√
 JUNK = st.one_of(
     st.sampled_from(ODD), st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
     st.sampled_from([[], {}, [[]], [{}], [1], {"source": 1}, {"get": 1, "cells": 2}, 10 ** 400, ["x", 1], ["=1\n", "x"],
-                     [7, {"cell_type": "code"}], {"exercise": ["../../x"]}, {"splitlines": 1, "cell_type": "code"}]))
+                     [7, {"cell_type": "code"}], {"exercise": ["../../x"]}, {"splitlines": 1, "cell_type": "code"}])
+).map(copy.deepcopy)   # later changes may be inside
 NAMES_IN_CELLS = ["id", "source", "cell_type", "metadata", "outputs", "execution_count", "input", "attachments"]
 NAMES_IN_BOOK = ["cells", "metadata", "nbformat", "nbformat_minor", "worksheets"]
 
