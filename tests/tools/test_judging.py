@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import uuid
 
 import nbformat
@@ -318,6 +319,17 @@ def test_what_is_too_large_to_be_judged_is_one_sentence(limit, value, message, t
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"text": "{[,:" * 100}), path)
     with refused(ValueError, match=message):
         judging.read(path)
+
+
+def test_reading_needs_little_more_memory_than_the_values_in_the_file(tmp_path):
+    path = tmp_path / "ex02_batch_normalization.ipynb"
+    path.write_text('{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {"x": [' + "{}," * 300_000 + "{}]}}")
+    judging.read(path)
+    tracemalloc.start()
+    judging.read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 60 * path.stat().st_size   # nbformat would need 170 times the size of the file
 
 
 @pytest.mark.parametrize("change", [
