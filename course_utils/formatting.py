@@ -31,6 +31,11 @@ def in_points(interval):
     return minus(f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points")
 
 
+def printable(text):
+    """A text with spaces in place of the control characters that a terminal, a table, or a page would obey."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def table(columns, rows):
     """A table in Markdown, from the names of its columns and its rows of strings."""
     lines = [columns, ["---"] * len(columns), *rows]

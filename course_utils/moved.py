@@ -30,7 +30,8 @@ NAMES = {   # of functions, by the module they are in now
     "checks.data_augmentation": {"manuscript": "experiments.exercises.augmentation_manuscript"},
     "checks.hyperparameter_tuning": {"manuscript": "experiments.exercises.search_manuscript",
                                      **{name: f"experiments.exercises.{name}" for name in ("capstone", "studies")}}}
-IMPORT = re.compile(r"^([ \t]*)from (course_utils[\w.]*) import ([^\n(#]+|\([^)]*\))", re.MULTILINE)
+# Its parts are limited and parentheses are not nested: translating takes a time linear in the length of the code.
+IMPORT = re.compile(r"^([ \t]{0,80})from (course_utils[\w.]{0,80}) import ([^\n(#]+|\([^()]*\))", re.MULTILINE)
 
 
 def place_of(dotted):
@@ -83,7 +84,7 @@ def translate(source):
         for item in filter(str.strip, re.sub(r"[()\n]", " ", names).split(",")):
             name, _, alias = map(str.strip, item.strip().partition(" as "))
             old = f"{module}.{name}".removeprefix("course_utils.")
-            places.append(place_of(old))
+            places.append(place_of(old) if name.isidentifier() else None)
             package, _, leaf = f"course_utils.{places[-1] or old}".rpartition(".")
             alias = alias or (name if name != leaf else "")
             lines.append(f"{indentation}from {package} import {leaf}" + (f" as {alias}" if alias else ""))

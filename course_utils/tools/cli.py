@@ -1,11 +1,19 @@
 """The command ``course``."""
 
 import argparse
+import codecs
 import json
 import pathlib
 import signal
 import sys
 import tempfile
+
+from course_utils.formatting import printable
+
+# What the commands print, for terminals whose encoding lacks it, such as that of some Windows consoles.
+ASCII = {"✓": "+", "✗": "x", "·": ".", "−": "-", "–": "-", "…": "...", "→": "->", "×": "x", "’": "'"}
+codecs.register_error("course", lambda error: (
+    "".join(ASCII.get(char, "?") for char in error.object[error.start:error.end]), error.end))
 
 
 def main(arguments=None):
@@ -53,11 +61,14 @@ def main(arguments=None):
         server.add_argument("--port", type=_positive(int), help="where to serve (default: any that is free)")
         server.add_argument("--no-browser", dest="browser", action="store_false", help="only print the address")
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="course")
     options = parser.parse_args(arguments)
     try:
         return options.run(options) or 0
     except options.expected as error:
-        print(error, file=sys.stderr)
+        print(*map(printable, str(error).splitlines()), sep="\n", file=sys.stderr)
         return 1
 
 
@@ -114,12 +125,12 @@ def _print_table(path):
     """Judge one exercise, print one line per check, and return whether all passed."""
     from course_utils.tools import judging
 
-    print(path.stem, flush=True)
+    print(printable(path.stem), flush=True)
     verdicts = judging.check(path)
     judged = [verdict.passed for verdict in verdicts if verdict.is_check]
     failed = len(verdicts) - len(judged)
     total = f"{sum(judged)} of {len(judged)} checks passed" + f", {failed} other cells failed" * bool(failed)
-    print(*(f"  {verdict.line}" for verdict in verdicts), f"  {total}\n", sep="\n")
+    print(*(f"  {printable(verdict.line)}" for verdict in verdicts), f"  {total}\n", sep="\n")
     return all(verdict.passed for verdict in verdicts)
 
 

@@ -151,7 +151,7 @@ def _worksheet(learners):
         lines = [f"{passed} of {len(grade.checks)} checks passed.",
                  *(line for _, good, line in grade.checks if not good)]
         # PHP takes \" for part of a field. No name begins like a formula: Moodle doesn't read it, but spreadsheets do.
-        feedback = "<br>".join(map(html.escape, lines)).replace("\\", "&#92;")
+        feedback = re.sub(r";(?=[=+@-])", "; ", "<br>".join(map(html.escape, lines)).replace("\\", "&#92;"))
         rows.writerow([f"Participant {number}", re.sub(r'^[^\w]+|["\\]', "", name),
                        f"{MOST * passed / len(grade.checks):.2f}", f"{MOST:.2f}", "-", feedback])
     return text.getvalue()

@@ -16,20 +16,24 @@ import pathlib
 import re
 import stat
 import threading
+import unicodedata
 
 import nbformat
 import tqdm
 
 from course_utils import checks
 from course_utils.files import write_atomically
+from course_utils.formatting import printable
 from course_utils.tools import judging, sandbox
 from course_utils.tools.gradebook import answers, report
 from course_utils.tools.sandbox import Limits
 
-LARGEST = 200 << 20   # bytes of a notebook that is read at all
+LARGEST = 100 << 20   # bytes of a notebook that is read at all
+READING = threading.Lock()   # one notebook is read at a time, since a large one may need a gigabyte of memory
 OTHERS = 20   # failed cells in a report
 LONGEST = 500   # characters of a line
 NAME = 300   # characters of a submission's name in a line, so that the rest of the sentence fits
+FORMULA = ("=", "+", "-", "−", "@")   # how formulas begin in a spreadsheet, which also takes full-width characters
 # What is useful for cheating but not for an answer; a hint for the instructor, not a proof.
 TAMPERING = re.compile(r"sys\.modules|\bbuiltins\b|__builtins__|\.events\.register|_transformers"
                        r"|course_utils[./]checks")
@@ -79,9 +83,11 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
     """
     submissions, out = pathlib.Path(submissions).absolute(), pathlib.Path(out).absolute()
     paths, root = _notebooks(submissions)
-    if out.resolve().is_relative_to(root.resolve()) and submissions.is_dir():
-        raise ValueError(f"{out} lies among the submissions, where nothing is written; choose a file outside {root}.")
     reports = out.with_name(f"{out.stem}_reports")
+    for path in (out, _totals(out), reports):
+        if path.resolve().is_relative_to(submissions.resolve()):
+            raise ValueError(f"{path} lies among the submissions, where nothing is written; choose a file outside "
+                             f"{root}.")
     reports.mkdir(parents=True, exist_ok=True)
     hidden = [root, reports]
     rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
@@ -129,7 +135,8 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
 def _notebooks(submissions):
     """Paths of everything that was handed in, in order, and the folder that their names are relative to.
 
-    Links are not followed. Linked folders and unreadable folders are among the paths, so that each gets a row.
+    Links are not followed. Linked folders, unreadable folders, and whatever else has .ipynb in its name, such as
+    x.ipynb.txt, are among the paths, so that each gets a row.
     """
     if submissions.is_file():
         return [submissions], submissions.parent
@@ -141,9 +148,11 @@ def _notebooks(submissions):
                 if entry.name == ".ipynb_checkpoints":
                     continue
                 path = pathlib.Path(entry.path)
-                if entry.is_dir(follow_symlinks=False):
+                is_folder, name = entry.is_dir(follow_symlinks=False), entry.name.lower()
+                if is_folder:
                     folders.append(path)
-                if entry.name.lower().endswith(".ipynb") or (entry.is_symlink() and os.path.isdir(path)):
+                if (name.endswith(".ipynb") or (".ipynb" in name and not is_folder)
+                        or (entry.is_symlink() and os.path.isdir(path))):
                     paths.add(path)
         except OSError:
             paths.add(folder)
@@ -162,6 +171,8 @@ def _refusal(path, name):
             os.scandir(path).close()   # if it cannot be read, this says why
         if not stat.S_ISREG(status.st_mode):   # reading from a pipe would never end
             return _line(f"{name} is not a file; hand in the notebook itself.")
+        if ".ipynb" in path.name.lower() and not path.name.lower().endswith(".ipynb"):
+            return _line(f"{name} does not end in .ipynb, as a notebook does; rename it and hand it in again.")
         if status.st_size > LARGEST:
             return _line(f"{name} has more than {LARGEST >> 20} MB; clear its outputs and save it again.")
     except OSError as error:
@@ -173,7 +184,8 @@ def _grade(path, name, fence, limits):
     """Judge one submission, whatever it is."""
     exercise = ""
     try:
-        exercise, notebook, key = judging.read(path)
+        with READING:
+            exercise, notebook, key = judging.read(path)
         verdicts = judging.judge(notebook, key, timeout=limits.cell_seconds, fence=fence)
     except ValueError as error:
         return Grade(name, exercise, problem=_line(str(error).replace(str(path), name)))
@@ -185,7 +197,10 @@ def _grade(path, name, fence, limits):
               zip(key.cells, (verdict for verdict in verdicts if verdict.is_check), strict=True)]
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     failed = [(_line(verdict.line), _source(sources, verdict.line)) for verdict in verdicts if not verdict.is_check]
-    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(_notes(exercise, notebook, key)[:OTHERS]),
+    notes = _notes(exercise, notebook, key)
+    if path.suffix.lower() == ".ipynb" != path.suffix:
+        notes.insert(0, f"its name ends in {path.suffix}, so JupyterLab does not open it as a notebook")
+    return Grade(name, exercise, tuple(judged), tuple(failed[:OTHERS]), tuple(notes[:OTHERS]),
                  answers=tuple(answers(notebook, key)))
 
 
@@ -211,7 +226,7 @@ def _source(sources, line):
 
 def _line(text, longest=LONGEST):
     """One line of printable characters."""
-    text = "".join(char if char.isprintable() else " " for char in str(text).strip())
+    text = printable(str(text).strip())
     return text if len(text) <= longest else text[:longest] + " …"
 
 
@@ -254,17 +269,26 @@ def _write_tables(grades, out):
     _write_table(out, ["submission", "exercise", "check", "passed", "line"], rows)
     totals = [(grade.submission, grade.exercise, sum(passed for _, passed, _ in grade.checks), len(grade.checks),
                grade.problem, "; ".join(grade.notes), grade.report) for grade in grades]
-    _write_table(out.with_name(f"{out.stem}_totals.csv"),
+    _write_table(_totals(out),
                  ["submission", "exercise", "passed", "checks", "problem", "notes", "report"], totals)
+
+
+def _totals(out):
+    return out.with_name(f"{out.stem}_totals.csv")
 
 
 def _write_table(path, columns, rows):
     table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(
-        # A name like "=1+1.ipynb" has to stay text in a spreadsheet.
-        ["'" + cell if isinstance(cell, str) and cell.startswith(tuple("=+-@")) else cell for cell in row]
-        for row in [columns, *rows])
+    csv.writer(table, lineterminator="\n").writerows(map(_cell, row) for row in [columns, *rows])
     write_atomically(path, table.getvalue())
+
+
+def _cell(value):
+    """A cell of a table in which a name like "=1+1.ipynb" stays text, even where semicolons separate the cells."""
+    if not isinstance(value, str):
+        return value
+    return ";".join("'" + part if unicodedata.normalize("NFKC", part.lstrip(' "')[:1]).startswith(FORMULA) else part
+                    for part in printable(value).split(";"))
 
 
 def summary(grades):

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 
 import nbformat
 
@@ -29,6 +28,10 @@ TIMEOUT = 120   # seconds for one cell
 ENDING = 5   # seconds in which a judge that has nothing left to do may end by itself
 # Matched against one line at a time: across lines, a megabyte of "#" would take minutes.
 MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
+VALUES = 2_000_000   # of a notebook's JSON, which need some hundred bytes of memory each
+CELLS = 10_000
+CODE = 4_000_000   # characters in all code cells
+STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)   # it never fails, so nothing is scanned twice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,27 +225,52 @@ def _plain(source):
 def read(path):
     """The name of the exercise that a file holds, the notebook, and the answer key.
 
+    The time this takes is linear in the size of the file. Of the notebook there are only its cells' types, sources,
+    and ids, and the exercise in its metadata, since everything else may be huge, and of any type.
+
     Raises
     ------
     ValueError
-        The file is not a notebook, or it belongs to no exercise.
+        The file is not a notebook, it is too large, or it belongs to no exercise.
     """
     try:
         content = path.read_bytes()
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
-        with warnings.catch_warnings(action="ignore"):   # missing and duplicate ids: `merge` can handle them
-            notebook = nbformat.reads(text, 4)
-        for cell in notebook.cells:
-            cell.cell_type, cell.source.splitlines   # noqa: B018  (nbformat only logs what it finds wrong)
+        too_many = sum(map(STRING.sub(b"", content).count, (b",", b":", b"[", b"{"))) > VALUES
+        notebook = None if too_many else _notebook(content)
     except Exception:
         raise ValueError(f"{path} cannot be read as a notebook; open it in JupyterLab and save it again.") from None
+    if too_many:
+        raise ValueError(f"{path} stores more than {VALUES:,} values; clear its outputs and save it again.")
+    if len(notebook.cells) > CELLS:
+        raise ValueError(f"{path} has more than {CELLS:,} cells; delete those that are not needed.")
+    if sum(len(cell.source) for cell in notebook.cells if cell.cell_type == "code") > CODE:
+        raise ValueError(f"{path} has more than {CODE:,} characters of code; delete what is not needed.")
     name = exercise_of(notebook, path)
     if not name:
         raise ValueError(f"{path} belongs to no exercise; there are {', '.join(_keys())}.")
-    return name, notebook, _keys()[name]
+    return name, notebook, nbformat.read(_keys()[name], 4)
+
+
+def _notebook(content):
+    """What is judged of the JSON of a notebook, in any version of its format; any error if it is not a notebook."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    book = json.loads(text)
+    metadata, cells = book.get("metadata"), []
+    for sheet in book.get("worksheets", [book]):   # where cells were until 2014, with `input` in place of `source`
+        for cell in sheet["cells"]:
+            source = cell.get("source", cell.get("input"))
+            source = "".join(source) if isinstance(source, list) else source
+            if not isinstance(source, str) or not isinstance(cell["cell_type"], str):
+                raise TypeError
+            name = {"id": cell["id"]} if isinstance(cell.get("id"), str) else {}
+            cells.append({"cell_type": cell["cell_type"], "source": source} | name)
+    course = metadata.get("course") if isinstance(metadata, dict) else None
+    exercise = course.get("exercise") if isinstance(course, dict) else None
+    return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "cells": cells, "metadata": {
+        "course": {"exercise": exercise if isinstance(exercise, str) else None}}})
 
 
 def exercise_of(notebook, path):
@@ -255,11 +283,11 @@ def exercise_of(notebook, path):
                  lambda name: name in path.stem):
         if names := [name for name in keys if fits(bare[name])]:
             return names[0]
-    counts = {name: sum(map(bool, recognize(notebook.cells, key))) for name, key in keys.items()}
+    counts = {name: sum(map(bool, recognize(notebook.cells, nbformat.read(key, 4)))) for name, key in keys.items()}
     best = max(counts, key=counts.get, default=None)
     return best if best and counts[best] else None
 
 
 def _keys():
-    """The answer keys by the names of their exercises."""
-    return {path.stem: nbformat.read(path, 4) for path in sorted(checks.KEYS.glob("*.ipynb"))}
+    """Paths of the answer keys by the names of their exercises."""
+    return {path.stem: path for path in sorted(checks.KEYS.glob("*.ipynb"))}

@@ -25,17 +25,26 @@ def reset(name, home=build.HOME):
     Returns
     -------
     pathlib.Path of the backup, or None if there was no copy
+
+    Raises
+    ------
+    ValueError
+        The name is unclear, or nothing can be written there.
     """
     source = pristine(name)
     target = home / "exercises" / source.name
     backup = None
-    if target.exists():
-        now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        backup = target.parent / "backup" / f"{target.stem}_{now}.ipynb"
-        backup.parent.mkdir(exist_ok=True)
-        if backup.exists():
-            raise ValueError(f"There is a backup of this very second, {backup.name}; run the command again.")
-        shutil.move(target, backup)
-    target.parent.mkdir(exist_ok=True)
-    shutil.copyfile(source, target)
+    try:
+        if target.exists():
+            now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+            backup = target.parent / "backup" / f"{target.stem}_{now}.ipynb"
+            backup.parent.mkdir(exist_ok=True)
+            if backup.exists():
+                raise ValueError(f"There is a backup of this very second, {backup.name}; run the command again.")
+            shutil.move(target, backup)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise ValueError(f"{target.stem} could not be restored, since {error.filename or target} cannot be written "
+                         f"({error.strerror or error}).") from None
     return backup

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 
 import nbformat
 import psutil
@@ -485,7 +486,7 @@ def test_a_file_is_not_read_before_its_size_is_known(keys, tmp_path, monkeypatch
     read = []
     monkeypatch.setattr(hashlib, "file_digest", lambda file, kind: read.append(file.name) or hashlib.sha256())
     one, = grading.grade(tmp_path / "sparse.ipynb", tmp_path / "grades.csv")
-    assert one.problem == "sparse.ipynb has more than 200 MB; clear its outputs and save it again."
+    assert one.problem == "sparse.ipynb has more than 100 MB; clear its outputs and save it again."
     assert str(tmp_path / "sparse.ipynb") not in read
 
 
@@ -494,9 +495,52 @@ def test_whatever_is_named_like_a_notebook_has_a_row(keys, tmp_path, monkeypatch
     handed_in = hand_in(tmp_path / "all", ["right"])
     (handed_in / "right.ipynb").rename(handed_in / "right.IPYNB")
     (handed_in / "folder.ipynb").mkdir()
+    (handed_in / "x.ipynb.json").mkdir()
     os.mkfifo(handed_in / "pipe.ipynb")   # to open it would wait for ever
-    assert [one.problem for one in grading.grade(handed_in, tmp_path / "grades.csv")] == [
-        *(f"{name}.ipynb is not a file; hand in the notebook itself." for name in ("folder", "pipe")), ""]
+    for name in ("y.ipynb.txt", "y.IPYNB~"):
+        (handed_in / name).write_bytes(course.SUBMISSIONS["right"][0])
+    grades = grading.grade(handed_in, tmp_path / "grades.csv")
+    assert [one.problem for one in grades] == [
+        *(f"{name}.ipynb is not a file; hand in the notebook itself." for name in ("folder", "pipe")), "",
+        *(f"{name} does not end in .ipynb, as a notebook does; rename it and hand it in again."
+          for name in ("y.IPYNB~", "y.ipynb.txt"))]
+    assert [line for _, _, line in grades[2].checks] == course.RIGHT
+    assert grades[2].notes == ("its name ends in .IPYNB, so JupyterLab does not open it as a notebook",)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "−1", "＝1", "＋1", "－1", "＠x", "﹦1", " =1", "\t=1",
+                                  "\r=1", '"=1', "x;=1", "x; ＝1", 'x;"=1', "x;y;-1", "=\u03381"])
+def test_no_cell_begins_a_formula_even_where_semicolons_separate_the_cells(text, tmp_path):
+    grading._write_table(tmp_path / "x.csv", ["a", "b"], [("x", text), (text, "x")])
+    written = (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines()
+    for delimiter in ",;":
+        cells = [cell.strip(' "\t') for row in csv.reader(written, delimiter=delimiter) for cell in row]
+        assert not any(unicodedata.normalize("NFKC", cell[:1]).startswith(tuple("=+-−@")) for cell in cells)
+    assert len(list(csv.reader(written))) == 3
+
+
+def test_other_cells_stay_as_they_are(tmp_path):
+    row = ["a=1; b", "✗ 2.1 −1 is not −2; x+1", "x-y, @z", "3", "", "'=1"]
+    grading._write_table(tmp_path / "x.csv", row, [(*row[:-2], 3, -1)])
+    with open(tmp_path / "x.csv", encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [row, [*row[:-2], "3", "-1"]]
+
+
+def test_one_notebook_is_read_at_a_time(keys, tmp_path, monkeypatch):
+    fake(monkeypatch)
+    reading, most = [], []
+
+    def read(path, read=judging.read):
+        reading.append(path)
+        time.sleep(0.05)   # so that others would begin
+        most.append(len(reading))
+        reading.remove(path)
+        return read(path)
+
+    monkeypatch.setattr(judging, "read", read)
+    handed_in = hand_in(tmp_path / "all", ["right", "wrong", "no ids", "Colab"])
+    grading.grade(handed_in, tmp_path / "grades.csv", jobs=4)
+    assert most == [1] * 4
 
 
 def without_ids(notebook):
@@ -555,9 +599,12 @@ def test_what_cannot_be_graded_is_one_sentence(keys, tmp_path, capsys):
     handed_in = hand_in(tmp_path / "all", ["right"])
     before = content(handed_in)
     (tmp_path / "empty").mkdir()
+    hand_in(tmp_path / "all_reports", ["right"])
     for words, said in {
             (handed_in, "--out", handed_in / "grades.csv"): "lies among the submissions, where nothing is written; "
             "choose a file outside",
+            (tmp_path / "all_reports", "--out", tmp_path / "all.csv"): "lies among the submissions",
+            (handed_in / "right.ipynb", "--out", handed_in / "right.ipynb"): "lies among the submissions",
             (tmp_path / "empty",): "There is no notebook in",
             (tmp_path / "nowhere",): "There is no notebook in"}.items():
         assert cli.main(["grade", *map(str, words)]) == 1

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import uuid
 
 import nbformat
@@ -14,6 +15,7 @@ import pytest
 
 from course_utils import checks
 from course_utils.tools import build, cli, judging
+from tests.helpers.sentences import refused
 
 TWIN = textwrap.dedent('''\
     # %% [markdown]
@@ -291,11 +293,65 @@ def test_a_notebook_without_its_ids_is_judged_like_one_with_them(twin, change, t
 HEAVY = r"""
 from course_utils.tools import grading, judge, judging
 
-for unit in ("#", "#\n", " \n", "\n", "# NBVAL_", "Cell In", "File \n", "-", "1", "\x1b[", "sys."):
+for unit in ("#", "#\n", " \n", "\n", "# NBVAL_", "Cell In", "File \n", "-", "1", "\x1b[", "sys.", '"', '"\\', '\\"',
+             "(", "from course_utils import (\n"):
     for start in ("", "Cell In[1]\n---> 1"):
         text = start + unit * (1_000_000 // len(unit)) + "!"
         judging._plain(text), judge.line_of([text]), judging.lines(text), grading.TAMPERING.search(text)
+        judging.STRING.sub(b"", text.encode()), grading._cell(text)
+for begin, unit in (("from course_utils." + "a" * 500_000 + " import ", "a,"),
+                    (" " * 500_000 + "from course_utils import augmented, ", "a,"),
+                    ("from course_utils import augmented, ", "a.")):
+    judging._plain(begin + unit * 250_000)
 """
+
+
+@pytest.mark.parametrize(("limit", "value", "message"), [
+    ("VALUES", 100, "stores more than 100 values; clear its outputs and save it again"),
+    ("CELLS", 5, "has more than 5 cells; delete those that are not needed"),
+    ("CODE", 100, "has more than 100 characters of code; delete what is not needed")])
+def test_what_is_too_large_to_be_judged_is_one_sentence(limit, value, message, tmp_path, monkeypatch):
+    path = tmp_path / "ex02_batch_normalization.ipynb"
+    cells = [nbformat.v4.new_code_cell("x" * 20) for _ in range(5)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"text": "{[,:" * 100}), path)
+    judging.read(path)
+    monkeypatch.setattr(judging, limit, value)
+    judging.read(path)
+    cells = [*cells, nbformat.v4.new_code_cell("x")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"text": "{[,:" * 100}), path)
+    with refused(ValueError, match=message):
+        judging.read(path)
+
+
+def test_reading_needs_little_more_memory_than_the_values_in_the_file(tmp_path):
+    path = tmp_path / "ex02_batch_normalization.ipynb"
+    path.write_text('{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {"x": [' + "{}," * 300_000 + "{}]}}")
+    judging.read(path)
+    tracemalloc.start()
+    judging.read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 60 * path.stat().st_size   # nbformat would need 170 times the size of the file
+
+
+@pytest.mark.parametrize("change", [
+    {"metadata": []}, {"metadata": {"course": {"exercise": [1]}}}, {"nbformat": [], "nbformat_minor": "x"}])
+def test_odd_parts_of_a_notebook_that_are_not_judged_do_no_harm(change, tmp_path):
+    path = tmp_path / "ex02_batch_normalization.ipynb"
+    cell = {"cell_type": "code", "source": ["a", "=1"], "id": ["x"], "outputs": 3, "metadata": "x", "attachments": [1]}
+    path.write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5} | change))
+    name, notebook, key = judging.read(path)
+    assert name == path.stem
+    assert judging.merge(notebook, key).cells[0].source == "a=1"
+
+
+@pytest.mark.parametrize("change", [
+    {"source": {"splitlines": 1}}, {"source": [1]}, {"source": None}, {"cell_type": 3}, {"cell_type": ["code"]}])
+def test_an_odd_cell_makes_a_notebook_unreadable(change, tmp_path):
+    path = tmp_path / "ex02_batch_normalization.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": ""} | change], "metadata": {}}))
+    with refused(ValueError, match="cannot be read as a notebook"):
+        judging.read(path)
 
 
 def test_no_pattern_takes_minutes_for_a_megabyte():
