@@ -105,7 +105,9 @@ def test_every_submission_gets_its_verdict(name, graded):
 
 
 @pytest.mark.notebooks
-@pytest.mark.parametrize("name", course.CELLS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.skipif(
+    name == "2000 children" and hasattr(os, "geteuid") and os.geteuid() == 0,
+    reason="Linux does not limit the number of root's processes")) for name in course.CELLS])
 def test_the_line_of_a_failed_cell_says_what_to_look_for(name, graded):
     assert graded[0][name].cells[0][0].startswith(course.CELLS[name])
     assert graded[0][name].cells[0][1] == nbformat.reads(course.SUBMISSIONS[name][0], 4).cells[1].source
@@ -577,7 +579,7 @@ def test_what_a_learner_wrote_into_given_code_is_noted(tmp_path, monkeypatch):
     name = "ex05_data_augmentation.ipynb"
     notebook = nbformat.read(checks.PRISTINE / name, 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    number, given = next((number, cell) for number, cell in enumerate(code, 1) if "import manuscript" in cell.source)
+    number, given = next((number, cell) for number, cell in enumerate(code, 1) if "import augmentation_manuscript" in cell.source)
     given.source += "\nimport builtins"
     nbformat.write(notebook, tmp_path / name)
     one, = grading.grade(tmp_path / name, tmp_path / "grades.csv")
