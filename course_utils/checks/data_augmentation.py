@@ -6,10 +6,13 @@ import tempfile
 
 import numpy as np
 
+from course_utils import moved
 from course_utils.checks import Violated, arrays, call, check, close, expect, expect_close
 from course_utils.checks.shared import entries, intervals, label_of, objections
 from course_utils.formatting import minus
 from course_utils.remote.codec import identity
+
+__getattr__ = moved.old_names(__name__)
 
 FLOAT32 = 1e-5   # tolerance for what may be computed in float32
 CALLS = 30   # of a function that draws, on a hundred images: a share of 1/5 is then known to 4% of itself

@@ -7,10 +7,13 @@ import pathlib
 
 import numpy as np
 
+from course_utils import moved
 from course_utils.checks import Unanswered, Violated, call, check, close, expect, expect_close, expect_none_of
 from course_utils.checks.shared import choice, entries, intervals, objections
 from course_utils.experiments import exercises
 from course_utils.remote import answering
+
+__getattr__ = moved.old_names(__name__)
 
 DIFFERENCE = 1e-6   # tolerance of a mean difference and of its interval
 MANY = 3000   # trials: a right search then fails by chance less than once in a hundred thousand

@@ -111,11 +111,12 @@ class Judge:
         self.fence, self.stopped = fence, None
         self.folder = tempfile.TemporaryDirectory()
         self.errors = pathlib.Path(self.folder.name, "errors")
+        mark = {sandbox.MARK: fence.mark} if fence.mark else {}
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", judge_process.__name__, str(timeout), *fence.words], text=True, encoding="utf-8",
-                env=os.environ | build.QUIET | {sandbox.MARK: fence.mark}, stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+                env=os.environ | build.QUIET | mark, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=errors, start_new_session=True)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self):

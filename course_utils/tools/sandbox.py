@@ -137,7 +137,7 @@ def _bubble(limits, hidden):
                                                    "--tmpfs", str(path))),
             *_each("--ro-bind-try", ((str(path), str(path)) for path in needed)),
             *small, "--tmpfs", str(package / "checks"),
-            *_each("--remount-ro", ([str(path)] for path in [*hidden, package / "checks"] if path != pathlib.Path("/tmp"))),
+            *_each("--remount-ro", ([str(path)] for path in [*hidden, package / "checks"] if str(path) != "/tmp")),
             *_each("--bind-try", [("{folder}", "{folder}")]),
             "--dir", "/tmp/work", "--dir", "/tmp/home", "--chdir", "/tmp/work"]
 

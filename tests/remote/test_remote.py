@@ -6,6 +6,7 @@ from tests.checks.test_checks import ALL
 from tests.helpers.loopback import remote
 
 HERE = {"6.6"}   # its answers are made anew for each check
+FEW = 2   # wrong answers of each question outside the audit
 
 
 def verdict(check, answer, capsys):
@@ -24,8 +25,10 @@ def test_a_right_answer_passes(number, check, answer, capsys):
 
 
 @pytest.mark.parametrize(("number", "check", "answer", "message"), [
-    pytest.param(number, check, answer, message, id=f"{number} {name}: {message}")
-    for number, check, _, wrong in ALL for name, (answer, message) in wrong.items() if number not in HERE])
+    pytest.param(number, check, answer, message, id=f"{number} {name}: {message}",
+                 marks=[pytest.mark.audit] if place >= FEW else [])
+    for number, check, _, wrong in ALL for place, (name, (answer, message)) in enumerate(wrong.items())
+    if number not in HERE])
 def test_a_wrong_answer_gets_the_same_message(number, check, answer, message, capsys):
     said = verdict(check, answer, capsys)
     assert said.startswith(f"✗ {number} ")

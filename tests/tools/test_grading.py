@@ -579,7 +579,8 @@ def test_what_a_learner_wrote_into_given_code_is_noted(tmp_path, monkeypatch):
     name = "ex05_data_augmentation.ipynb"
     notebook = nbformat.read(checks.PRISTINE / name, 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    number, given = next((number, cell) for number, cell in enumerate(code, 1) if "import augmentation_manuscript" in cell.source)
+    number, given = next((number, cell) for number, cell in enumerate(code, 1)
+                         if "import augmentation_manuscript" in cell.source)
     given.source += "\nimport builtins"
     nbformat.write(notebook, tmp_path / name)
     one, = grading.grade(tmp_path / name, tmp_path / "grades.csv")
