@@ -3,6 +3,7 @@
 import collections
 import html
 import pathlib
+import re
 import tomllib
 
 from course_utils import checks
@@ -68,7 +69,7 @@ def _button(number):
     import ipywidgets as widgets
 
     def click(_):
-        lines = [html.escape(line) for line in _one_more(number)]
+        lines = [re.sub("`(.*?)`", r"<code>\1</code>", html.escape(line)) for line in _one_more(number)]
         if _revealed[number] == len(hints()[number]):
             button.disabled = True
             lines.append(_solution(number))
@@ -85,5 +86,5 @@ def _solution(number):
                 if number in tomllib.loads(path.read_text(encoding="utf-8")))
     path = pathlib.Path("..", "solutions", f"{name}.ipynb")
     if (progress.file().parent / path).exists():
-        return f"These were all hints. Compare your answer with <a href='{path.as_posix()}'>the solution</a>."
-    return "These were all hints. Ask your instructor for the solution."
+        return f"That was the last hint. Compare your answer with <a href='{path.as_posix()}'>the solution</a>."
+    return "That was the last hint. Ask your instructor for the solution."

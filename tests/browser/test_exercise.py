@@ -46,16 +46,18 @@ RIGHT = "return p * moving_mean + (1 - p) * x.mean(0), p * moving_variance + (1 
 
 def test_the_button_saves_and_judges_while_the_kernel_stays_free(lab):
     """A short exercise: one answer that is wrong, the check, and the progress."""
-    notebook = jupytext.reads("# %%\nfrom course_utils.checks.exercise import progress\n\n# %%\n0\n\n# %%\n"
+    notebook = jupytext.reads("# %%\nfrom course_utils.checks.exercise import hint, progress\n\n# %%\n0\n\n# %%\n"
                               "from course_utils.checks import batch_normalization as checks\n\n"
-                              "checks.running_statistics(update_running)\n\n# %%\nprogress()\n\n# %%\nprint('free')\n",
-                              fmt="py:percent")
+                              "checks.running_statistics(update_running)\n\n# %%\nhint('2.2')\n\n"
+                              "# %%\nprogress()\n\n# %%\nprint('free')\n", fmt="py:percent")
     notebook.cells[1].source = ANSWER
     notebook.cells[2].id = "02-check-2-2"
     notebook.metadata = {"kernelspec": build.KERNEL, "course": {"exercise": "ex02_batch_normalization"}}
     nbformat.write(notebook, lab.root / "mine.ipynb")
     jupyterlab.open_notebook(lab, lab.address, "mine.ipynb")
     lab.evaluate(jupyterlab.RUN_ALL)
+    lab.get_by_role("button", name="Hint").click(timeout=60_000)
+    lab.get_by_text("Hint 1 of 3: ").wait_for(timeout=60_000)
     button = lab.get_by_role("button", name="Check my work")
     button.wait_for(timeout=60_000)
     # An answer that was typed, and not saved yet, has to be the one that is judged.
