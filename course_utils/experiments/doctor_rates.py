@@ -176,14 +176,18 @@ def rates(found):
 def _summary(found, known):
     """Shares of cases diagnosed correctly, of false alarms among the healthy, and of cases without a diagnosis.
 
-    "diagnoses" says how often each diagnosis was right when it was made, "faults" how often each fault was recognized.
+    Most healthy networks have a fault that costs too little to count, and the doctor often names that fault.
+    "false_alarms_without_fault" counts only networks without any fault. "diagnoses" says how often each diagnosis was
+    right when it was made, "faults" how often each fault was recognized.
     """
     truth = np.array([case["truth"] for case in found])
     said = np.array([diagnoses.findings(known(case["measured"]))[0] for case in found])
+    untouched = np.array([case["fault"] == diagnoses.NOTHING for case in found])
     right, names = said == truth, [*diagnoses.DIAGNOSES, diagnoses.NOTHING]
     return {
         "right": _share(right),
         "false_alarms": _share(~right[truth == diagnoses.NOTHING]),
+        "false_alarms_without_fault": _share(~right[untouched]),
         "cannot_tell": _share(said == diagnoses.UNKNOWN),
         "diagnoses": {name: _share(right[said == name]) for name in names},
         "faults": {name: _share(right[truth == name]) for name in names},

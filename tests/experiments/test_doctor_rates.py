@@ -13,12 +13,15 @@ SPOILED = HEALTHY | {"data_finite": 0}
 
 
 def test_rates_count_what_was_said_and_what_is_true():
-    cases = [{"truth": "nothing_wrong", "measured": HEALTHY}, {"truth": "nothing_wrong", "measured": SPOILED},
-             {"truth": "data_not_finite", "measured": SPOILED, "gain": 0.1, "fix_gain": 0.05},
-             {"truth": "overfitting", "measured": HEALTHY, "gain": 0.1, "fix_gain": 0.04}]
+    cases = [{"fault": "nothing_wrong", "truth": "nothing_wrong", "measured": HEALTHY},
+             {"fault": "label_noise", "truth": "nothing_wrong", "measured": SPOILED},
+             {"fault": "data_not_finite", "truth": "data_not_finite", "measured": SPOILED, "gain": 0.1,
+              "fix_gain": 0.05},
+             {"fault": "overfitting", "truth": "overfitting", "measured": HEALTHY, "gain": 0.1, "fix_gain": 0.04}]
     rates = doctor_rates.rates(cases)
     found = rates["examined"]
     assert (found["right"]["of"], found["right"]["share"], found["false_alarms"]["share"]) == (4, 0.5, 0.5)
+    assert (found["false_alarms_without_fault"]["of"], found["false_alarms_without_fault"]["share"]) == (1, 0)
     assert found["diagnoses"]["data_not_finite"]["share"] == 0.5   # one of two alarms
     assert found["faults"]["data_not_finite"]["share"] == 1
     assert found["faults"]["overfitting"]["share"] == 0
@@ -28,7 +31,7 @@ def test_rates_count_what_was_said_and_what_is_true():
 
 
 def test_rates_of_the_curves_alone_know_nothing_else():
-    risen = {"truth": "overfitting", "measured": SPOILED | {"val_loss_rise": 1, "epochs": 9}}
+    risen = {"fault": "overfitting", "truth": "overfitting", "measured": SPOILED | {"val_loss_rise": 1, "epochs": 9}}
     rates = doctor_rates.rates([risen])
     assert rates["examined"]["right"]["share"] == 0
     assert rates["read"]["right"]["share"] == 1
