@@ -51,7 +51,7 @@ def by_hand(learning_curve, rng):
     expect(set(other[0].fitted[0]) != subsets[0], "a different rng gives the same subset",
            "use the rng argument")
     _at_random(np.array([[np.isin(range(100), spy.fitted[0]) for spy in curve(seed)[1]] for seed in range(DRAWS)]))
-    right = np.array([Spy.right(size) for size in SIZES])
+    right = np.array([Spy._right(size) for size in SIZES])
     expect(not close(scores, right[:, ::-1]), "the columns are swapped", "training score first, then validation score")
     expect(not close(scores[:, 0], Spy.whole), "the training score is computed on all of x_train",
            "score the model on the samples it was trained on")
@@ -97,13 +97,13 @@ class Spy:
         self.matched &= np.array_equal(labels(x), np.asarray(y))
         given, known = {int(index) for index in x[:, 0]}, set(self.fitted[-1])
         if given == known:
-            return self.right(len(known))[0]
+            return self._right(len(known))[0]
         if given == set(range(100, 130)):
-            return self.right(len(known))[1]
+            return self._right(len(known))[1]
         return self.whole if given == set(range(100)) else 0.321
 
     @staticmethod
-    def right(size):
+    def _right(size):
         return 1 - size / 1000, 0.5 + size / 1000
 
 

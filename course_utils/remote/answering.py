@@ -105,11 +105,12 @@ def recorded(model):
         tf.numpy_function(record, [x, *(weight.value for weight in weights)], [])
         return forward(x, *arguments, **options)
 
+    jit = first.supports_jit
     first.call, first.supports_jit = call_and_record, False   # XLA cannot call NumPy
     try:
         yield calls
     finally:
-        first.call, first.supports_jit = forward, True
+        first.call, first.supports_jit = forward, jit
         calls.append((np.zeros(0), kernels()))
 
 

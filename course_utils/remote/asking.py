@@ -68,7 +68,7 @@ def fetch(names, ask):
     reply = ask({"fetch": sorted(names)})
     _refuse(reply)
     return {name: Answer(name, ask) if content == {"function": None} else Codec().decode(content)
-            for name, content in reply.items()}
+            for name, content in reply.items() if name in names}
 
 
 def _refuse(reply):

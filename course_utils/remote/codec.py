@@ -10,11 +10,14 @@ import contextlib
 import functools
 import io
 import itertools
+import json
+import numbers
 import pathlib
 import shutil
 import sys
 import tempfile
 import uuid
+import zipfile
 from collections.abc import Iterable
 
 import numpy as np
@@ -24,6 +27,7 @@ from course_utils.experiments import exercises
 
 PLAIN = bool | int | float | str | None
 SPLITS = {kind.__name__: kind for kind in (Split, exercises.Watched, exercises.Counted)}
+CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "function")   # of Keras, but not only
 LONGEST = 100_000   # parts of a sequence without end that are looked at
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
@@ -83,7 +87,7 @@ class Codec:
         if isinstance(value, tuple | range):
             return "tuple", [self.encode(part) for part in value]
         if isinstance(value, set | frozenset):
-            return "set", [self.encode(part) for part in value]
+            return type(value).__name__, [self.encode(part) for part in value]
         if isinstance(value, dict):
             return "dict", [[self.encode(key), self.encode(part)] for key, part in value.items()]
         if isinstance(value, np.random.Generator):
@@ -101,6 +105,8 @@ class Codec:
             return "model", [_saved(value), value.compiled, list(map(identity, value.weights))]
         if isinstance(value, np.ndarray) and value.dtype.kind in "OT":   # names, in the coordinates of xarray
             return "objects", [list(value.shape), [self.encode(part) for part in value.flat]]
+        if isinstance(value, numbers.Number) and not isinstance(value, np.generic | complex):   # e.g. a Fraction
+            return "scalar", _array(np.asarray(float(value)))
         if hasattr(value, "__array__") and not callable(value):
             with contextlib.suppress(Exception):   # whatever a class of the learner's does
                 return "scalar" if isinstance(value, np.generic) else "array", _array(np.asarray(value))
@@ -123,8 +129,8 @@ class Codec:
                 return ...
             case "tuple":
                 return tuple(self.decode(part) for part in content)
-            case "set":
-                return {self.decode(part) for part in content}
+            case "set" | "frozenset":
+                return {"set": set, "frozenset": frozenset}[kind](map(self.decode, content))
             case "dict":
                 return {self.decode(key): self.decode(part) for key, part in content}
             case "generator":
@@ -144,12 +150,13 @@ class Codec:
             case "model":
                 return _loaded(*content)
             case "array" | "scalar":
-                value = np.load(io.BytesIO(base64.b64decode(content)), allow_pickle=False)
+                value = np.lib.format.read_array(io.BytesIO(base64.b64decode(content)), allow_pickle=False)
                 return value if kind == "array" else value[()]
             case "objects":
-                value = np.empty(content[0], object)
-                value.flat = [self.decode(part) for part in content[1]]
-                return value
+                value = np.empty(len(content[1]), object)
+                for place, part in enumerate(content[1]):
+                    value[place] = self.decode(part)
+                return value.reshape(content[0])
             case "lent" if self.ask:
                 return Stub(content, self.ask)
             case "unknown":
@@ -170,10 +177,25 @@ def _content(path):
 
 
 def _written(content):
-    """Path of a copy, which stays until this process ends."""
+    """Path of a copy, which stays until this process ends; its model consists of Keras's own layers."""
     path = pathlib.Path(_folder(), f"{uuid.uuid4().hex}.keras")
-    path.write_bytes(base64.b64decode(content))
+    path.write_bytes(base64.b64decode(content or ""))
+    try:
+        with zipfile.ZipFile(path) as file:
+            _only_keras(json.loads(file.read("config.json")))
+    except Exception:   # of many kinds: it may be any file
+        raise NotLoaded("the model can't be saved and loaded again") from None
     return str(path)
+
+
+def _only_keras(config):
+    """Raise a ValueError if a configuration names a class from elsewhere, or one that holds code or opens files."""
+    if isinstance(config, dict):
+        name, module = config.get("class_name"), config.get("module")
+        if name in CODE or (name and str(module or "keras").partition(".")[0] not in ("keras", "builtins")):
+            raise ValueError(f"{name} may hold code")
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        _only_keras(part)
 
 
 @functools.cache
@@ -184,6 +206,8 @@ def _folder():
 
 
 def _array(value):
+    if value.dtype.kind == "V" and not value.dtype.names:   # bfloat16
+        value = value.astype("float32")
     file = io.BytesIO()
     np.save(file, value, allow_pickle=False)
     return base64.b64encode(file.getvalue()).decode()
@@ -211,15 +235,17 @@ def _loaded(content, compiled, identities):
     import keras
 
     try:
-        model = keras.models.load_model(_written(content), compile=False, safe_mode=True)
+        path = _written(content)
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+        pathlib.Path(path).unlink()
     except Exception:   # of many kinds: what was not saved, or cannot be read
         raise NotLoaded("the model can't be saved and loaded again") from None
     model.compiled = bool(compiled)
     for weight, identity in zip(model.weights, identities, strict=True):
-        weight.identity = identity
+        weight._course_identity = identity
     return model
 
 
 def identity(weight):
     """A number that two weights share if they are the same variable, here or in the process they come from."""
-    return getattr(weight, "identity", id(weight))
+    return getattr(weight, "_course_identity", id(weight))

@@ -90,7 +90,8 @@ def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
                              f"{root}.")
     reports.mkdir(parents=True, exist_ok=True)
     hidden = [root, reports]
-    rules = _digest(*sorted(pathlib.Path(checks.__file__).parent.glob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
+    package = pathlib.Path(checks.__file__).parents[1]
+    rules = _digest(*sorted(package.rglob("*.py")), *sorted(checks.KEYS.glob("*.ipynb")),
                     *sorted(checks.PRISTINE.glob("*.ipynb")))
     interrupted = threading.Event()
 

@@ -7,6 +7,7 @@ share a kernel, in the solutions and in a learner's own notebook, nbval compares
 """
 
 import ast
+import collections
 import contextlib
 import ctypes
 import io
@@ -29,11 +30,11 @@ from jupyter_client.kernelspec import KernelSpec
 from course_utils import checks
 from course_utils.checks import progress
 from course_utils.remote import answering, asking
-from course_utils.remote.codec import NotLoaded
 from course_utils.tools import build
 from course_utils.tools.stale import stale
 
 PRINTED = 10e6   # bytes that one cell may print
+LONGEST = 2000   # characters of a line
 GRACE = 5   # seconds in which an interrupted cell has to end
 STARTING = 120   # seconds in which a kernel has to start
 KERNEL = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -76,7 +77,7 @@ class Kernel:
         if command:   # in a network of its own, only files can be reached
             self.manager.transport, self.manager.ip = "ipc", str(pathlib.Path(self.folder.name, "socket"))
         environment = {name: value for name, value in os.environ.items() if name != progress.SESSION}
-        self.manager.start_kernel(env=environment | build.QUIET, cwd=None if command else self.folder.name,
+        self.manager.start_kernel(env=environment | build.QUIET, cwd=self.folder.name,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.client = self.manager.client()
         self.client.start_channels(hb=False)
@@ -93,6 +94,10 @@ class Kernel:
         with contextlib.suppress(Exception):
             self.manager.shutdown_kernel(now=True)
         self.folder.cleanup()
+
+    def is_alive(self):
+        """Whether it can still run something."""
+        return not self.dead and self.manager.is_alive()
 
     def execute(self, code, *, until=None, on_prompt=None, **options):
         """Run code; the reply's content, and the error that the cell ended with, or None. Raises `Ended`."""
@@ -129,7 +134,7 @@ class Kernel:
                 self.dead = self._how_it_died()
                 raise Ended(stopped or f"was not finished, since the kernel died: {self.dead}")
             if os.getppid() != self.parent:
-                sys.exit()   # who asked for this is gone
+                raise Ended("was not run, since nobody waits for it")
             is_late = time.monotonic() > until
             if stopped and is_late:
                 self._kill()
@@ -181,7 +186,7 @@ def judge(kernel, cell):
     number, _ = place_of(cell)
     try:
         answers = asking.fetch(_free_names(cell.source), ask)
-    except NotLoaded as error:
+    except Exception as error:   # whatever was sent can't be used
         return checks.line_of(number, error)
     printed = io.StringIO()
     try:
@@ -206,12 +211,13 @@ class Session:
 
     def __init__(self, seconds, command=()):
         self.seconds, self.command = seconds, command
-        self.kernel, self.found = None, []   # (source, line) of the cells that have run
+        self.kernel, self.found = None, []   # (source, line) of the cells that have run to their end
+        self.unfinished = set()   # ids of cells that may end in another way when they run again
 
     def run(self, notebook):
         """Yield the line of each cell of a merged notebook; that of a learner's cell that ran is empty."""
-        sources = [cell.source for cell in notebook.cells]
-        plan = self.kernel and not self.kernel.dead and stale([source for source, _ in self.found], sources)
+        sources, found = [cell.source for cell in notebook.cells], self.found
+        plan = self.kernel and self.kernel.is_alive() and stale([source for source, _ in self.found], sources)
         if not plan:
             self.close()
             self.kernel = Kernel(self.seconds, self.command)
@@ -222,10 +228,13 @@ class Session:
         if forgotten:
             self.kernel.execute("\n".join(f"globals().pop({name!r}, None)" for name in sorted(forgotten)), silent=True,
                                 store_history=False)
-        kept, self.found = dict(self.found), []
+        kept, self.found, self.unfinished = collections.defaultdict(list), [], set()
+        for source, line in found:
+            kept[source].append(line)
         for cell, runs in zip(notebook.cells, again, strict=True):
-            line = self._line(cell) if runs else kept[cell.source]
-            self.found.append((cell.source, line))
+            line = self._line(cell) if runs else kept[cell.source].pop(0)
+            if cell.id not in self.unfinished and (place_of(cell)[1] or not line):
+                self.found.append((cell.source, line))
             yield line
 
     def _line(self, cell):
@@ -236,7 +245,10 @@ class Session:
             _, error = self.kernel.execute(cell.source)
             return f"✗ {where} {_sentence(error)}" if error else ""
         except Ended as ended:
+            self.unfinished.add(cell.id)
             return f"✗ {where} {ended}"
+        except Exception as error:   # whatever was sent can't be used
+            return checks.line_of(where, error)
 
     def close(self):
         """End the kernel."""
@@ -252,7 +264,7 @@ def place_of(cell):
 
 
 def _sentence(error):
-    what = f"{error['ename']}: {next(iter(error['evalue'].splitlines()), '')}"
+    what = f"{error['ename'][:LONGEST]}: {next(iter(error['evalue'][:LONGEST].splitlines()), '')}"
     line = line_of(error["traceback"])
     return f"stops at `{line}` with {what}" if line else f"stops with {what}"
 
@@ -274,12 +286,16 @@ def main(seconds, *command):
     os.environ.pop(progress.SESSION, None)   # what a check notes belongs to whoever runs it in a notebook
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)   # PR_SET_DUMPABLE: closes its memory and files to the same user
+    # What TensorFlow prints goes elsewhere than the verdicts.
+    verdicts = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     session = Session(float(seconds), command)
     try:
         for path in sys.stdin:
             notebook = nbformat.read(path.rstrip("\n"), 4)
             for cell, line in zip(notebook.cells, session.run(notebook), strict=True):
-                print(json.dumps([line, line[:1] == "✓" if place_of(cell)[1] else not line]), flush=True)
+                passed = line[:1] == "✓" if place_of(cell)[1] else not line
+                print(json.dumps([line[:LONGEST], passed]), file=verdicts, flush=True)
     finally:
         session.close()
 

@@ -1,9 +1,8 @@
 """A learner's answers, judged: ``course check``.
 
-A saved notebook holds what its checks printed, so nbval on that file would compare a failure with itself. Instead, the
-learner's cells are put between the check cells of the answer key, and `judge` runs the resulting notebook: the
-learner's cells in a fresh kernel in a temporary folder, and the checks in a process of its own. The learner's file is
-only read.
+A saved notebook holds what its checks printed, and its check cells may have been changed. Therefore, the cells of the
+learner are put between the check cells of the answer key, and `judge` runs the resulting notebook: the learner's cells
+in a fresh kernel in a temporary folder, and the checks in a process of its own. The learner's file is only read.
 """
 
 import contextlib
@@ -26,8 +25,6 @@ from course_utils.tools import judge as judge_process
 
 TIMEOUT = 120   # seconds for one cell
 ENDING = 5   # seconds in which a judge that has nothing left to do may end by itself
-# Matched against one line at a time: across lines, a megabyte of "#" would take minutes.
-MARKER = re.compile(r"#[#\s]*(?:NBVAL|PYTEST_VALIDATE)_[A-Z_]+")
 VALUES = 2_000_000   # of a notebook's JSON, which need some hundred bytes of memory each
 CELLS = 10_000
 CODE = 4_000_000   # characters in all code cells
@@ -109,13 +106,13 @@ class Judge:
 
     def __init__(self, *, timeout=TIMEOUT, fence=sandbox.NONE):
         self.fence, self.stopped = fence, None
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.errors = pathlib.Path(self.folder.name, "errors")
-        mark = {sandbox.MARK: fence.mark} if fence.mark else {}
+        mark = {"TMPDIR": self.folder.name} | ({sandbox.MARK: fence.mark} if fence.mark else {})
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", judge_process.__name__, str(timeout), *fence.words], text=True, encoding="utf-8",
-                env=os.environ | build.QUIET | mark, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [*fence.limits, sys.executable, "-m", judge_process.__name__, str(timeout), *fence.words], text=True,
+                encoding="utf-8", env=os.environ | build.QUIET | mark, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=errors, start_new_session=True)
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -127,6 +124,8 @@ class Judge:
                 self.stopped = f"all cells together took longer than {self.fence.seconds:g} s"
             elif self.fence.is_over():
                 self.stopped = "grading was interrupted"
+            elif self.fence.folder < float("inf") and _size(self.folder.name) > self.fence.folder:
+                self.stopped = f"its files have more than {self.fence.folder / 1e6:.0f} MB"
             if self.stopped:
                 self.fence.end(self.process)
             time.sleep(0.1)
@@ -173,6 +172,16 @@ class Judge:
         return None
 
 
+def _size(folder):
+    """Bytes of all files in a folder, as far as they can be seen."""
+    size = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):   # it has just been deleted
+                size += os.lstat(os.path.join(path, name)).st_size
+    return size
+
+
 def merge(notebook, key):
     """The learner's cells between the key's check cells.
 
@@ -217,10 +226,8 @@ def lines(source):
 
 
 def _plain(source):
-    """A learner's code with today's imports, without nbval's markers, which mean nothing in Jupyter, as UTF-8 text."""
-    text = moved.translate(source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
-    return "".join(f"{line.rstrip()}.\n" if MARKER.fullmatch(line.strip()) else line
-                   for line in text.splitlines(keepends=True))
+    """A learner's code with today's imports, as UTF-8 text."""
+    return moved.translate(source.replace("\r\n", "\n").encode("utf-8", "replace").decode("utf-8"))
 
 
 def read(path):

@@ -1,9 +1,9 @@
 """A fence around one submission: the code of strangers, run by ``course grade``.
 
 Where bubblewrap is installed, the kernel of a submission has processes, a network, and folders of its own: it sees
-only its own processes and no network, writes only to folders in memory, and cannot read the home folder, the checks,
-the solutions, or other submissions. prlimit bounds what it uses. Where one of them is missing, `lacks` says what that
-means. INSTRUCTORS.md says what the fence protects against and what it doesn't.
+only its own processes and no network, writes only to folders in memory and to one folder of its judge, and cannot read
+the home folder, the checks, the solutions, or other submissions. prlimit bounds what it uses. Where one of them is
+missing, `lacks` says what that means. INSTRUCTORS.md says what the fence protects against and what it doesn't.
 """
 
 import contextlib
@@ -16,6 +16,8 @@ import signal
 import subprocess
 import sys
 import uuid
+
+from course_utils.tools import build
 
 MARK = "COURSE_GRADE_RUN"   # the environment variable by which processes of a submission are known
 USER = "60706"   # systemd keeps 60706 to 61183 free: they belong to nobody on any system
@@ -32,7 +34,7 @@ class Limits:
     memory: int = 4 << 30       # bytes of data, for one process: TensorFlow trains in 1 GB
     processes: int = 512 + 16 * (os.cpu_count() or 1)   # threads count too: TensorFlow has 27 on two cores
     file: int = 256 << 20       # bytes of one file
-    folder: int = 1 << 30       # bytes of all files together
+    folder: int = 1 << 30       # bytes of all files in one folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +45,10 @@ class Fence:
     ----------
     words : list of str
         The command that starts its kernel; they come before the kernel's own words.
-    seconds : float
-        For all of it.
+    limits : list of str
+        Words before the command of its judge, which has to read what the kernel sends.
+    seconds, folder : float
+        For all of it, and bytes of the folder through which the kernel and its judge meet.
     is_over : callable
         Whether it should end now.
     mark : str
@@ -52,7 +56,9 @@ class Fence:
     """
 
     words: list = dataclasses.field(default_factory=list)
+    limits: list = dataclasses.field(default_factory=list)
     seconds: float = float("inf")
+    folder: float = float("inf")
     is_over: object = lambda: False
     mark: str = ""
 
@@ -88,13 +94,13 @@ def around(limits, *, hidden=(), is_over=lambda: False):
     is_over : callable
         As in `Fence`.
     """
-    words = [] if lacks() else _bubble(limits, hidden)
+    cpu, bounds = int(limits.cpu_seconds), []
     if shutil.which("prlimit"):
-        cpu = int(limits.cpu_seconds)
-        words += ["prlimit", f"--cpu={cpu}:{cpu + 5}", f"--data={limits.memory}", f"--fsize={limits.file}", "--core=0"]
-        # Without a user of its own, the processes of the grader's own desktop would count.
-        words += [] if lacks() else [f"--nproc={limits.processes}"]
-    return Fence(words, limits.seconds, is_over, uuid.uuid4().hex)
+        bounds = ["prlimit", f"--cpu={cpu}:{cpu + 5}", f"--data={limits.memory}", f"--fsize={limits.file}", "--core=0"]
+    # Without a user of its own, the processes of the grader's own desktop would count.
+    fence = [] if lacks() else _bubble(limits, hidden)
+    processes = [f"--nproc={limits.processes}"] if fence and bounds else []
+    return Fence([*fence, *bounds, *processes], bounds, limits.seconds, limits.folder, is_over, uuid.uuid4().hex)
 
 
 @functools.cache
@@ -127,7 +133,7 @@ def _bubble(limits, hidden):
                         for path in (os.path.abspath(folder), os.path.realpath(folder)))
     environment = {name: value for name, value in os.environ.items()
                    if name in KEPT or name.startswith(("TF_CPP_", "TQDM_", "PYTHONHASH"))}
-    environment |= {"HOME": "/tmp/home", "USER": "learner", "LOGNAME": "learner", "TMPDIR": "/tmp"}
+    environment |= build.QUIET | {"HOME": "/tmp/home", "USER": "learner", "LOGNAME": "learner", "TMPDIR": "/tmp"}
     small, large = ["--size", str(1 << 20)], ["--size", str(limits.folder)]
     return ["bwrap", "--unshare-all", "--unshare-user", "--uid", USER, "--gid", USER, "--cap-drop", "ALL",
             "--die-with-parent", "--new-session", "--clearenv",

@@ -10,6 +10,10 @@ import dataclasses
 import difflib
 import symtable
 
+# Methods that change their object although something is done with what they return.
+CHANGING = {"fit", "train_on_batch", "open_test", "pop", "popitem", "setdefault",
+            "random", "integers", "normal", "uniform", "choice", "permutation", "permuted", "beta", "standard_normal"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Names:
@@ -37,17 +41,20 @@ def names(source):
                     uses.add(symbol.get_name())
                 if symbol.is_assigned() or symbol.is_imported():
                     defines.add(symbol.get_name())
-    return Names(frozenset(uses), frozenset(defines | _changed(tree)))
+    return Names(frozenset(uses), frozenset(defines))
 
 
-def _changed(tree):
-    """Names whose objects statements change: ``x[0] = 1``, ``x.y = 1``, ``x.append(1)``; not those of modules."""
+def _changed(source):
+    """Names whose objects statements change: ``x[0] = 1``, ``x.y = 1``, ``x.append(1)``, ``history = x.fit(…)``."""
     changed = set()
-    for node in ast.walk(tree):
-        targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [
-            node.target] if isinstance(node, ast.AugAssign) else []
+    for node in ast.walk(ast.parse(source)):
+        targets = []
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            targets = [node]
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             targets = [node.value.func]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
+            targets = [node.func]
         for target in targets:
             inner = target
             while isinstance(inner, ast.Attribute | ast.Subscript):
@@ -67,15 +74,14 @@ def stale(before, after):
 
     Returns
     -------
-    tuple of a list with True or False for each cell of `after`, and the set of names that no cell defines anymore; or
-    None if all cells have to run in a new kernel
+    tuple of a list with True or False for each cell of `after`, and the set of names to forget before they run; or None
+    if all cells have to run in a new kernel
     """
     known = {source: names(source) for source in {*before, *after}}
     if None in known.values():
         return None if before != after else ([False] * len(after), set())
     modules = {name for source in known for name in _imported(source)}
-    known = {source: Names(found.uses, found.defines - (modules - _imported(source)))
-             for source, found in known.items()}
+    known = {source: Names(found.uses, found.defines | (_changed(source) - modules)) for source, found in known.items()}
     runs, removed = [True] * len(after), set(range(len(before)))
     for match in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
         for place in range(match.size):
@@ -83,6 +89,7 @@ def stale(before, after):
             removed.discard(match.a + place)
     definers = collections.Counter(name for source in after for name in known[source].defines)
     dirty = {name for place in removed for name in known[before[place]].defines}
+    dirty |= {name for _, name in _too_early(after, known) - _too_early(before, known)}
     while True:
         running = [known[source] for source, runs_again in zip(after, runs, strict=True) if runs_again]
         now = dirty.union(*(cell.defines for cell in running),
@@ -93,7 +100,17 @@ def stale(before, after):
             break
         dirty, runs = now, again
     defined = {name for source in before for name in known[source].defines}
-    return runs, {name for name in defined if not definers[name]}
+    return runs, (defined & dirty) | {name for name in defined if not definers[name]}
+
+
+def _too_early(sources, known):
+    """(cell, name) for all names that cells use before another cell defines them."""
+    found, defined = set(), set()
+    everything = set().union(*(known[source].defines for source in sources))
+    for source in sources:
+        defined |= known[source].defines
+        found |= {(source, name) for name in known[source].uses & everything - defined}
+    return found
 
 
 def _imported(source):

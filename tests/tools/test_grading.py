@@ -210,6 +210,22 @@ def test_a_submission_that_takes_too_long_is_stopped_and_keeps_what_it_has(keys,
     assert left_behind() == []
 
 
+FILL = """import pathlib, sys, time
+for number in range(9):
+    (pathlib.Path(sys.argv[-1]).parent / f"{number}").write_bytes(bytes(10 << 20))
+time.sleep(900)"""
+
+
+@pytest.mark.notebooks
+@needs_bubblewrap
+def test_the_folder_of_the_judge_is_limited(keys, tmp_path):
+    (tmp_path / "large.ipynb").write_bytes(course.raw(course.notebook(flaws=FILL)))
+    limits = sandbox.Limits(folder=30 << 20)
+    one, = grading.grade(tmp_path / "large.ipynb", tmp_path / "grades.csv", limits=limits)
+    assert [line for _, _, line in one.checks] == [
+        course.RIGHT[0], "✗ 9.2 was not run, since its files have more than 31 MB"]
+
+
 @pytest.mark.notebooks
 def test_computing_time_is_limited(keys, tmp_path):
     (tmp_path / "slow.ipynb").write_bytes(course.raw(course.notebook(first=course.STUBBORN)))
