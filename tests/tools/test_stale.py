@@ -26,7 +26,7 @@ def changed(place, source):
         "x = 5", "x[0] = 5", "x[0], x[1] = x[1], x[0]", "x.sort()", "last = x.pop()")),
     ([*CELLS, "np.random.seed(0)"], [0, 0, 0, 0, 0, 1], set()),
     ([*CELLS[:2], CELLS[2], *CELLS[4:], CELLS[3]], [0, 0, 0, 1, 1], {"triple"}),   # used before it is defined
-], ids=str)
+])
 def test_what_a_change_concerns_runs_again(after, runs, forgotten):
     assert stale(CELLS, after) == (list(map(bool, runs)), forgotten)
 
