@@ -153,7 +153,7 @@ def _on_one_core():
 
 def _store(found):
     found = sorted(found, key=lambda case: (case["number"], case["fault"]))
-    files.write_atomically(FILE, json.dumps(found, indent=0) + "\n")
+    files.write_atomically(FILE, "[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")  # one case on each line
     files.write_atomically(report.RATES, json.dumps(rates(found), indent=1) + "\n")
 
 

@@ -28,7 +28,7 @@ from course_utils.experiments import exercises
 PLAIN = bool | int | float | str | None
 SPLITS = {kind.__name__: kind for kind in (Split, exercises.Watched, exercises.Counted)}
 CODE = ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "function")   # of Keras, but not only
-LONGEST = 100_000   # parts of a sequence without end that are looked at
+LONGEST = 100_000   # parts of a generator or its like that are sent
 GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 

@@ -36,7 +36,7 @@ NAME = 300   # characters of a submission's name in a line, so that the rest of 
 FORMULA = ("=", "+", "-", "−", "@")   # how formulas begin in a spreadsheet, which also takes full-width characters
 # What is useful for cheating but not for an answer; a hint for the instructor, not a proof.
 TAMPERING = re.compile(r"sys\.modules|\bbuiltins\b|__builtins__|\.events\.register|_transformers"
-                       r"|course_utils[./]checks")
+                       r"|course_utils[./](?:checks|remote)|\.looks\b|_course_identity")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A learner's answers, judged: ``course check``.
 
 A saved notebook holds what its checks printed, and its check cells may have been changed. Therefore, the cells of the
-learner are put between the check cells of the answer key, and `judge` runs the resulting notebook: the learner's cells
-in a fresh kernel in a temporary folder, and the checks in a process of its own. The learner's file is only read.
+learner are put between the check cells of the answer key, and `judge_process` runs the resulting notebook: their
+cells in a fresh kernel in a temporary folder, and the checks in a process of its own. The learner's file is only read.
 """
 
 import contextlib
@@ -20,8 +20,7 @@ import time
 import nbformat
 
 from course_utils import checks, moved
-from course_utils.tools import build, sandbox
-from course_utils.tools import judge as judge_process
+from course_utils.tools import build, judge_process, sandbox
 
 TIMEOUT = 120   # seconds for one cell
 ENDING = 5   # seconds in which a judge that has nothing left to do may end by itself
@@ -199,14 +198,14 @@ def merge(notebook, key):
     judges = {cell.id: cell for cell in key.cells}
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     names = recognize(code, key)
-    # Without outputs and tags, so that none of the learner's outputs are compared.
+    # Without tags, since one of them makes a cell a check.
     own = {id(cell): nbformat.v4.new_code_cell(_plain(cell.source), id=f"cell-{number}")
            for number, cell in enumerate(code, 1)}
     if [name for name in names if name] == list(judges):
         cells = [judges[name] if name else own[id(cell)] for name, cell in zip(names, code, strict=True)]
     else:
         cells = [own[id(cell)] for name, cell in zip(names, code, strict=True) if not name] + list(judges.values())
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": build.KERNEL})
+    return nbformat.v4.new_notebook(cells=cells)
 
 
 def recognize(code, key):

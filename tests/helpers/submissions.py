@@ -262,6 +262,8 @@ SUBMISSIONS = {
     "walks the stack": (raw(notebook(**UNANSWERED | {"double": WALK})), [
         "✗ 9.1 the function returns nothing", OPEN[1]]),
     "an answer that cannot be sent": (raw(notebook(flaws="flaws = (1 / 0 for _ in [1])")), [RIGHT[0], "✗ 9.2 "]),
+    "forged records": (raw(notebook(**UNANSWERED, first="from types import SimpleNamespace\ntask = SimpleNamespace()\n"
+                                    "task.looks = ['opened']")), OPEN),
     "reads the key": (raw(notebook(
         **UNANSWERED, first="import glob\nimport course_utils\nfor path in course_utils.__path__:\n"
         "    assert not glob.glob(path + '/checks/**', recursive=True)[1:]")), OPEN),

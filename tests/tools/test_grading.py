@@ -136,7 +136,8 @@ def test_a_right_submission_has_no_failed_cells_and_no_notes(graded):
 @pytest.mark.parametrize(("name", "note"), [
     ("patched modules", "cell 1 speaks of sys.modules, which no answer needs"),
     ("patched print", "cell 1 speaks of builtins, which no answer needs"),
-    ("patched checks", "cell 1 speaks of course_utils.checks, which no answer needs")])
+    ("patched checks", "cell 1 speaks of course_utils.checks, which no answer needs"),
+    ("forged records", "cell 1 speaks of .looks, which no answer needs")])
 def test_an_attempt_to_cheat_is_noted_for_the_instructor_only(name, note, graded):
     grades, home = graded
     assert grades[name].notes == (note,)

@@ -291,13 +291,13 @@ def test_a_notebook_without_its_ids_is_judged_like_one_with_them(twin, change, t
 
 
 HEAVY = r"""
-from course_utils.tools import grading, judge, judging
+from course_utils.tools import grading, judge_process, judging
 
 for unit in ("#", "#\n", " \n", "\n", "# NBVAL_", "Cell In", "File \n", "-", "1", "\x1b[", "sys.", '"', '"\\', '\\"',
              "(", "from course_utils import (\n"):
     for start in ("", "Cell In[1]\n---> 1"):
         text = start + unit * (1_000_000 // len(unit)) + "!"
-        judging._plain(text), judge.line_of([text]), judging.lines(text), grading.TAMPERING.search(text)
+        judging._plain(text), judge_process.line_of([text]), judging.lines(text), grading.TAMPERING.search(text)
         judging.STRING.sub(b"", text.encode()), grading._cell(text)
 for begin, unit in (("from course_utils." + "a" * 500_000 + " import ", "a,"),
                     (" " * 500_000 + "from course_utils import augmented, ", "a,"),

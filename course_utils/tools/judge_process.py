@@ -1,6 +1,6 @@
 """The judge: runs a learner's cells in a kernel and judges them here, in a process that their code cannot reach.
 
-    python -m course_utils.tools.judge seconds [words that start the kernel …]
+    python -m course_utils.tools.judge_process seconds [words that start the kernel …]
 
 It reads the paths of merged notebooks and prints one line of JSON for each of their cells. Where answers and checks
 share a kernel, in the solutions and in a learner's own notebook, nbval compares what the check cells print instead.
