@@ -272,9 +272,9 @@ def _judge_outputs(model, x):
 
     # What goes into the softmax, up to a constant for each sample: first in inference mode, then in training mode.
     outputs = np.array([[np.log(np.maximum(model(x, training=training), 1e-30)),
-                         *[logits(steps, training) for steps in ("norm relu", "norm", "relu norm")]]
+                         *[logits(steps, training) for steps in ("norm relu", "norm", "relu norm", "relu norm relu")]]
                         for training in (False, True)])
-    given, right, linear, late = np.swapaxes(outputs - outputs.mean(-1, keepdims=True), 0, 1)
+    given, right, linear, late, twice = np.swapaxes(outputs - outputs.mean(-1, keepdims=True), 0, 1)
     fixed = any(node.arguments.kwargs.get("training") is not None for norm in norms for node in norm._inbound_nodes)
     expect(not norms or not (fixed or close(*given, 1e-3)), "the normalization is tied to one mode",
            "call it without the argument training, so that Keras can choose the mode")
@@ -282,7 +282,9 @@ def _judge_outputs(model, x):
         expect_none_of(given, (
             (linear, "the network is linear", "put a ReLU after every hidden layer"),
             (late, "batch normalization is not between a Dense layer and its activation",
-             "move the activation out of the Dense layer and put it after the normalization")), 1e-3)
+             "move the activation out of the Dense layer and put it after the normalization"),
+            (twice, "a ReLU comes before batch normalization as well as after it",
+             "the Dense layer itself should have no activation")), 1e-3)
         raise Violated("the hidden layers do not compute what the question asks for: use only Dense, "
                        "BatchNormalization if batch_norm is true, and ReLU")
 
@@ -331,6 +333,8 @@ def largest(largest_rate, rng):
     answers = [rate(runs, False), rate(runs, True)]
     expect_none_of(answers, (
         (rates[[4, 2]], "the two networks are mixed up", "select the runs by the argument batch_norm"),
+        (rates[5], "you return the largest rate tried, which does not train",
+         "first keep only the rates whose last accuracy, averaged over the seeds, is at least 0.9"),
         (rates[2], "you return the rate with the best accuracy, not the largest that trains",
          "compare with 0.9, then take the largest rate"),
         (rates[[1, 0]], "you return the smallest rate", "take the largest of the rates that train")))

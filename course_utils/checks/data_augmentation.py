@@ -43,6 +43,8 @@ def shift(random_shift, rng):
     if None in displacements:
         expect(None in _displacements(x, first, _rolled), "pixels that leave at one edge return at the opposite one",
                "np.roll wraps around, but zeros should come in")
+        expect(first[:most].any() or not first[most:].any(), "the first images of the batch are empty",
+               "np.pad also adds images: with most = 2, the padding is ((0, 0), (2, 2), (2, 2))")
         expect((first == 0).any(), "the pixels that come in are not 0",
                "start with zeros, and copy the part that stays inside")
         expect(False, "an image is not moved as a whole",

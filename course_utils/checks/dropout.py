@@ -307,6 +307,8 @@ def _rotation(rotation_auroc, rng):
                      "how often is the turned image more uncertain? roc_auc_score takes labels, then scores")
         expect(low <= high, "low is above high", "return auroc, low, high")
         expect(high - low > 1e-6, "the interval has no width", "draw as many images as there are, with replacement")
+        expect(high > right or right > 0.5, "both ends of the interval are below the AUROC",
+               "np.percentile takes percentages: pass 2.5 and 97.5, not fractions")
         expect(low < right < high, "the AUROC does not lie in its interval",
                "resample the images, not the labels, so that each image keeps its uncertainty")
         widths.append([high - low, _width(wins, rng)])

@@ -183,7 +183,7 @@ class _Training:
     def __init__(self, configurations, score, most):
         self.names = [configuration["name"] for configuration in configurations]
         self.score, self.most = score, most
-        self.had, self.calls = [0] * len(configurations), 0
+        self.had, self.asked, self.calls = [0] * len(configurations), [0] * len(configurations), 0
 
     def __call__(self, configuration, epochs):
         expect(isinstance(configuration, dict) and configuration.get("name") in self.names,
@@ -195,6 +195,7 @@ class _Training:
         self.calls += 1
         expect(self.calls < 1000, "the halving never ends", "stop when the remaining configurations reach max_epochs")
         place = self.names.index(configuration["name"])
+        self.asked[place] += int(epochs)
         self.had[place] = max(self.had[place], int(epochs))
         return self.score(place, self.had[place])
 
@@ -212,6 +213,8 @@ def _halved(successive_halving, budget, score, count, strange="the configuration
     best, final, spent = value
     had = np.array(train.had)
     expect(had.all(), f"{setting} {(had == 0).sum()} are never trained", "first train all of them for min_epochs")
+    expect(had.max() == most or max(train.asked) != most, f"{setting} train gets only the epochs since the last rung",
+           "pass the total number of epochs, because train continues where the network stopped")
     rungs = _rungs(least, most, factor, count)
     if count > 1 and len(rungs) > 1:
         expect(had.max() > least, f"{setting} none gets more than {least} epochs",

@@ -162,6 +162,9 @@ def interval(paired_interval, rng):
                "the numbers are in the wrong order", "return mean, low, high")
         expect_close(mean, right[0], "the mean is not the mean of the differences", "average second − first")
         expect(low <= high, "low is above high", "return mean, low, high")
+        expect(not close([low, high], np.quantile(difference, [(1 - level) / 2, (1 + level) / 2])),
+               "the interval is for a single run", "the mean of n runs varies √n times less; build the interval from "
+               "Student's t, not from quantiles of the differences")
         expect_close((low + high) / 2, mean, "the interval is not symmetric about the mean",
                      "go equally far up and down; both ends may be negative")
         half, sd, upper, root = (high - low) / 2, difference.std(ddof=1), (1 + level) / 2, np.sqrt(n)

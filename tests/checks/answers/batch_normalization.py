@@ -433,6 +433,7 @@ NOT_NETWORKS = {
     "always": (network(always=True, bias=True), "with batch_norm=False, there are 3 batch normalizations"),
     "never": (network(never=True), "with batch_norm=True, there are 0 batch normalizations"),
     "after the activation": (network(order="relu norm"), "not between a Dense layer and its activation"),
+    "activation before and after": (network(order="relu norm relu"), "a ReLU comes before batch normalization"),
     "before and after": (network(order="norm relu norm"), "with batch_norm=True, there are 6 batch normalizations"),
     "bias kept": (network(bias=True), "with batch_norm=True, a hidden Dense layer has a bias"),
     "bias never": (network(bias=False), "with batch_norm=False, a hidden Dense layer has no bias"),
@@ -497,6 +498,7 @@ LARGEST = [largest, largest_in_numpy, largest_as_array]
 NOT_LARGEST = {
     "the best rate": (lambda runs, b: float(final(runs, b).idxmax()), "the rate with the best accuracy"),
     "the smallest": (lambda runs, b: float(runs.learning_rate[final(runs, b) >= 0.9].min()), "the smallest rate"),
+    "the largest tried": (lambda runs, b: float(runs.learning_rate.max()), "the largest rate tried"),
     "one network for both": (lambda runs, b: largest(runs, True), "both networks get the same rate"),
     "the other network": (lambda runs, b: largest(runs, not b), "mixed up"),
     "the best epoch": (where(lambda one: one.mean(0).max() >= 0.9), "fell apart"),

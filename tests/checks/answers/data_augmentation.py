@@ -82,10 +82,18 @@ def shift_in_place(images, most, rng):
     return images
 
 
+def shift_by_padding(images, most, rng):
+    """Pads the axis of the images, too."""
+    padded, (_, height, width) = np.pad(images, most), images.shape
+    return np.array([padded[n, down:down + height, right:right + width] for n, (down, right) in enumerate(
+        rng.integers(0, 2 * most + 1, (len(images), 2)))])
+
+
 SHIFTS = [shift, shift_by_index, shift_by_rolling, shift_by_scipy]
 NOT_SHIFTS = {
     "np.roll": (wrong_shift(move=au._rolled), "return at the opposite one: np.roll wraps around"),
     "edge repeated": (wrong_shift(move=_clipped), "the pixels that come in are not 0"),
+    "images padded": (shift_by_padding, "np.pad also adds images"),
     "rows apart": (wrong_shift(move=_row_by_row), "not moved as a whole"),
     "one for all": (wrong_shift(lambda most, rng, n: np.tile(_each(most, rng, 1), (n, 1))),
                     "all images of a batch move in the same way"),

@@ -462,6 +462,7 @@ NOT_MONTE_CARLOS = {
         "all but the first": (wrong_rotation(draw=lambda rng, n: rng.integers(1, n, n)), "some images are never drawn"),
         "all but the last": (wrong_rotation(draw=lambda rng, n: rng.integers(0, n - 1, n)), "images are never drawn"),
         "a standard deviation": (wrong_rotation(quantiles=(16, 84)), "leaves out a third"),
+        "fractions as percentages": (wrong_rotation(quantiles=(0.025, 0.975)), "np.percentile takes percentages"),
         "90 %": (wrong_rotation(quantiles=(5, 95), resamples=1000), "leaves out more than 5%"),
         "half of the images": (wrong_rotation(draw=lambda rng, n: rng.choice(n, n // 2)), "the interval is too wide"),
         "twins apart": (wrong_rotation(twins=False), "drawn separately"),

@@ -323,6 +323,18 @@ def halve_without_end_score(train, configurations, min_epochs, max_epochs, facto
     return best, max(score for score in scores if math.isfinite(score)) + 1, spent
 
 
+def increments(train):
+    """A training that asks only for the epochs that a configuration has not had yet."""
+    had = {}
+
+    def asking(configuration, epochs):
+        more = epochs - had.get(configuration["name"], 0)
+        had[configuration["name"]] = epochs
+        return train(configuration, more)
+
+    return asking
+
+
 def halve_by_popping(train, configurations, *given):
     mine = [configurations.pop() for _ in range(len(configurations))]
     return halve(train, mine, *given)
@@ -357,6 +369,8 @@ NOT_HALVINGS = {
         train, configurations, min(factor * least, most), most, factor), "the first rung gives 3 epochs"),
     "beyond the end": (wrong_halving(then=lambda epochs, factor, first, most: epochs * factor),
                        "with max_epochs = 12, a configuration is trained for 27 epochs"),
+    "asks for increments": (lambda train, configurations, *budget: halve(
+        increments(train), configurations, *budget), "train gets only the epochs since the last rung"),
     "rungs added up": (wrong_halving(then=lambda epochs, factor, first, most: min(epochs + first, most)),
                        "3 get 3 epochs or more: it should be 9"),
     "ends too early": (wrong_halving(stop=lambda alive, epochs, most: 3 * epochs > most),

@@ -169,6 +169,8 @@ NOT_INTERVALS = {
                         "normal distribution"),
     "variance": (half_width(lambda d, a, b, level: _t(d, level) * d.var(ddof=1) / len(d)**0.5),
                  "used the variance instead of the standard deviation"),
+    "quantiles": (lambda a, b, level: ((b - a).mean(), *np.quantile(b - a, [(1 - level) / 2, (1 + level) / 2])),
+                  "from Student's t, not from quantiles"),
     "unpaired": (half_width(lambda d, a, b, level: stats.t.ppf((1 + level) / 2, 2 * (len(a) - 1)) * np.sqrt(
         (a.var(ddof=1) + b.var(ddof=1)) / len(a))), "unpaired"),
     "normal": (half_width(lambda d, a, b, level: stats.norm.ppf((1 + level) / 2) * d.std(ddof=1) / len(d)**0.5),
