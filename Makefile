@@ -95,7 +95,7 @@ classroom:            # the course as it is in git, without the solutions, in bu
 	@rm build/classroom/course_utils/checks/keys/*.bak
 	@echo "The copy for learners is ready: build/classroom."
 
-claims: setup         # put every claim on trial again, write course_utils/claims/results.json
+claims: setup         # measure what is left of the registered claims, and try the older ones again
 	@.venv/bin/course claims $(ARGS)
 
 measure: setup        # long measurements whose results are stored; resumable; ARGS="scratch" for a group, "dropout" for a row

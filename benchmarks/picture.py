@@ -46,7 +46,7 @@ def main(names):
 
 def claim():
     """Draw the first famous claim; the words beside the picture tell whether it is up to date."""
-    figure = claims.picture(claims.FAMOUS[0]).figure
+    figure = claims.picture(claims.FIRST).figure
     figure.savefig(pages.PICTURES / "claim.png", metadata={"Description": plots.alt_text(figure)})
 
 

@@ -1,7 +1,8 @@
 """Every claim is put on trial: how people say it, its threshold, its trial, its verdict.
 
-Each topic has a file with its claims, such as `batch_norm`. `make claims` tries all of them again,
-with other seeds and on a second task, and writes ``results.json``, which the ledger shows.
+Each topic has a file with its claims, such as `batch_norm`. A claim with a `register.Study` follows the protocol of
+``PROTOCOL.md`` and is measured on up to six tasks. The others were measured before there was one: `make claims` tries
+them again, with other seeds and on a second task, and writes ``results.json``.
 """
 
 import collections
@@ -17,19 +18,25 @@ import numpy as np
 
 from course_utils import formatting, moved, stats
 
-__getattr__ = moved.old_names(__name__)
+_old_names = moved.old_names(__name__)
 
 TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_inputs", "batch_norm_layer",
           "batch_norm_in_keras", "batch_norm", "pretrained_networks", "why_batch_norm_works", "dropout",
           "weight_regularization", "data_augmentation", "hyperparameter_search", "search_at_scale"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
-# Claims that nearly everybody has heard, for the first page, which shows a picture of the first one.
-FAMOUS = ["bn-ten-times-faster", "bn-higher-rates", "bn-famous-picture", "bl-point-four", "da-flips", "hs-random"]
+# The claim whose picture is on the first page.
+FIRST = "bn-ten-times-faster"
 WORDS = {"holds": "✓", "holds in part": "·", "does not hold": "✗", "reverses": "⇄", "undecided": "·"}
 SLIP = "common slip"
 IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
 A_POINT = 0.01         # of accuracy: the smallest difference that counts
 RETRIAL_SEEDS = 2000   # the first seed of a re-trial; the seeds of lectures and of tuning are others
+
+
+def __getattr__(name):
+    if name in ("forest", "on"):   # what the other modules need takes seconds to import
+        return getattr(importlib.import_module("course_utils.claims.evidence"), name)
+    return _old_names(name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,10 +162,14 @@ def get(key):
     return by_key[key]
 
 
+def topics():
+    """The modules that hold the claims."""
+    return [importlib.import_module(f"course_utils.claims.{topic}") for topic in TOPICS]
+
+
 def all_claims():
     """All claims, lecture by lecture."""
-    topics = [importlib.import_module(f"course_utils.claims.{topic}") for topic in TOPICS]
-    return sorted((claim for topic in topics for claim in topic.CLAIMS), key=lambda claim: claim.lecture)
+    return sorted((claim for topic in topics() for claim in topic.CLAIMS), key=lambda claim: claim.lecture)
 
 
 def rerun(claims=None, *, tasks=None, progress=print):

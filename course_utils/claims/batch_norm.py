@@ -5,6 +5,9 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, IOFFE, SLIP, Claim
+from course_utils.claims.register import Study
+from course_utils.experiments.comparison import Comparison, final
+from course_utils.experiments.tasks import TASKS
 from course_utils.experiments.tuning import TUNING_SEEDS, at_best, steps_to
 
 RATES = np.logspace(-3, 1, 17)   # a quarter of a decade apart
@@ -167,4 +170,24 @@ CLAIMS = [
     Claim("bn-sample-order", "With batch norm the order of the training samples stops mattering.",
           SLIP, "07", "accuracy gained by sorting the images by class, with batch norm",
           sample_order, gained_by_sorting, threshold=-A_POINT, neutral=None, smallest_effect=0.05, pilot_sd=0.058),
+]
+
+
+def times_as_high(runs):
+    """Largest learning rate that still trains, with batch norm over without, per seed.
+
+    A network trains if it ends with 90% of the accuracy that the best of all, with batch norm or without, ends with.
+    """
+    accuracy = final(runs.val_accuracy)
+    trains = accuracy >= 0.9 * accuracy.max(["arm", "learning_rate"])
+    largest = xr.where(trains, accuracy.learning_rate, RATES[0]).max("learning_rate")
+    return largest.sel(arm="batch norm", drop=True) / largest.sel(arm="plain", drop=True)
+
+
+STUDIES = [
+    Study("bn-higher-rates", Comparison(
+        arms={"plain": {"batch_norm": False}, "batch norm": {"batch_norm": True}},
+        sweep={"learning_rate": [float(rate) for rate in RATES]}, fixed={"momentum": 0.9}, steps=400),
+        "times as high a learning rate still trains", threshold=3.0, neutral=1.0, margin=0.4, scale="ratio",
+        effect=times_as_high, within="400 steps", tasks=tuple(TASKS)),
 ]

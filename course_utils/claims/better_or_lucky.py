@@ -7,6 +7,9 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import SLIP, Claim
+from course_utils.claims.register import Study
+from course_utils.experiments.comparison import Comparison, gain
+from course_utils.experiments.tasks import TASKS
 
 RUNS = 10   # on each split
 
@@ -80,4 +83,19 @@ CLAIMS = [
     Claim("bl-same-seed", "With the same seed in both arms luck cancels out.", SLIP, "03",
           "times fewer runs needed when both arms share seeds, on one split",
           wider, runs_saved, threshold=4.0, neutral=1.0, smallest_effect=0.29, pilot_sd=0.41, ratio=True),
+]
+
+
+def second_ahead(runs):
+    """Whether the second arm ends ahead of the first: 1, 0, or ½ for a tie, per seed."""
+    ahead = gain(runs).round(6)   # a difference of whole samples, but for rounding
+    return (ahead > 0) + 0.5 * (ahead == 0)
+
+
+STUDIES = [
+    Study("bl-one-run", Comparison(
+        arms={"32 units": {"width": 32}, "64 units": {"width": 64}}, fixed={"depth": 2, "learning_rate": 0.1},
+        steps=600),
+        "of single runs put the wider network ahead", threshold=0.95, neutral=0.5, margin=1.0, scale="proportion",
+        effect=second_ahead, within="600 steps", tasks=tuple(TASKS)),
 ]

@@ -5,6 +5,8 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
+from course_utils.claims.register import Study
+from course_utils.experiments.comparison import Comparison
 from course_utils.experiments.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 TUNING_SEEDS = range(80, 84)
@@ -117,4 +119,13 @@ CLAIMS = [
           "of its speed kept: steps to 90 % without rotations over steps with, each at its fastest rate",
           race, speed_kept, threshold=0.9, neutral=None,
           smallest_effect=0.1, pilot_sd=0.207, ratio=True, second_task="glyphs"),
+]
+
+STUDIES = [
+    Study("da-flips", Comparison(
+        arms={"no flips": {"horizontal_flip": 0.0}, "flips": {"horizontal_flip": 0.5}},
+        tune={"learning_rate": [0.001, 0.003, 0.01]}, fixed={"train_size": 200}, steps=300, build_model=models.cnn,
+        optimizer="adam", images=True),
+        "accuracy gained by flips from left to right, a CNN and 200 training images", threshold=-0.02, margin=0.02,
+        tasks=("digits", "mnist", "emoji"), minutes=5.0),
 ]

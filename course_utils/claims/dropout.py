@@ -5,6 +5,9 @@ import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, Claim
+from course_utils.claims.register import Study
+from course_utils.experiments.comparison import Comparison, grid
+from course_utils.experiments.tasks import TASKS
 from course_utils.experiments.tuning import at_best, scores_at_best_rate, settled, steps_to
 
 SRIVASTAVA = "Srivastava et al., Dropout (2014)"
@@ -152,4 +155,14 @@ CLAIMS = [
           "common reading of Li et al., Disharmony between dropout and batch normalization (2019)", "09",
           "accuracy lost by dropout between two normalizations, labels right, each at its best learning rate",
           beside_batch_norm, lost_between, threshold=A_POINT, neutral=0.0, smallest_effect=A_POINT, pilot_sd=0.0071),
+]
+
+STUDIES = [
+    Study("do-overfitting", Comparison(
+        arms={"without": {}, "with": {}},
+        tune={"without": grid(dropout=[0.0], learning_rate=[0.01, 0.03, 0.1, 0.3, 0.6, 1.0]),
+              "with": grid(dropout=[0.2, 0.5], learning_rate=[0.1, 0.3, 1.0])},
+        fixed={"width": WIDE, "depth": 2, "label_noise": 0.3}, steps=800),
+        "accuracy gained by dropout with 30% label noise, each at its best settings", threshold=0.02, neutral=0.0,
+        margin=0.02, tasks=tuple(TASKS)),
 ]

@@ -4,6 +4,9 @@ import numpy as np
 
 from course_utils import datasets, fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
+from course_utils.claims.register import Study
+from course_utils.experiments.comparison import Comparison
+from course_utils.experiments.tasks import TASKS
 from course_utils.experiments.tuning import at_best, settled
 
 # The learning rates differ little here; with only two seeds, chance would choose among them.
@@ -94,4 +97,26 @@ CLAIMS = [
           "accuracy gained by adding three times as many samples, half of them labeled wrongly",
           careless_collection, gained_by_collecting, threshold=A_POINT, neutral=0.0,
           smallest_effect=0.02, pilot_sd=0.027),
+]
+
+
+def a_quarter(split, seed):
+    """A quarter of the training samples, repeated to the size of the whole, so that both arms take the same steps."""
+    rows = np.arange(len(split.y_train)) % (len(split.y_train) // 4)
+    return split.replace(x_train=split.x_train[rows], y_train=split.y_train[rows])
+
+
+def a_quarter_and_careless_labels(split, seed):
+    """The same quarter, and all the other samples, half of which are labeled wrongly."""
+    y, own = split.y_train.copy(), len(split.y_train) // 4
+    y[own:] = datasets.with_label_noise(y[own:], 0.5, split.classes, np.random.default_rng(seed))
+    return split.replace(y_train=y)
+
+
+STUDIES = [
+    Study("lc-careless-labels", Comparison(
+        arms={"a quarter": {"data": a_quarter}, "all, carelessly labeled": {"data": a_quarter_and_careless_labels}},
+        tune={"learning_rate": [0.01, 0.03, 0.1, 0.3]}, fixed={"width": 32, "depth": 2}, steps=600),
+        "accuracy gained by adding three times as many samples, half of them labeled wrongly", threshold=0.02,
+        neutral=0.0, margin=0.02, tasks=tuple(TASKS)),
 ]

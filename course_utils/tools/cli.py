@@ -3,6 +3,7 @@
 import argparse
 import codecs
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -51,8 +52,9 @@ def main(arguments=None):
     examination = commands.add_parser("doctor", help="find out what is wrong with a network of yours")
     terminal.arguments(examination)
     examination.set_defaults(run=terminal.run, expected=(ValueError, TypeError, OSError))
-    add(claims, "put every claim on trial again, write results.json",
-        "keys", nargs="*", expected=(), help="keys of claims (default: all)")
+    add(claims, "measure the claims that are registered, and try the others again", "keys", nargs="*",
+        expected=(ValueError, FileExistsError), help="keys of claims (default: all); after the word register, they are "
+        "registered instead, which takes a pilot")
     for server in (
             add(present, "show a lecture to a class, step by step, with your notes",
                 "names", nargs="*", help="number, or how the name begins (default: choose in the browser)"),
@@ -189,18 +191,28 @@ def voila(options):
 
 
 def claims(options):
-    """``course claims [key …]``"""
+    """``course claims [register] [key …]``"""
     from course_utils import claims
+    from course_utils.claims import register
 
+    registering, keys = options.keys[:1] == ["register"], options.keys[options.keys[:1] == ["register"]:]
     try:
-        chosen = [claims.get(key) for key in options.keys] or claims.all_claims()
+        chosen = [claims.get(key) for key in keys] or claims.all_claims()
     except KeyError as error:
         print(error.args[0], file=sys.stderr)
         return 1
-    rerun = claims.rerun(chosen)
-    results = claims.results() | rerun   # read after the trials: another run may have written in the meantime
-    ordered = {claim.key: results[claim.key] for claim in claims.all_claims() if claim.key in results}
-    claims.RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    studies = register.studies()
+    for claim in chosen:
+        if claim.key in studies:
+            (register.register if registering else register.measure)(studies[claim.key])
+    older = [claim for claim in chosen if claim.key not in studies]
+    if older and not registering:
+        rerun = claims.rerun(older)
+        results = claims.results() | rerun   # read after the trials: another run may have written in the meantime
+        ordered = {claim.key: results[claim.key] for claim in claims.all_claims() if claim.key in results}
+        claims.RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

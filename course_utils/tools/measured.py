@@ -65,7 +65,8 @@ def cost_table():
     for name, where in [("seconds", ""), ("slower", ", on a slower machine")]:
         if seconds := measurements.get(name):
             slowest = max(seconds, key=seconds.get)
-            rows += [[f"the slowest notebook ({slowest[:2]}), from top to bottom{where}", f"{seconds[slowest]:.0f} s",
+            name = slowest.partition("_")[0]
+            rows += [[f"the slowest notebook ({name}), from top to bottom{where}", f"{seconds[slowest]:.0f} s",
                       _limit(seconds[slowest], "notebook", "s")],
                      [f"all {len(seconds)} notebooks, one after the other{where}",
                       f"{sum(seconds.values()) / 60:.0f} min", ""]]
@@ -76,6 +77,17 @@ def cost_table():
         rows += [["memory of a kernel with a lab open", f"{memory['own']} MB", _limit(memory["own"], "kernel", "MB")],
                  ["libraries that all kernels share", f"{memory['shared']} MB, once", ""]]
     return formatting.table(["what", f"measured on {measurements.get('cores', '?')} cores", "at most"], rows)
+
+
+def missed():
+    """The targets that were missed, as a Markdown list."""
+    lines = [f"- {row['work']}: {_measured(row)}, instead of {_target(row)}" for row in results().values()
+             if "missed" in _target(row)]
+    for name, where in [("seconds", ""), ("slower", " on a slower machine")]:
+        lines += [f"- Notebook {notebook.partition('_')[0]} takes {seconds:.0f} s{where}, instead of at most "
+                  f"{LIMITS['notebook']} s" for notebook, seconds in costs().get(name, {}).items()
+                  if round(seconds) > LIMITS["notebook"]]
+    return "\n".join(f"{line}." for line in lines) or "None."
 
 
 def baselines():
@@ -107,7 +119,7 @@ def _measured(row):
 
 def _limit(value, what, unit):
     limit = LIMITS[what]
-    return f"{limit:g} {unit}" + (f", missed by {value / limit - 1:.0%}".replace("%", " %") if value > limit else "")
+    return f"{limit:g} {unit}" + (f", missed by {value / limit - 1:.0%}" if value > limit else "")
 
 
 def _target(row):
@@ -116,5 +128,5 @@ def _target(row):
         return ""
     [(sense, goal)] = row["target"].items()   # {"at least": 100} or {"at most": 1}
     missed = row["ratio"] < goal if sense == "at least" else row["ratio"] > goal
-    by = f", missed by {abs(row['ratio'] / goal - 1):.0%}".replace("%", " %") if missed else ""
+    by = f", missed by {abs(row['ratio'] / goal - 1):.0%}" if missed else ""
     return f"{sense} {goal:g}×{by}"

@@ -1,8 +1,12 @@
-"""The pages that quote measurements: README, the welcome page, and data.md, whose tables `course build` writes."""
+"""The pages that quote measurements: README, the ledger, the benchmarks, the welcome page, and data.md.
+
+`course build` writes their tables.
+"""
 
 import re
 
 from course_utils import checks, claims, formatting, plots
+from course_utils.claims import evidence
 from course_utils.experiments import scoreboard
 from course_utils.tools import build, measured
 
@@ -12,8 +16,8 @@ PICTURES = build.HOME / "notebooks" / "pictures"   # not .github: JupyterLab sho
 def render(text):
     """The text of one of these pages, with everything between its markers as it was last measured."""
     blocks = {"syllabus": lambda: syllabus("notebooks/", "exercises/"), "lectures": syllabus, "claim": _claim,
-              "famous": lambda: repr(claims.ledger(claims.FAMOUS)), "verdicts": lambda: repr(claims.summary()),
-              "ledger": lambda: repr(claims.ledger()), "costs": measured.cost_table, "benchmarks": measured.table,
+              "evidence": evidence.table, "before": evidence.before, "multiplicity": evidence.multiplicity,
+              "costs": measured.cost_table, "benchmarks": measured.table, "missed": measured.missed,
               "baselines": measured.baseline_table, "scoreboard": scoreboard.table}
 
     def block(match):
@@ -26,8 +30,8 @@ def render(text):
 
 def generated():
     """Paths of the pages that quote measurements."""
-    return [build.HOME / "README.md", build.HOME / "notebooks" / "text" / "00_welcome.py",
-            build.HOME / "notebooks" / "data.md"]
+    return [build.HOME / name for name in ("README.md", "LEDGER.md", "BENCHMARKS.md", "notebooks/text/00_welcome.py",
+                                           "notebooks/data.md")]
 
 
 def update():
@@ -37,29 +41,27 @@ def update():
 
 
 def _claim():
-    """The picture of the first famous claim, with its alternative text; `make picture` draws it."""
-    figure = claims.picture(claims.FAMOUS[0]).figure
+    """The picture of the first claim, with its alternative text; `make picture` draws it."""
+    figure = claims.picture(claims.FIRST).figure
     plots.plt.close(figure)
     return f"![{plots.alt_text(figure)}]({PICTURES.relative_to(build.HOME).as_posix()}/claim.png)"
 
 
 def syllabus(lectures="", exercises=None):
-    """All lectures as a Markdown table: minutes to work through, seconds to run here and on a slower machine, exercise.
+    """All lectures as a Markdown table: minutes to work through, and exercise.
 
     Parameters
     ----------
     lectures, exercises : str
         The folders that the links lead to, from the folder of the page; without `exercises`, exercises have no links.
     """
-    times = [measured.costs().get(name, {}) for name in ("seconds", "slower")]
     names = {path.stem[2:4]: path.name for path in checks.PRISTINE.glob("*.ipynb")}
     rows = []
     for twin in build.twins():
         lecture = build.lecture(twin)
         if "minutes" in lecture:   # the welcome page is not a lecture
             number, exercise = twin.stem.partition("_")[0], lecture.get("exercise", "")
-            runs_in = [f"{seconds[twin.stem]:.0f}" for seconds in times if twin.stem in seconds]
             rows.append([f"[{number}]({lectures}{twin.stem}.ipynb)", lecture["title"],
-                         f"{lecture['minutes']} min", f"{' to '.join(runs_in)} s" if runs_in else "",
+                         f"{lecture['minutes']} min",
                          f"[{exercise}]({exercises}{names[exercise]})" if exercise and exercises else exercise])
-    return formatting.table(["", "lecture", "takes you", "runs in", "exercise"], rows)
+    return formatting.table(["", "lecture", "time (estimate)", "exercise"], rows)

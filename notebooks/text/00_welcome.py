@@ -156,24 +156,25 @@ quiz.ask("00", "seeds")
 #
 # <!-- lectures: written by `course build` -->
 #
-# |  | lecture | takes you | runs in | exercise |
-# | --- | --- | --- | --- | --- |
-# | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 45 min | 24 to 74 s | 01 |
-# | [02](02_training_curves.ipynb) | Training curves: what is wrong with this run? | 60 min | 28 to 76 s | 01 |
-# | [03](03_better_or_lucky.ipynb) | Better, or lucky? How many runs before you may say A beats B? | 45 min | 16 to 42 s | 01 |
-# | [04](04_normalizing_inputs.ipynb) | Normalizing inputs: why scale, and what exactly? | 45 min | 21 to 55 s | 02 |
-# | [05](05_batch_norm_from_scratch.ipynb) | Batch normalization from scratch: what number does the layer output? | 50 min | 9 to 29 s | 02 |
-# | [06](06_batch_norm_in_keras.ipynb) | Batch normalization in Keras: which mode, which momentum, which batch? | 50 min | 27 to 71 s | 02 |
-# | [07](07_batch_norm_on_trial.ipynb) | Batch normalization on trial: does it do what people say? | 50 min | 27 to 68 s | 02 |
-# | [08](08_batch_norm_and_pretrained_networks.ipynb) | Batch norm and pretrained networks: insert, freeze, re-estimate, fold? | 50 min | 26 to 65 s | 02 |
-# | [09](09_dropout.ipynb) | Dropout: when does noise pay? | 50 min | 26 to 66 s | 03 |
-# | [10](10_weight_regularization.ipynb) | Weight regularization: which brake? | 55 min | 24 to 59 s | 04 |
-# | [11](11_data_augmentation.ipynb) | Data augmentation: what may change without changing the label? | 55 min | 33 to 80 s | 05 |
-# | [12](12_hyperparameter_search.ipynb) | Hyperparameter search: how do I search without fooling myself? | 60 min | 24 to 75 s | 06 |
-# | [13](13_search_at_scale.ipynb) | Search at scale: how far does a laptop get, and what needs a cluster? | 75 min | 34 to 65 s | 06 |
-# | [A1](A1_a_hundred_networks_at_once.ipynb) | A hundred networks at once: how does `fit_many` work? | 40 min | 18 to 40 s |  |
-# | [A2](A2_why_batch_norm_works.ipynb) | Why does batch normalization work: gradients, shift or smoothness? | 50 min | 33 to 74 s |  |
-# | [template](template_own_data.ipynb) | Your own data: does a network beat a simple model? | 45 min | 36 s |  |
+# |  | lecture | time (estimate) | exercise |
+# | --- | --- | --- | --- |
+# | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 45 min | 01 |
+# | [02](02_training_curves.ipynb) | Training curves: what is wrong with this run? | 60 min | 01 |
+# | [03](03_better_or_lucky.ipynb) | Better, or lucky? How many runs before you may say A beats B? | 45 min | 01 |
+# | [04](04_normalizing_inputs.ipynb) | Normalizing inputs: why scale, and what exactly? | 45 min | 02 |
+# | [05](05_batch_norm_from_scratch.ipynb) | Batch normalization from scratch: what number does the layer output? | 50 min | 02 |
+# | [06](06_batch_norm_in_keras.ipynb) | Batch normalization in Keras: which mode, which momentum, which batch? | 50 min | 02 |
+# | [07](07_batch_norm_on_trial.ipynb) | Batch normalization on trial: does it do what people say? | 50 min | 02 |
+# | [08](08_batch_norm_and_pretrained_networks.ipynb) | Batch norm and pretrained networks: insert, freeze, re-estimate, fold? | 50 min | 02 |
+# | [09](09_dropout.ipynb) | Dropout: when does noise pay? | 50 min | 03 |
+# | [10](10_weight_regularization.ipynb) | Weight regularization: which brake? | 55 min | 04 |
+# | [11](11_data_augmentation.ipynb) | Data augmentation: what may change without changing the label? | 55 min | 05 |
+# | [12](12_hyperparameter_search.ipynb) | Hyperparameter search: how do I search without fooling myself? | 60 min | 06 |
+# | [13](13_search_at_scale.ipynb) | Search at scale: how far does a laptop get, and what needs a cluster? | 75 min | 06 |
+# | [A1](A1_a_hundred_networks_at_once.ipynb) | A hundred networks at once: how does `fit_many` work? | 40 min |  |
+# | [A2](A2_why_batch_norm_works.ipynb) | Why does batch normalization work: gradients, shift or smoothness? | 50 min |  |
+# | [A3](A3_what_to_expect.ipynb) | What can you expect on your own data? | 20 min |  |
+# | [template](template_own_data.ipynb) | Your own data: does a network beat a simple model? | 45 min |  |
 #
 # <!-- end -->
 #
