@@ -34,7 +34,7 @@ RETRIAL_SEEDS = 2000   # the first seed of a re-trial; the seeds of lectures and
 
 
 def __getattr__(name):
-    if name in ("forest", "on"):   # what the other modules need takes seconds to import
+    if name in ("code", "forest", "on"):   # what the other modules need takes seconds to import
         return getattr(importlib.import_module("course_utils.claims.evidence"), name)
     return _old_names(name)
 

@@ -1,7 +1,10 @@
 """What a claim is worth on other data: its effect on every task, as a picture and a sentence; and on your own data."""
 
+import ast
 import collections
 import dataclasses
+import inspect
+import textwrap
 import time
 
 import numpy as np
@@ -105,6 +108,34 @@ def forest(key, own=None):
     return ax
 
 
+def code(key):
+    """The experiment of a claim as Python code, without the plumbing, for a notebook to show.
+
+    Parameters
+    ----------
+    key : str
+        Of a claim that has a study.
+
+    Returns
+    -------
+    IPython.display.Markdown
+    """
+    from IPython.display import Markdown
+
+    from course_utils import claims
+
+    study = study_of(key)
+    topic = next(topic for topic in claims.topics() if study in getattr(topic, "STUDIES", ()))
+    source = inspect.getsource(topic)
+    definition = next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)
+                      and getattr(node.func, "id", "") == "Study" and getattr(node.args[0], "value", "") == key)
+    changes = [arm["data"] for arm in study.experiment.arms.values() if "data" in arm]
+    functions = [study.effect, study.experiment.build_model, *changes]
+    parts = [inspect.getsource(function) for function in functions if inspect.getmodule(function) is topic]
+    parts.append(textwrap.dedent(" " * definition.col_offset + ast.get_source_segment(source, definition)))
+    return Markdown("```python\n" + "\n\n".join(parts) + "\n```")
+
+
 def study_of(key):
     """The study of the claim with this key.
 
@@ -129,8 +160,8 @@ def multiplicity():
     lost = [f"{key} on {cell.task}" for (key, cell), is_decided, stays in zip(tested, decided, kept, strict=True)
             if is_decided and not stays]
     return (f"Of {len(tested)} results, {sum(decided)} are above or below their thresholds. If every effect were "
-            f"exactly at its threshold, about {0.05 * len(tested):.1f} of {len(tested)} would be there by chance. With "
-            "a correction for the false discovery rate (Benjamini and Hochberg, 5%), "
+            f"exactly at its threshold, about {0.05 * len(tested):.1f} of {len(tested)} would be above or below it by "
+            "chance. With a correction for the false discovery rate (Benjamini and Hochberg, 5%), "
             + (f"these verdicts would change: {_listed(lost)}." if lost else "no verdict would change."))
 
 
@@ -166,7 +197,7 @@ def before():
     for row, claim in zip(claims.ledger().rows, claims.all_claims(), strict=True):
         if not (claim.key in known and register.results(claim.key)):
             rows.append([*row, f"retiring: {RETIRING[claim.key]}" if claim.key in RETIRING else ""])
-    return formatting.table(["lecture", "claim", "effect", "on digits", "on a second task", ""], rows)
+    return formatting.table(["lecture", "claim", "effect", "on digits", "on a second task", "status"], rows)
 
 
 # A learner's own data

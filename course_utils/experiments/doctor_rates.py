@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import zlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ PAIRS = 3
 LEAST_GAIN = 0.02  # of balanced accuracy
 REVERSALS = 0.2  # share of redrawn validation sets that rank two networks in reverse order
 EACH = 66  # cases of each fault; those whose fault has no effect are healthy
+FEWEST = 40  # cases of each fault that has an effect
 HEALTHY = 80  # cases without a fault
 BATCH = 100  # cases
 TRIED = 20  # among these first cases of each fault, the suggested fix is tried
@@ -111,22 +113,30 @@ def cases():
 
 
 def missing():
-    """(fault, number) of the cases that are still to be simulated, ordered so that the faults stay balanced."""
-    done = {(case["fault"], case["number"]) for case in cases()}
+    """(fault, number) of the cases that are still to be simulated, ordered so that the faults stay balanced.
+
+    Some faults rarely have an effect. Of these, there are more cases, until enough of them count.
+    """
+    known = cases()
+    done = {(case["fault"], case["number"]) for case in known}
     wanted = [
         (fault, number)
         for number in range(HEALTHY)
         for fault in doctor_cases.FAULTS
         if number < EACH or fault == "nothing_wrong"
     ]
-    return [case for case in wanted if case not in done]
+    if left := [case for case in wanted if case not in done]:
+        return left
+    drawn, counted = (Counter(case[name] for case in known) for name in ("fault", "truth"))
+    rare = [fault for fault in doctor_cases.FAULTS if counted[fault] < FEWEST]
+    return [(fault, drawn[fault] + more) for fault in rare for more in range(2 * (FEWEST - counted[fault]))]
 
 
 def measure():
     """Simulate what is missing, one case on each core, and write the rates; results are saved every twenty cases."""
-    found, todo = cases(), missing()
+    found = cases()
     # What a worker has compiled fills its memory, so no worker lives longer than one batch of cases.
-    for batch in (todo[start : start + BATCH] for start in range(0, len(todo), BATCH)):
+    while batch := missing()[:BATCH]:
         spawn = multiprocessing.get_context("spawn")  # TensorFlow doesn't survive a fork
         with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), spawn, _on_one_core) as pool:
             jobs = [pool.submit(simulate, *case) for case in batch]

@@ -81,10 +81,10 @@ def cost_table():
 
 def missed():
     """The targets that were missed, as a Markdown list."""
-    lines = [f"- {row['work']}: {_measured(row)}, instead of {_target(row)}" for row in results().values()
+    lines = [f"- {row['work']}: {_measured(row)}; the target was {_target(row)}" for row in results().values()
              if "missed" in _target(row)]
     for name, where in [("seconds", ""), ("slower", " on a slower machine")]:
-        lines += [f"- Notebook {notebook.partition('_')[0]} takes {seconds:.0f} s{where}, instead of at most "
+        lines += [f"- Notebook {notebook.partition('_')[0]} takes {seconds:.0f} s{where}; the target was at most "
                   f"{LIMITS['notebook']} s" for notebook, seconds in costs().get(name, {}).items()
                   if round(seconds) > LIMITS["notebook"]]
     return "\n".join(f"{line}." for line in lines) or "None."

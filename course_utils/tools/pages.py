@@ -64,4 +64,4 @@ def syllabus(lectures="", exercises=None):
             rows.append([f"[{number}]({lectures}{twin.stem}.ipynb)", lecture["title"],
                          f"{lecture['minutes']} min",
                          f"[{exercise}]({exercises}{names[exercise]})" if exercise and exercises else exercise])
-    return formatting.table(["", "lecture", "time (estimate)", "exercise"], rows)
+    return formatting.table(["", "lecture", "self-study (estimate)", "exercise"], rows)

@@ -47,6 +47,13 @@ claims.forest("bn-higher-rates");
 # we know the effect on *one* data set, with the network we trained there. It says
 # nothing about the next data set.
 #
+# This is the whole experiment. The arms are what we compare, and each of them is
+# measured at each learning rate of the sweep.
+
+# %%
+claims.code("bn-higher-rates")
+
+# %% [markdown]
 # ## Four more claims
 #
 # In the next figures, look for a claim that holds everywhere, and for one that

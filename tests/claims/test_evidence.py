@@ -71,6 +71,16 @@ def test_the_forest_has_a_row_for_each_task_and_for_your_data(studied):
     assert labels == ["digits", "mnist", "mine"]
 
 
+@pytest.mark.parametrize("key", register.studies())
+def test_the_code_of_an_experiment_is_its_definition(key):
+    shown = claims.code(key).data
+    study = register.studies()[key]
+    for text in ("Study(", "Comparison(", f'"{key}"', *map(repr, study.experiment.arms)):
+        assert text.replace("'", '"') in shown
+    assert (f"def {study.effect.__name__}(" in shown) == (study.effect.__name__ != "gain")
+    assert ("def a_quarter(" in shown) == (key == "lc-careless-labels")
+
+
 def test_a_claim_without_a_study_is_refused():
     with refused(KeyError, match="has not been tested under the protocol"):
         claims.forest("no-such-claim")

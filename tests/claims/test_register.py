@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from course_utils import claims
-from course_utils.claims import register
+from course_utils.claims import protocol, register
 from course_utils.experiments import comparison, tasks
 from course_utils.experiments.comparison import Comparison, grid
 from course_utils.tools import cli
@@ -243,6 +243,26 @@ def test_still_rising_compares_the_last_two_fifths(monkeypatch):
     runs = Comparison({"a": {"width": 2}, "b": {"width": 3}})(datasets.digits, [0, 1])
     np.testing.assert_allclose(runs.still_rising, 0.4)
     np.testing.assert_allclose(comparison.gain(runs), 0)
+
+
+@pytest.mark.audit
+@pytest.mark.parametrize("key", ["bl-one-run", "lc-careless-labels", "do-overfitting"])
+def test_where_nothing_differs_intervals_rarely_exclude_zero(key):
+    """200 studies with twelve pairs each, whose two networks differ only in their seeds."""
+    from course_utils import datasets
+
+    experiment = register.studies()[key].experiment
+    arm = list(experiment.arms)[-1]
+    one_arm = dataclasses.replace(experiment, arms={arm: experiment.arms[arm]}, steps=60,
+                                  tune={arm: experiment.configurations(arm)})
+    excluded = []
+    for first in range(0, 4800, 480):
+        runs = one_arm(lambda seed: datasets.digits(seed // 2), range(first, first + 480))
+        differences = np.diff(comparison.final(runs.val_accuracy).values.reshape(20, 12, 2)).squeeze(-1)
+        intervals = [protocol.interval(effects) for effects in differences]
+        excluded += [not found.low <= 0 <= found.high for found in intervals]
+    print(f"{key}: {np.mean(excluded):.1%} of {len(excluded)} intervals exclude zero")
+    assert np.mean(excluded) <= 0.08
 
 
 # The stored ledger

@@ -46,6 +46,22 @@ def test_the_stored_rates_are_those_of_the_stored_cases():
     assert json.loads(report.RATES.read_text(encoding="utf-8")) == doctor_rates.rates(doctor_rates.cases())
 
 
+def test_rare_faults_get_more_cases_until_enough_of_them_count(monkeypatch):
+    def simulated(counting):
+        return [{"fault": fault, "number": number, "truth": fault if number < counting[fault] else "nothing_wrong"}
+                for fault in doctor_cases.FAULTS
+                for number in range(doctor_rates.HEALTHY if fault == "nothing_wrong" else doctor_rates.EACH)]
+
+    enough = dict.fromkeys(doctor_cases.FAULTS, doctor_rates.FEWEST)
+    known = simulated(enough)
+    monkeypatch.setattr(doctor_rates, "cases", lambda: known)
+    assert doctor_rates.missing() == []
+    known = simulated(enough | {"unshuffled": doctor_rates.FEWEST - 2})
+    assert doctor_rates.missing() == [("unshuffled", doctor_rates.EACH + more) for more in range(4)]
+    known.pop()
+    assert len(doctor_rates.missing()) == 1   # first of all what is planned
+
+
 def test_every_fault_has_a_diagnosis_and_a_case():
     of_the_file = {"data_not_finite", "coded_missing_values"}   # they need no simulation
     assert set(doctor_cases.FAULTS) == {*diagnoses.DIAGNOSES, diagnoses.NOTHING} - of_the_file
