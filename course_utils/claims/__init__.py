@@ -41,7 +41,7 @@ def __getattr__(name):
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A claim, its trial, and everything that is fixed before the trial runs.
+    """A claim, and how it was measured before there was a protocol; for others, a `register.Study` with the same key.
 
     Attributes
     ----------
@@ -80,12 +80,12 @@ class Claim:
     source: str
     lecture: str
     effect_is: str
-    trial: Callable = dataclasses.field(repr=False)
-    effect: Callable = dataclasses.field(repr=False)
-    threshold: float
-    neutral: float | None
-    smallest_effect: float
-    pilot_sd: float
+    trial: Callable | None = dataclasses.field(default=None, repr=False)
+    effect: Callable | None = dataclasses.field(default=None, repr=False)
+    threshold: float | None = None
+    neutral: float | None = None
+    smallest_effect: float | None = None
+    pilot_sd: float | None = None
     ratio: bool = False
     second_task: str = "tones"
 
@@ -172,13 +172,18 @@ def all_claims():
     return sorted((claim for topic in topics() for claim in topic.CLAIMS), key=lambda claim: claim.lecture)
 
 
+def older_claims():
+    """The claims that were measured before there was a protocol, lecture by lecture."""
+    return [claim for claim in all_claims() if claim.trial]
+
+
 def rerun(claims=None, *, tasks=None, progress=print):
     """Try claims again with other seeds, and on a second task; return the new results.
 
     Parameters
     ----------
     claims : list of Claim, optional
-        All of them by default.
+        All older claims by default.
     tasks : dict name → function seed → Split, optional
         The digits and each claim's second task by default.
     progress : callable
@@ -191,7 +196,7 @@ def rerun(claims=None, *, tasks=None, progress=print):
     from course_utils import datasets
 
     results, runs = {}, {}
-    for claim in claims or all_claims():
+    for claim in claims or older_claims():
         seeds = range(RETRIAL_SEEDS, RETRIAL_SEEDS + claim.seeds)
         for name, task in (tasks or {task: getattr(datasets, task) for task in ("digits", claim.second_task)}).items():
             trial = (claim.trial, name, seeds)   # several claims may share an experiment
@@ -252,7 +257,7 @@ def ledger(chosen=None):
                       [row(verdict.claim, [verdict.claim.source], [cell(verdict.verdict, verdict.measured)])
                        for verdict in chosen])
     return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
-                  [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else all_claims())])
+                  [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else older_claims())])
 
 
 def summary():

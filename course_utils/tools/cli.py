@@ -206,7 +206,7 @@ def claims(options):
     for claim in chosen:
         if claim.key in studies:
             (register.register if registering else register.measure)(studies[claim.key])
-    older = [claim for claim in chosen if claim.key not in studies]
+    older = [claim for claim in chosen if claim.trial and claim.key not in studies]
     if older and not registering:
         rerun = claims.rerun(older)
         results = claims.results() | rerun   # read after the trials: another run may have written in the meantime
