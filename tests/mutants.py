@@ -307,9 +307,10 @@ def main(numbers):
         for change, fate in result.items():
             if fate == "survived":
                 print(f"{number}: {change}")
-    if not numbers:
-        RESULTS.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    return 0 if not any(count["survived"] for count in counts.values()) else 1
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    counts = {number: (known | counts)[number] for number in questions() if number in known | counts}
+    RESULTS.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    return 1 if any("survived" in result.values() for result in results.values()) else 0
 
 
 if __name__ == "__main__":

@@ -333,6 +333,11 @@ def _rotation(rotation_auroc, rng):
     expect(close(ends, [0, 1]), "some images are never drawn twice, or never drawn at all",
            "draw len(x) indices from 0 to len(x) − 1, with replacement")
 
+    # Of five images, the last is drawn four times in 1 of 150 resamples, but if it is drawn twice as often, in 1 of 22.
+    low = result(np.array([0.0, 0, 0, 0, 2]), np.array([1.0, 1, 1, 1, -1]), 10)[1]
+    expect(low > 0.1, "the last image is drawn more often than the others",
+           "rng.integers(0, len(x), len(x)) draws all of them equally often")
+
     upright = rng.normal(0, 1, 40)   # some images are hard, upright and rotated
     rotated = upright + rng.normal(0.5, 0.3, 40)
     _, low, high = result(upright, rotated, 9)

@@ -14,6 +14,7 @@ from course_utils import files, formatting
 RESULTS = pathlib.Path(__file__).with_name("measured.json")
 COSTS = pathlib.Path(__file__).with_name("costs.json")
 BASELINES = pathlib.Path(__file__).with_name("baselines.json")
+MUTANTS = pathlib.Path(__file__).parents[2] / "tests" / "checks" / "mutants.json"   # from `make mutants`
 LIMITS = {"notebook": 60, "import": 0.5, "kernel": 700}   # seconds, seconds, megabytes
 
 
@@ -88,6 +89,16 @@ def missed():
                   f"{LIMITS['notebook']} s" for notebook, seconds in costs().get(name, {}).items()
                   if round(seconds) > LIMITS["notebook"]]
     return "\n".join(f"{line}." for line in lines) or "None."
+
+
+def mutants():
+    """How many mistakes in the solutions the checks of the exercises notice, as a sentence."""
+    counts = _read(MUTANTS).values()
+    killed, equivalent, permitted, survived = (sum(count[kind] for count in counts) for kind in (
+        "killed", "equivalent", "permitted", "survived"))
+    return (f"Of {killed + equivalent + permitted + survived} such answers, the checks reject {killed}. "
+            f"{equivalent} give the same results as the solution, {permitted} are as good an answer to the question as "
+            f"the solution, and {survived or 'none'} of the others go unnoticed.")
 
 
 def baselines():

@@ -1,4 +1,4 @@
-"""The pages that quote measurements: README, the ledger, the benchmarks, the welcome page, and data.md.
+"""The pages that quote measurements: README, the ledger, the benchmarks, INSTRUCTORS, the welcome page, and data.md.
 
 `course build` writes their tables.
 """
@@ -18,6 +18,7 @@ def render(text):
     blocks = {"syllabus": lambda: syllabus("notebooks/", "exercises/"), "lectures": syllabus, "claim": _claim,
               "evidence": evidence.table, "before": evidence.before, "multiplicity": evidence.multiplicity,
               "costs": measured.cost_table, "benchmarks": measured.table, "missed": measured.missed,
+              "mutants": measured.mutants,
               "baselines": measured.baseline_table, "scoreboard": scoreboard.table}
 
     def block(match):
@@ -30,8 +31,8 @@ def render(text):
 
 def generated():
     """Paths of the pages that quote measurements."""
-    return [build.HOME / name for name in ("README.md", "LEDGER.md", "BENCHMARKS.md", "notebooks/text/00_welcome.py",
-                                           "notebooks/data.md")]
+    return [build.HOME / name for name in ("README.md", "LEDGER.md", "BENCHMARKS.md", "INSTRUCTORS.md",
+                                           "notebooks/text/00_welcome.py", "notebooks/data.md")]
 
 
 def update():

@@ -434,7 +434,7 @@ checks.largest(largest_rate)
 # %% question="2.10"
 from course_utils import datasets, fit_many, plots
 
-digits = datasets.digits(seed=0)
+digits = datasets.digits()
 # BEGIN SOLUTION: runs
 runs = fit_many(build_model, digits, epochs=10, grid={
     "learning_rate": np.logspace(-1.75, 1, 12),

@@ -461,6 +461,7 @@ NOT_MONTE_CARLOS = {
         "without replacement": (wrong_rotation(draw=lambda rng, n: rng.permutation(n)), "the interval has no width"),
         "all but the first": (wrong_rotation(draw=lambda rng, n: rng.integers(1, n, n)), "some images are never drawn"),
         "all but the last": (wrong_rotation(draw=lambda rng, n: rng.integers(0, n - 1, n)), "images are never drawn"),
+        "the last twice as often": (wrong_rotation(draw=lambda rng, n: rng.integers(-1, n, n)), "drawn more often"),
         "a standard deviation": (wrong_rotation(quantiles=(16, 84)), "leaves out a third"),
         "fractions as percentages": (wrong_rotation(quantiles=(0.025, 0.975)), "np.percentile takes percentages"),
         "90 %": (wrong_rotation(quantiles=(5, 95), resamples=1000), "leaves out more than 5%"),
