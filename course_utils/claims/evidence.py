@@ -172,12 +172,14 @@ def table():
     rows = []
     for study in register.studies().values():
         listed = {cell.task: cell for cell in cells(study)}
+        if not listed:
+            continue
         claim = claims.get(study.key)
         needs = formatting.minus(f"{study.threshold:g}")
         within = f", within {study.within}" if study.within else ""
         rows.append([claim.lecture, f"“{claim.says}”", f"{study.effect_is}{within}; needs {needs}",
                      *(_in_table(listed.get(name)) for name in TASKS)])
-    return formatting.table(["lecture", "claim", "effect", *TASKS], rows)
+    return formatting.table(["lecture", "claim", "effect", *TASKS], rows) if rows else "*Not measured yet.*"
 
 
 def _in_table(cell):
