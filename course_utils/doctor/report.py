@@ -122,7 +122,7 @@ class Report:
             yield "Fix", self._fix()
             yield "Read", entry.lecture
         elif self.diagnosis == diagnoses.NOTHING and self.recipe is None:
-            yield "Evidence", "The curves show neither overfitting nor divergence. Use doctor.examine to learn more."
+            yield "Evidence", "They show neither overfitting nor divergence. Use doctor.examine to learn more."
         elif self.diagnosis == diagnoses.NOTHING:
             yield "Evidence", "None of the doctor's measurements is unusual."
         else:
@@ -133,9 +133,9 @@ class Report:
             yield "Error rate", rate
 
     def _title(self, name):
-        return {diagnoses.NOTHING: "Nothing seems to be wrong", diagnoses.UNKNOWN: "The doctor can't tell"}.get(
-            name
-        ) or diagnoses.DIAGNOSES[name].title
+        if name == diagnoses.NOTHING:
+            return "The curves alone show nothing wrong" if self.recipe is None else "Nothing seems to be wrong"
+        return "The doctor can't tell" if name == diagnoses.UNKNOWN else diagnoses.DIAGNOSES[name].title
 
     def _sure(self):
         if self.diagnosis not in diagnoses.DIAGNOSES:
