@@ -1,7 +1,7 @@
 """Everything that takes longer than `make test`: `make audit`.
 
 Its parts are the files that hold tests marked `audit`. What was found is kept in ``build/audit.json``: after an
-interruption the same command goes on, and after a change to the code it begins anew.
+interruption, the same command continues, and after a change to the code, it starts over.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import sys
 import time
 
 from course_utils import formatting
+from course_utils.tools import measured
 
 HOME = pathlib.Path(__file__).parents[1]
 KEPT = HOME / "build" / "audit.json"
@@ -35,6 +36,7 @@ def main(names):
     print(formatting.table(["part", "result", "minutes"], [
         [part, done[part]["result"] if part in done else "not run yet",
          f"{done[part]['seconds'] / 60:.1f}" if part in done else ""] for part in parts]))
+    print(f"\nMistakes in the solutions, made mechanically: {measured.mutants()}")
     return 0 if len(done) == len(parts) and all(part["passed"] for part in done.values()) else 1
 
 
