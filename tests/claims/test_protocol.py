@@ -51,7 +51,7 @@ def test_no_interval_extends_beyond_the_values_that_its_quantity_can_have(scale)
 
 def test_proportions_that_are_all_one_still_have_an_interval():
     result = protocol.interval(np.ones(20), "proportion")
-    assert 0.7 < result.low < 0.95
+    assert 0.5 < result.low < stats.binomtest(20, 20).proportion_ci().low   # wider than the exact one, but not useless
     assert result.mean == result.high == 1
 
 
@@ -59,7 +59,7 @@ def test_proportions_that_are_all_one_still_have_an_interval():
     ([0.1], "difference"), ([0.1, np.nan], "difference"), ([0.1, 1.5], "difference"), ([0.0, 2.0], "ratio"),
     ([0.5, 1.2], "proportion")])
 def test_impossible_effects_are_one_sentence(effects, scale):
-    with refused(ValueError):
+    with refused(ValueError, match="^(An interval needs at least two|The effects go from)"):
         protocol.interval(effects, scale)
 
 
