@@ -157,13 +157,14 @@ def test_the_example_in_contributing_becomes_a_lecture(tmp_path):
                       for kind in ("python", "toml"))
     for name in ("course_utils", "notebooks"):
         shutil.copytree(build.HOME / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.webp"))
-    shutil.copy(build.HOME / "README.md", tmp_path)
+    for page in build.HOME.glob("*.md"):
+        shutil.copy(page, tmp_path)
     (tmp_path / "notebooks" / "text" / "14_example.py").write_text(twin, encoding="utf-8")
     (tmp_path / "course_utils" / "quizzes" / "14.toml").write_text(quiz, encoding="utf-8")
     subprocess.run([sys.executable, "-m", "course_utils.tools.cli", "build", "14"], cwd=tmp_path, check=True,
                    env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True)
     title = twin.partition("# # ")[2].partition("\n")[0]
-    assert f"| {title} | 20 min |  | [01](exercises/ex01_" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f"| {title} | 20 min | [01](exercises/ex01_" in (tmp_path / "README.md").read_text(encoding="utf-8")
     cells = nbformat.read(tmp_path / "notebooks" / "14_example.ipynb", 4).cells
     assert "You need about 20 minutes" in cells[0].source
     assert "✓" in str(cells[2].outputs), "its quiz"
