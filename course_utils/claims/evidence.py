@@ -156,7 +156,7 @@ def multiplicity():
     if not tested:
         return "No claim has been measured under the protocol yet."
     kept = protocol.survive([cell.p for _, cell in tested])
-    decided = [cell.verdict not in ("at the threshold", "not enough runs") for _, cell in tested]
+    decided = [cell.verdict not in protocol.UNDECIDED for _, cell in tested]
     lost = [f"{key} on {cell.task}" for (key, cell), is_decided, stays in zip(tested, decided, kept, strict=True)
             if is_decided and not stays]
     return (f"Of {len(tested)} results, {sum(decided)} are above or below their thresholds. If every effect were "

@@ -14,7 +14,8 @@ from course_utils.stats import seeds_needed
 
 SCALES = {"difference": (lambda x: x, lambda x: x), "ratio": (np.log, np.exp), "proportion": (special.logit,
                                                                                            special.expit)}
-VERDICTS = ("holds", "holds in part", "does not hold", "reverses", "at the threshold", "not enough runs")
+UNDECIDED = ("at the threshold", "not enough runs")
+VERDICTS = ("holds", "holds in part", "does not hold", "reverses", *UNDECIDED)
 POWER = 0.9         # to detect an effect that is one margin away from the threshold
 FEWEST = 10         # pairs
 PILOT = 20          # pairs
@@ -35,15 +36,14 @@ class Interval:
     half: float
 
 
-def interval(effects, scale="difference", *, level=0.95):
-    """The mean of some effects, one per pair, with its interval by Student's t.
+def interval(effects, scale="difference"):
+    """The mean of some effects, one per pair, with its 95% interval by Student's t.
 
     Parameters
     ----------
     effects : array (pairs,)
         Differences of accuracies from -1 to 1, ratios above 0, or proportions from 0 to 1.
     scale : one of `SCALES`
-    level : float in (0, 1)
 
     Returns
     -------
@@ -64,7 +64,7 @@ def interval(effects, scale="difference", *, level=0.95):
                          f"{'0' if scale == 'ratio' else least} and {'∞' if scale == 'ratio' else most}.")
     back = SCALES[scale][1]
     center, spread = center_and_spread(effects, scale)
-    half = stats.t.ppf((1 + level) / 2, len(effects) - 1) * spread / np.sqrt(len(effects))
+    half = stats.t.ppf(0.975, len(effects) - 1) * spread / np.sqrt(len(effects))
     mean = effects.mean() if scale != "ratio" else back(center)
     low, high = np.clip(back(center + np.array([-half, half])), least, most)
     ends = min(low, mean), max(high, mean)   # contain the mean, even if all proportions are 1

@@ -139,7 +139,7 @@ def measure(study, progress=print, repository=HERE):
     Raises
     ------
     ValueError
-        It isn't registered, or not with these settings, or the registration isn't committed.
+        It isn't registered, or not on all tasks or with these settings, or the registration isn't committed.
     """
     path, settings = REGISTERED / f"{study.key}.json", study.settings()
     known = _read(path)
@@ -149,6 +149,9 @@ def measure(study, progress=print, repository=HERE):
     if known["settings"] != settings:
         raise ValueError(f"{study.key} was registered with other settings ({_changed(known['settings'], settings)}): "
                          f"restore them, or delete {path.name} in both folders and register it again.")
+    if unplanned := [name for name in study.tasks if name not in known["pilot"]]:
+        raise ValueError(f"{study.key} has no pilot on {', '.join(unplanned)}: run `course claims register "
+                         f"{study.key}` again, which continues where it stopped.")
     if not is_committed(path, repository):
         raise ValueError(f"The registration of {study.key} is not committed yet: commit {path.name} first.")
     registration = hashlib.sha256(path.read_bytes()).hexdigest()[:16]

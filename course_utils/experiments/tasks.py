@@ -23,15 +23,12 @@ class Task:
         For networks that take one vector per sample, or flatten what they get.
     images : callable seed → Split, optional
         For networks that take images (height, width, channels).
-    real : bool
-        Whether somebody measured or drew these data, rather than computed them.
     """
 
     name: str
     field: str
     vectors: Callable = dataclasses.field(repr=False)
     images: Callable = dataclasses.field(default=None, repr=False)
-    real: bool = True
 
 
 def digits_as_images(seed):
@@ -73,8 +70,8 @@ TASKS = {task.name: task for task in (
     Task("mnist", "handwriting", small_mnist, small_mnist),
     Task("emoji", "drawings", emoji_components, emoji_in_small),
     Task("cancer", "medicine", datasets.cancer),
-    Task("mnist1d", "signals", datasets.mnist1d, real=False),
-    Task("tones", "signals", datasets.tones, real=False))}
+    Task("mnist1d", "signals", datasets.mnist1d),
+    Task("tones", "signals", datasets.tones))}
 
 
 def tuning_part(split, seed):

@@ -77,6 +77,19 @@ def test_a_study_is_registered_committed_and_measured_in_this_order(repository):
     assert not register.registered_first(*reversed(paths), repository)
 
 
+def test_an_interrupted_registration_is_one_sentence(repository, monkeypatch):
+    register.register(STUDY, quiet)
+    path = repository / "registered" / "bl-one-run.json"
+    known = json.loads(path.read_text())
+    del known["pilot"]["tones"]
+    path.write_text(json.dumps(known))
+    commit(repository)
+    with refused(ValueError, match="has no pilot on tones"):
+        register.measure(STUDY, quiet, repository)
+    register.register(STUDY, quiet)
+    assert set(register.registration(STUDY.key)["pilot"]) == {"digits", "tones"}
+
+
 def test_a_registration_in_the_same_commit_as_the_results_is_too_late(repository):
     for folder in ("registered", "measured"):
         (repository / folder).mkdir()
@@ -175,6 +188,12 @@ def inner(x):
         linecache.clearcache()
         original = register.code_hash(importlib.reload(__import__(f"planted_{name}")).helped)
         assert (original == hashes[name]) == (name in ("docstring", "comment")), name
+
+
+def test_the_hash_covers_how_the_validation_data_are_divided(monkeypatch):
+    before = register.code_hash(Comparison)
+    monkeypatch.setattr(tasks, "measuring_part", tasks.tuning_part)   # an arm would be measured where it was tuned
+    assert register.code_hash(Comparison) != before
 
 
 def test_arms_have_equal_budgets():
