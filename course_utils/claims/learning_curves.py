@@ -116,7 +116,7 @@ def a_quarter_and_careless_labels(split, seed):
 STUDIES = [
     Study("lc-careless-labels", Comparison(
         arms={"a quarter": {"data": a_quarter}, "all, carelessly labeled": {"data": a_quarter_and_careless_labels}},
-        tune={"learning_rate": [0.01, 0.03, 0.1, 0.3]}, fixed={"width": 32, "depth": 2}, steps=600),
+        tune={"learning_rate": [0.01, 0.03, 0.1, 0.3]}, fixed={"width": 32, "depth": 2}, steps=1500),
         "accuracy gained by adding three times as many samples, half of them labeled wrongly", threshold=0.02,
         neutral=0.0, margin=0.02, tasks=tuple(TASKS)),
 ]
