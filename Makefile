@@ -11,7 +11,7 @@ ADD := $(PY) -m pip install --quiet --disable-pip-version-check --constraint req
 # Nobody who starts to learn is told how TensorFlow was compiled.
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
-.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages picture bundle classroom test-oldest mutants setup setup-dev clean
+.PHONY: lab test quick coverage build book book-packages present present-packages voila claims measure lint lock ray bench bench-search bench-notebooks bench-kernel bench-labs bench-load bench-data data-page emoji mnist1d pretrained hub hub-packages lab-pictures picture bundle classroom test-oldest mutants setup setup-dev clean
 
 setup setup-dev:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11, 3.12 or 3.13 and run the same command again." >&2; exit 1; }
@@ -132,6 +132,9 @@ bench-kernel: setup   # seconds to import the package, memory of a lab's kernel,
 
 pretrained: setup-dev # the weights of EfficientNet-Lite0 out of PyTorch's format, into course_utils/pretrained
 	@$(PY) -m course_utils.tools.pretrained_weights
+
+lab-pictures: setup   # what each lab shows while its own networks are still training, into course_utils/labs/stored
+	@$(PY) -m course_utils.labs.stored
 
 picture: setup-dev    # the pictures of the README, a lab filmed in a real browser, into notebooks/pictures
 	@$(PY) -m benchmarks.picture $(ARGS)

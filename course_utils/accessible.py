@@ -21,8 +21,8 @@ def enable():
     display({"text/html": HTML, "text/plain": ""}, raw=True)
 
 
-def described(text):
-    """The text "Description" of a PNG, a `PngInfo` for `pil_kwargs={"pnginfo": …}` of matplotlib's `savefig`.
+def described(text, title=""):
+    """The texts "Description" and "Title" of a PNG, a `PngInfo` for `pil_kwargs={"pnginfo": …}` of `savefig`.
 
     Source: PNG specification, third edition, 11.3.3.2.
     """
@@ -30,4 +30,6 @@ def described(text):
 
     info = PngInfo()
     info.add_itxt("Description", text)
+    if title:
+        info.add_itxt("Title", title)
     return info

@@ -31,6 +31,11 @@ def in_points(interval):
     return minus(f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points")
 
 
+def points(difference, digits=1):
+    """A difference of accuracies as text, signed, in points of 1%, without its interval."""
+    return minus(f"{100 * float(difference):+z.{digits}f} points")
+
+
 def printable(text):
     """A text with spaces in place of the control characters that a terminal, a table, or a page would obey."""
     return "".join(char if char.isprintable() else " " for char in text)

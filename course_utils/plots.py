@@ -11,7 +11,8 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import ticker
+from matplotlib import patheffects, ticker
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from course_utils import accessible, moved, stats
@@ -25,6 +26,11 @@ NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss", "
          "loss": "training loss", "learning_rate": "learning rate", "initial_scale": "initial-weight scale",
          "label_noise": "share of wrong labels", "train_size": "training images", "step": "steps",
          "l1": "L1", "l2": "L2"}
+# How the arms and the parts of the data look in every figure that compares them.
+LOOKS = {"with": {"color": "C0", "linestyle": "-", "marker": "o"},
+         "without": {"color": "C1", "linestyle": "--", "marker": "s"},
+         "training": {"color": "C2", "linestyle": "--", "marker": ""},
+         "validation": {"color": "C4", "linestyle": "-", "marker": ""}}
 LOGARITHMIC = {"learning_rate", "initial_scale", "train_size"}
 VALUES = {"batch_norm": {False: "plain", True: "batch norm"},
           "norm_position": {"before": "before the activation", "after": "after the activation"},
@@ -95,6 +101,34 @@ def band(ax, x, interval, **look):
                     alpha=0.2 * look.get("alpha", 1), linewidth=0)
 
 
+def label_lines(ax):
+    """Write the label of each line in the axes near its right end, in its color, instead of a legend.
+
+    Call it last, when the limits of the axes are final.
+    """
+    ends, occupied = {}, []
+    for line in ax.lines:
+        points = (line.get_transform() + ax.transAxes.inverted()).transform(line.get_xydata())
+        points = points[np.isfinite(points).all(1)].clip(0, 1)
+        if len(points) and np.ptp(points[:, 0]):   # not a vertical line
+            near = points[points[:, 0] >= points[-1, 0] - 0.3, 1]
+            occupied.append((near.min(), near.max()))
+            if not line.get_label().startswith("_"):
+                ends[line] = points[-1]
+    # From the edge that is nearer to most ends, so that labels are in the order of their lines.
+    from_above = bool(np.mean([y for _, y in ends.values()] or [0]) > 0.5)
+    for line, (x, end) in sorted(ends.items(), key=lambda item: item[1][1], reverse=from_above):
+        half = 0.01 + 0.033 * (1 + line.get_label().count("\n"))   # of the label's height, with a gap
+        places = np.arange(half, 1 - half, 0.01)
+        conflicts = [sum(low < y + half and y - half < high for low, high in occupied) for y in places]
+        y = places[np.lexsort((abs(places - end), conflicts))[0]]   # free if possible, and close to the line's end
+        occupied.append((y - half, y + half))
+        darker = 0.75 * np.array(to_rgb(line.get_color()))   # letters are thinner than lines
+        ax.text(max(x, 0.6) - 0.01, y, line.get_label(), color=darker, transform=ax.transAxes, ha="right",
+                va="center", fontsize=10, fontweight="bold",
+                path_effects=[patheffects.withStroke(linewidth=3, foreground="white")])
+
+
 def curves(runs, score="loss", *, title=None, ax=None):
     """Training and validation score by epoch: means over seeds with their 95 % intervals.
 
@@ -158,7 +192,7 @@ def power_law(errors, law, *, over="seed", title=None, ax=None):
     measured = stats.interval(errors, over=over)
     held_out = ~errors.train_size.isin(law.fitted)
     sizes = np.geomspace(errors.train_size.min(), errors.train_size.max(), 50)
-    band(ax, sizes, law.predict(sizes), color="C1", marker="", label="power law, 95 % prediction")
+    band(ax, sizes, law.predict(sizes), color="C1", marker="", label="power law, 95% prediction")
     for which, label, face in ((~held_out, "fitted", "C0"), (held_out, "held out", "white")):
         part = measured.sel(train_size=which)
         ax.errorbar(part.train_size, part["mean"], [part["mean"] - part["low"], part["high"] - part["mean"]],
@@ -248,7 +282,7 @@ def errors_on_log_axis(ax):
     """Make the vertical axis one of errors: logarithmic, in percent."""
     ax.set(yscale="log", ylabel="error")
     ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     ax.yaxis.set_minor_locator(ticker.NullLocator())
 
 

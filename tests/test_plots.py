@@ -1,11 +1,14 @@
 """Figures show what they are given: bands, axes, thresholds."""
 
 import io
+import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from course_utils import claims, plots, stats
 
@@ -124,3 +127,36 @@ def test_the_names_of_values():
     assert plots.value_label("batch_norm", np.bool_(True)) == "batch norm"
     assert plots.value_label("learning_rate", 0.1) == "learning rate 0.1"
     assert plots.value_label("activation", "relu") == "activation relu"
+
+
+@pytest.mark.parametrize(("ends", "suffix"), [
+    ((0.0, 0.03, 0.99), ""), ((0.97, 0.9, 0.02), ""), ((1.0, 1.0), ""), ((0.5,), ""),
+    ((0.1, 0.11), "\n(3 of 10 diverged)"), ((0.95, 0.96), "\n(10 of 10 diverged)")])
+def test_labels_of_lines_are_inside_the_axes_apart_and_beside_the_curves(ends, suffix):
+    figure = Figure(figsize=(3.6, 3.2))
+    ax = figure.subplots()
+    for number, end in enumerate(ends):
+        ax.plot([0, 1, 10], [0.5, end, end], label=f"line {number}{suffix}")
+    ax.plot([0, 10], [0.7, 0.7], label="_without a label")
+    ax.set(xlim=(0, 10), ylim=(0, 1))
+    plots.label_lines(ax)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [text.get_window_extent(renderer).transformed(ax.transAxes.inverted()) for text in ax.texts]
+    assert sorted(text.get_text() for text in ax.texts) == [f"line {number}{suffix}" for number in range(len(ends))]
+    for box in boxes:
+        assert 0 <= box.y0 < box.y1 <= 1
+        assert 0 <= box.x0 < box.x1 <= 1
+        assert not any(box.y0 < y < box.y1 for y in (*ends, 0.7))
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+def test_labels_follow_lines_that_are_not_drawn_to_the_end():
+    ax = Figure().subplots()
+    ax.plot([0, 5], [0.2, 0.4], label="half")
+    ax.set(xlim=(0, 10), ylim=(0, 1))
+    plots.label_lines(ax)
+    assert ax.texts[0].get_position()[0] == pytest.approx(0.59)   # never so far left that it leaves the axes
+    ax.plot([0, 4, 8], [np.nan, 0.2, 0.1], label="longer")
+    ax.texts[0].remove()
+    plots.label_lines(ax)
+    assert {text.get_text(): round(text.get_position()[0], 2) for text in ax.texts} == {"half": 0.59, "longer": 0.79}

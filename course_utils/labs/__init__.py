@@ -8,7 +8,7 @@ rest. A lab is imported when it is first used.
 import importlib
 
 __all__ = [
-    "augmentation", "batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout", "halving",
+    "augmentation", "batch_norm", "batch_norm_modes", "batch_norm_steps", "domain_shift", "dropout", "emoji", "halving",
     "learning_curve", "penalties", "playground", "scaling", "search", "seeds"]
 
 

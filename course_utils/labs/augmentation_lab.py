@@ -1,4 +1,4 @@
-"""What may change without changing the label? Trained with one transformation, judged on four kinds of images."""
+"""What can you change in an image without changing its label? One transformation, tested on four kinds of images."""
 
 import functools
 import math
@@ -6,8 +6,8 @@ import math
 import numpy as np
 import xarray as xr
 
-from course_utils import augment, datasets, fit_many, models, stats
-from course_utils.formatting import in_points
+from course_utils import augment, datasets, fit_many, models, plots, stats
+from course_utils.formatting import in_points, points
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
@@ -24,12 +24,11 @@ TRANSFORMATIONS = {
 }
 VERSIONS = {"clean": {}, "shifted": {"shift": 2}, "rotated": {"rotation": 30}, "flipped": {"horizontal_flip": 1}}
 TICKS = ["clean", "shifted\n±2 pixels", "rotated\n±30°", "flipped\nleft–right"]
-LOOKS = {"without": {"color": "C1", "marker": "s"}, "with": {"color": "C0", "marker": "o"}}
 ROWS, COLUMNS, SIDE = 4, 8, 12   # of the pictures: augmented rows, digits, pixels
 
 
 class AugmentationLab(Lab):
-    """Augmented digits, and accuracy on clean, shifted, rotated and flipped images with augmentation and without."""
+    """Augmented digits, and accuracy on clean, shifted, rotated, and flipped images with and without it."""
 
     controls = {
         "transformation": controls.choice("transformation", list(TRANSFORMATIONS), "shift"),
@@ -38,6 +37,11 @@ class AugmentationLab(Lab):
         "train_size": controls.choice("training images", [50, 100, 200, 400, 1000], 200, structural=False),
         "epochs": controls.choice("epochs", [8, 20, 60], 20, structural=False),
     }
+    try_this = (
+        "Raise the strength of the shifts step by step. What do you gain on shifted images and lose on clean ones?",
+        "Choose flips with strength 1, at probability 0.5 and then 1. Which images does the second network recognize?",
+        "Use 50 training images, then 1,000. On which images does augmentation still help?")
+    stays_light = True
 
     def compute(self, state, report):
         """Train ten networks with the transformation and ten without, on the same batches."""
@@ -49,7 +53,7 @@ class AugmentationLab(Lab):
         return scores(runs, state)
 
     def draw(self, axes, state, runs):
-        """Digits before and after left; accuracy on each version of the held-out images right."""
+        """Digits before and after on the left; accuracy on each version of the held-out images on the right."""
         left, right = axes
         shown = pictures(knob(state), amount(state), state["probability"])
         left.imshow(shown, cmap="gray", vmin=-0.25, vmax=1.25, interpolation="nearest")
@@ -60,13 +64,21 @@ class AugmentationLab(Lab):
         for arm, offset in zip(runs.arm.values, (-0.1, 0.1), strict=False):
             score = stats.interval(last.accuracy.sel(arm=arm))
             right.errorbar(np.arange(len(VERSIONS)) + offset, score["mean"],
-                           [score["mean"] - score["low"], score["high"] - score["mean"]], **LOOKS[arm],
-                           linestyle="", capsize=4, label=f"trained {arm} it")
+                           [score["mean"] - score["low"], score["high"] - score["mean"]],
+                           **plots.LOOKS[arm] | {"linestyle": ""}, capsize=4, label=f"{arm} augmentation")
         right.set(title="Accuracy on held-out images", xticks=range(len(VERSIONS)), xticklabels=TICKS,
                   xlim=(-0.5, len(VERSIONS) - 0.5), ylim=(0, 1.2), yticks=np.arange(6) / 5)
         right.grid(visible=False, axis="x")
-        right.legend(loc="upper center", ncols=2)
+        right.legend(loc="upper right")
         return sentence(state, last)
+
+    def result(self, state, runs):
+        """What augmentation gains on clean images and on those that gain most."""
+        last = runs.accuracy.isel(step=-1).mean("seed")
+        gain = last.isel(arm=-1) - last.sel(arm="without")
+        most = gain.idxmax("version").item()
+        shown = dict.fromkeys(["clean", most])
+        return ", ".join(f"{points(gain.sel(version=name), 0)} on {name} images" for name in shown)
 
 
 @functools.cache
@@ -130,13 +142,13 @@ def sentence(state, last):
     phrases = []
     for version in VERSIONS:
         score = last.accuracy.sel(version=version)
-        words = f"{version} {float(score.sel(arm='without').mean()):.1%} without"
+        words = f"{version} {float(score.sel(arm='without').mean()):.1%}"
         if "with" in last.arm:
             gain = stats.paired_difference(score, "arm", between=("without", "with"))
-            words += f", {float(score.sel(arm='with').mean()):.1%} with it ({in_points(gain)})"
+            words += f" → {float(score.sel(arm='with').mean()):.1%} ({in_points(gain)})"
         phrases.append(words)
     diverged = "".join(f" {int(count)} of {SEEDS} runs {arm} it diverged." for arm in last.arm.values
                        if (count := last.diverged.sel(arm=arm).sum()))
     return (f"{called(state)} on {state['probability']:.0%} of the images, {state['train_size']} training images, "
-            f"{int(last.step)} steps. Accuracy on the held-out images, mean over {SEEDS} seeds, with the 95 % "
-            f"interval of the difference: {'; '.join(phrases)}.{diverged}")
+            f"{int(last.step)} steps. Accuracy without and with augmentation, mean of {SEEDS} seeds, and 95% interval "
+            f"of the difference: {'; '.join(phrases)}.{diverged}")

@@ -1,4 +1,4 @@
-"""How far can the learning rate be turned up, with batch norm and without?"""
+"""How high can the learning rate be, with batch norm and without?"""
 
 from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.formatting import in_percent
@@ -7,7 +7,7 @@ from course_utils.labs.base import Lab
 
 EPOCHS = 10
 SEEDS = 10
-COLORS = {False: "C0", True: "C1"}
+NAMES = {False: "without", True: "with"}
 
 
 class BatchNormLab(Lab):
@@ -16,13 +16,17 @@ class BatchNormLab(Lab):
     controls = {
         "learning_rate": controls.log_uniform("learning rate", 0.1, low=1e-3, high=10.0),
         "batch_norm": controls.boolean("batch norm", True),
-        "compare": controls.boolean("show the other arm too", True),
+        "compare": controls.boolean("show the other network too", True),
         "activation": controls.choice("activation", ["relu", "tanh", "sigmoid"], "relu"),
         "depth": controls.choice("hidden layers", [1, 2, 3, 4, 6], 3),
         "initial_scale": controls.log_uniform("initial-weight scale", 1.0, low=0.01, high=10.0),
         "batch_size": controls.choice("batch size", [8, 16, 32, 64, 128], 32),
-        "label_noise": controls.uniform("wrong labels", 0.0, high=0.6, unit="of the labels"),
+        "label_noise": controls.uniform("label noise", 0.0, high=0.6, unit="of the labels"),
     }
+    try_this = (
+        "Raise the learning rate step by step. Which network fails first, and how?",
+        "Set the rate back to 0.1 and the initial-weight scale to 0.1, then to 3. Which network suffers more?",
+        "Choose six hidden layers with sigmoid units. Can any learning rate save the network without batch norm?")
 
     def compute(self, state, report):
         """Train ten seeds of each arm that is shown."""
@@ -32,27 +36,32 @@ class BatchNormLab(Lab):
             **grid, "momentum": 0.9, "batch_norm": arms, "seed": range(SEEDS)}, epochs=EPOCHS, callback=report)
 
     def draw(self, axes, state, runs):
-        """Loss on the left, accuracy on the right; the chosen arm bold, the other one thin and dashed."""
+        """Loss on the left, accuracy on the right; the chosen arm has the thicker line."""
         left, right = axes
         phrases = []
         for arm in runs.batch_norm.values:
-            chosen, name = bool(arm) == state["batch_norm"], plots.value_label("batch_norm", arm)
+            chosen, name = bool(arm) == state["batch_norm"], f"{NAMES[bool(arm)]} batch norm"
             arm_runs = runs.sel(batch_norm=arm)
             converged = ~arm_runs.diverged.isel(epoch=-1, drop=True)
             diverged = int((~converged).sum())
-            look = {"color": COLORS[bool(arm)], "linestyle": "-" if chosen else "--", "marker": "",
-                    "linewidth": 2.5 if chosen else 1.5}
+            look = plots.LOOKS[NAMES[bool(arm)]] | {"marker": "", "linewidth": 2.5 if chosen else 1.5}
             if converged.sum() > 1:
                 plots.band(left, runs.epoch, stats.interval(arm_runs.loss.sel(seed=converged)), **look)
             accuracy = stats.interval(arm_runs.val_accuracy)
             plots.band(right, runs.epoch, accuracy, **look,
-                       label=name + (f" ({diverged} of {SEEDS} diverged)" if diverged else ""))
+                       label=name + (f"\n({diverged} of {SEEDS} diverged)" if diverged else ""))
             phrases.append(f"{name} {in_percent(accuracy.isel(epoch=-1))}" +
                            (f", {diverged} of {SEEDS} runs diverged" if diverged else ""))
         if not left.lines:
             left.text(0.5, 0.5, "all runs diverged", ha="center", transform=left.transAxes)
         left.set(title="Training loss", xlabel="epoch", xlim=(0.8, EPOCHS + 0.2), ylim=(0, 2.6))
         right.set(title="Validation accuracy", xlabel="epoch", xlim=(0.8, EPOCHS + 0.2), ylim=(0, 1.02))
-        right.legend(loc="lower right")
+        plots.label_lines(right)
         return (f"Validation accuracy after {runs.sizes['epoch']} epochs at learning rate "
-                f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {'; '.join(phrases)}.")
+                f"{state['learning_rate']:.3g}, mean of {SEEDS} seeds and 95% interval: {'; '.join(phrases)}.")
+
+    def result(self, state, runs):
+        """The final accuracies."""
+        accuracy = runs.val_accuracy.isel(epoch=-1).mean("seed")
+        return ", ".join(f"{float(accuracy.sel(batch_norm=arm)):.0%} {NAMES[bool(arm)]} batch norm"
+                         for arm in runs.batch_norm.values)

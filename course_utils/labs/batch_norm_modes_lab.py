@@ -10,13 +10,13 @@ from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
 SEEDS, WIDTH, LAYERS = 10, 32, 2
-VALIDATIONS = 20   # in the course of a training
-MODES = {"inference": "running averages", "training": "batch statistics"}
-COLORS = {"inference": "C1", "training": "C0"}
+VALIDATIONS = 20   # during each training run
+MODES = ("inference", "training")
+COLORS = {"inference": "C4", "training": "C2"}
 
 
 class BatchNormModesLab(Lab):
-    """Running mean of one unit beside the truth, and validation accuracy in both modes, step by step."""
+    """Running and true mean of one unit, and validation accuracy in both modes, step by step."""
 
     controls = {
         "momentum": controls.choice("momentum", [0.0, 0.5, 0.9, 0.97, 0.99, 0.999], 0.99, structural=False),
@@ -25,6 +25,10 @@ class BatchNormModesLab(Lab):
         "learning_rate": controls.log_uniform("learning rate", 0.1, low=0.01, high=1.0),
         "mode": controls.choice("mode", list(MODES), "inference", structural=False),
     }
+    try_this = (
+        "Try every momentum with batches of 32. Which running means catch up in 20 steps, and which one never does?",
+        "Use batches of 2 and a momentum of 0.5. Which momentum smooths the running mean? Does the accuracy recover?",
+        "Find a state in which inference mode is more accurate than training mode.")
     compiles = False
 
     def compute(self, state, report):
@@ -40,20 +44,25 @@ class BatchNormModesLab(Lab):
         left.plot(runs.step, runs.running_mean, "-", color="C1", marker="", linewidth=2.5, label="running")
         left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]),
                  ylim=_limits(runs.batch_mean, runs.true_mean, runs.running_mean))
-        left.legend(loc="best")
+        left.legend(loc="best", fontsize=9)
         phrases, scores = [], runs.val_accuracy.dropna("step", how="all")
         for mode in sorted(MODES, key=lambda mode: mode != state["mode"]):
             chosen = mode == state["mode"]
             accuracy = stats.interval(scores.sel(mode=mode))
             plots.band(right, accuracy.step, accuracy, linestyle="-" if chosen else "--", color=COLORS[mode],
-                       marker="", linewidth=2.5 if chosen else 1.5, label=f"{mode}: {MODES[mode]}")
+                       marker="", linewidth=2.5 if chosen else 1.5, label=f"{mode} mode")
             phrases.append(f"{mode} mode {in_percent(accuracy.isel(step=-1))}")
-        right.set(title="Validation accuracy in both modes", xlabel="step", xlim=(0, state["steps"]), ylim=(0, 1.02))
-        right.legend(loc="lower right")
+        right.set(title="Validation accuracy", xlabel="step", xlim=(0, state["steps"]), ylim=(0, 1.02))
+        plots.label_lines(right)
         last = runs.isel(step=-1)
-        return minus(f"After {int(last.step)} steps with batches of {state['batch_size']} the running mean of the unit "
-                     f"is {last.running_mean:.2f}; on all training images it is {last.true_mean:.2f}. Validation "
-                     f"accuracy, mean and 95 % interval over {SEEDS} seeds: {', '.join(phrases)}.")
+        return minus(f"After {int(last.step)} steps with batches of {state['batch_size']}, the running mean of the "
+                     f"unit is {last.running_mean:.2f}; its mean over all training images is {last.true_mean:.2f}. "
+                     f"Validation accuracy, mean of {SEEDS} seeds and 95% interval: {', '.join(phrases)}.")
+
+    def result(self, state, runs):
+        """The accuracy in both modes."""
+        last = runs.val_accuracy.dropna("step", how="all").isel(step=-1).mean("seed")
+        return ", ".join(f"{float(last.sel(mode=mode)):.0%} in {mode} mode" for mode in MODES)
 
 
 def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda partial: False):
@@ -73,9 +82,9 @@ def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda par
     Returns
     -------
     xarray.Dataset with, after each ``step``, the mean of one unit of the first hidden layer in the first network:
-    ``batch_mean``, ``running_mean`` and ``true_mean``, of all training samples; and ``val_accuracy`` by ``mode``,
-    ``step`` and ``seed``, NaN at steps without validation. In training mode validation samples
-    come in batches of the training's size.
+    ``batch_mean``, ``running_mean``, and ``true_mean`` (of all training samples); and ``val_accuracy`` by ``mode``,
+    ``step``, and ``seed``, NaN at steps without validation. In training mode, validation samples
+    come in batches of the same size as in training.
     """
     net, order = start(data), batches(data, batch_size, steps)
     mean_image = data.x_train.mean(0)

@@ -1,4 +1,4 @@
-"""What becomes of one feature's batch: centered, normalized, then scaled and shifted by γ and β."""
+"""What batch norm does to one feature: center, normalize, then scale and shift by γ and β."""
 
 import numpy as np
 from scipy import stats
@@ -25,6 +25,10 @@ class BatchNormStepsLab(Lab):
         "gamma": controls.uniform("γ", 1.0, low=-2.0, high=3.0, step=0.1),
         "beta": controls.uniform("β", 0.0, low=-3.0, high=3.0, step=0.1),
     }
+    try_this = (
+        "Change γ and β, and try every shape. What can the layer change, and what can't it?",
+        "Reduce the spread. When does the variance drop below 1, and which control fixes that?",
+        "Reduce the batch size to 1. What is left of the feature?")
     compiles = False
     busy = "Computing …"
 
@@ -34,19 +38,23 @@ class BatchNormStepsLab(Lab):
         return steps(x, state["gamma"], state["beta"], state["epsilon"])
 
     def draw(self, axes, state, runs):
-        """Histograms: as it comes and centered on the left, in a frame of its spread; the other steps on the right."""
+        """Histograms: input and centered on the left, on an axis scaled to the spread; the other steps on the right."""
         left, right = axes
         frame = (-4 * state["spread"], 8 * state["spread"])
         self._histograms(left, np.linspace(*frame, 61), {
-            "as it comes": (runs["x"], "0.65", True), "centered": (runs["centered"], "C0", False)})
+            "input": (runs["x"], "0.65", True), "centered": (runs["centered"], "C0", False)})
         self._histograms(right, np.linspace(-SHOWN, SHOWN, 81), {
             "normalized": (runs["normalized"], "C0", False), "after γ and β": (runs["y"], "C1", True)})
-        left.set(title="The mean is subtracted …", xlabel="value", xlim=frame)
-        right.set(title="… then divided; then γ and β", xlabel="value", xlim=(-SHOWN, SHOWN), xticks=range(-8, 9, 2))
+        left.set(title="Subtract the mean", xlabel="value", xlim=frame)
+        right.set(title="Divide; multiply by γ; add β", xlabel="value", xlim=(-SHOWN, SHOWN), xticks=range(-8, 9, 2))
         for ax in axes:
             ax.set(yticks=[], ylabel="share of the batch", ylim=(0, 1.3 * ax.get_ylim()[1]))   # space for the legend
             ax.legend(loc="upper right")
         return sentence(state, runs)
+
+    def result(self, state, runs):
+        """Mean and variance of the output."""
+        return f"Output: mean {_short(runs['y'].mean())}, variance {_short(runs['y'].var())}"
 
     @staticmethod
     def _histograms(ax, bins, parts):
@@ -76,13 +84,13 @@ def steps(x, gamma, beta, epsilon):
 def sentence(state, runs):
     """Mean and variance after each step, and the skewness, which changes only with the sign of γ."""
     moments = "; ".join(f"{name} {_short(runs[step].mean())} and {_short(runs[step].var())}" for step, name in {
-        "x": "as they come", "centered": "centered", "normalized": "normalized", "y": "after γ and β"}.items())
+        "x": "input", "centered": "centered", "normalized": "normalized", "y": "after γ and β"}.items())
     count = state["batch_size"]
     head = f"Mean and variance of {count} value{'s' * (count > 1)} of a feature: {moments}."
     if runs["x"].std() < 1e-9 * state["spread"]:
-        return f"{head} Without any spread in the batch all that is left is β."
+        return f"{head} The batch has no spread, so only β is left."
     if not state["gamma"]:
-        return f"{head} γ = 0 leaves nothing of the feature but β."
+        return f"{head} γ = 0 removes everything but β."
     before, after = (_short(stats.skew(runs[step])) for step in ("x", "y"))
     return f"{head} The skewness, a measure of shape, is {before} before and {after} after."
 

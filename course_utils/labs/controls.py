@@ -1,4 +1,4 @@
-"""The controls of a lab: what each may be, what it is called, which widget shows it."""
+"""The controls of a lab: what each may be, what it is called, and which widget shows it."""
 
 import dataclasses
 import functools
@@ -64,7 +64,7 @@ def choice(label, values, default, *, structural=True):
 
 
 def boolean(label, default, *, structural=False):
-    """A box to tick."""
+    """A checkbox."""
     def check(value):
         return None if isinstance(value, bool) else "expected True or False"
 

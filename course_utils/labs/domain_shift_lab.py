@@ -1,4 +1,4 @@
-"""Another camera: what becomes of a trained network, and which of three remedies helps."""
+"""A trained network gets images from another camera: which of three remedies helps?"""
 
 import functools
 
@@ -27,12 +27,17 @@ class DomainShiftLab(Lab):
         "noise": controls.uniform("noise", 0.05, high=0.5),
         "images": controls.choice("new images", [8, 32, 128, 512], 128, structural=False),
         "batch_size": controls.choice("batch size", [2, 8, 32], 32),
-        "steps": controls.choice("steps of fine-tuning", [20, 60, 200], 60, structural=False),
+        "steps": controls.choice("fine-tuning steps", [20, 60, 200], 60, structural=False),
         "learning_rate": controls.log_uniform("learning rate", 0.03, low=0.001, high=0.1),
     }
+    try_this = (
+        "Set the noise to 0 and lower the contrast. Which remedy needs no labels, and how few images are too few?",
+        "Set the contrast to 1 and raise the noise. What helps now?",
+        "Set the contrast to 1, the noise to 0, and the batch size to 2. Which remedy damages a network that was fine?")
+    stays_light = True
 
     def compute(self, state, report):
-        """Ten networks, trained on the old domain once, in the new one."""
+        """Evaluate ten networks, which were trained once on the old domain, in the new one."""
         model, weights = trained_on_half(datasets.digits, SEEDS)
         data = domain(state["contrast"], state["noise"])
         size, frozen = min(state["batch_size"], state["images"]), with_norms(model, trainable=False)
@@ -57,7 +62,7 @@ class DomainShiftLab(Lab):
         shown = np.concatenate([old[:10], new[:10]]).reshape(4, 5, 8, 8)
         framed = np.pad(shown, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)   # drawn white
         left.imshow(framed.swapaxes(1, 2).reshape(40, 50), cmap="gray", vmin=-0.25, vmax=1.25)
-        left.set(title="Old domain above, new one below", xticks=[], yticks=[])
+        left.set(title="Old domain (top) and new one", xticks=[], yticks=[])
         left.grid(visible=False)
         left.spines[:].set_visible(False)
         phrases = []
@@ -66,11 +71,17 @@ class DomainShiftLab(Lab):
             plots.band(right, accuracy.step, accuracy, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm],
                        marker=MARKERS[arm], markevery=0.25, linewidth=2.5, label=ARMS[arm])
             phrases.append(f"{ARMS[arm]} {in_percent(accuracy.isel(step=-1))}")
-        right.set(title="Accuracy in the new domain", xlabel="step of fine-tuning", ylim=(0, 1.02))
+        right.set(title="Accuracy in the new domain", xlabel="fine-tuning step", ylim=(0, 1.02))
         right.legend(loc="best", fontsize=9)
         return (f"With {state['images']} images of the new domain, in batches of "
                 f"{min(state['batch_size'], state['images'])}: {'; '.join(phrases)} "
-                f"(validation accuracy, mean and 95 % interval over {len(SEEDS)} seeds).")
+                f"(validation accuracy, mean of {len(SEEDS)} seeds and 95% interval).")
+
+    def result(self, state, runs):
+        """The accuracy before, and with the best remedy."""
+        last = runs.isel(step=-1).mean("seed")
+        best = str(last.idxmax("arm").item())
+        return f"{float(last.sel(arm='unchanged')):.0%} unchanged, {float(last.max()):.0%} at best ({ARMS[best]})"
 
     @staticmethod
     def done(runs):
@@ -85,7 +96,7 @@ def domain(contrast, noise):
 
 
 def re_estimated(model, weights, x, images):
-    """Networks with the running statistics of some images of a new domain, other images for every seed.
+    """Networks with the running statistics of some images of a new domain, different images for each seed.
 
     Parameters
     ----------

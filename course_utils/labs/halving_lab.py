@@ -1,4 +1,4 @@
-"""Stop trainings that look bad early: what does it save, and does the best survive? Curves of one search, and many."""
+"""What do you save by stopping bad trials early, and does the best one survive? One search, and many others."""
 
 import functools
 
@@ -17,11 +17,12 @@ from course_utils.search import pruning
 PRUNERS = ["none", *pruning.RULES]
 SIZES = [16, 32, 64, 128]
 REPEATS = range(1000, 1200)   # searches in addition to the one in the figure, because one alone proves nothing
+LEGEND = {"ncols": 2, "fontsize": 9, "columnspacing": 0.8, "handlelength": 1.5, "handletextpad": 0.5}
 HINDSIGHT = {"color": "C2", "linestyle": "--", "linewidth": 1.5, "marker": "D", "markeredgecolor": "0.1"}
 
 
 class HalvingLab(Lab):
-    """Which trainings of a search are stopped when, and what the choice is worth beside no pruner at equal budget.
+    """When the runs of a search are stopped, and how good the choice is compared with no pruner at equal budget.
 
     The budget is counted in epochs. Without a pruner, the first configurations of the same search
     are trained to the end until the same number of epochs is spent (rounded up to a whole training).
@@ -34,6 +35,10 @@ class HalvingLab(Lab):
         "configurations": controls.choice("configurations", SIZES, 64, structural=False),
         "number": controls.integer("search number", 1, low=1, high=10),
     }
+    try_this = (
+        "Move the first rung from one epoch to two and to four. What do you save, and what do you lose?",
+        "Choose a reduction factor of 4 and 16 configurations. What does it cost to stop the slow starter?",
+        "Use the median rule with few configurations and with many. When does it help?")
     compiles = False
     busy = "Searching …"
 
@@ -50,7 +55,7 @@ class HalvingLab(Lab):
         return shown.merge(others(*setting), combine_attrs="override")
 
     def draw(self, axes, state, runs):
-        """Curves as far as they were trained on the left; what choices are worth by their cost on the right."""
+        """Curves as far as they were trained on the left; accuracy of the choices against their cost on the right."""
         left, right = axes
         self._draw_curves(left, runs)
         plain, choice = (stats.interval(part, over="search") for part in (runs.plain, runs.choice))
@@ -62,14 +67,18 @@ class HalvingLab(Lab):
         lowest = min(float(score["low"]) for score in (equal, choice))
         floor = min(np.floor(20 * (lowest - 0.01)) / 20, 0.8)
         right.text(spent, floor, " equal epochs", rotation=90, ha="left", va="bottom", fontsize=9, color="0.3")
-        right.set(title=f"{runs.sizes['search']} more: {_gained(runs.choice - runs.equal)}",
-                  xscale="log", xlabel="epochs of all trainings", ylim=(floor, 0.9 + 0.15 * (0.9 - floor)),
-                  yticks=np.arange(round(20 * floor), 19) / 20)
+        right.set(title=f"Mean of {runs.sizes['search']} other searches", xscale="log", xlabel="total epochs",
+                  ylim=(floor, 0.9 + 0.15 * (0.9 - floor)), yticks=np.arange(round(20 * floor), 19) / 20)
         right.set_xticks(tabular.EPOCHS * 2 ** np.arange(np.log2(len(plain.budget)) + 1))
         right.xaxis.set_major_formatter(ScalarFormatter())
         right.minorticks_off()
-        right.legend(loc="upper center", ncols=2)
+        right.legend(loc="upper center", **LEGEND)
         return sentence(state, runs)
+
+    def result(self, state, runs):
+        """The share of the epochs that were spent, and what was chosen."""
+        spent = float(runs.epochs.sum()) / (runs.sizes["configuration"] * tabular.EPOCHS)
+        return f"{float(runs.accuracy[runs.attrs['chosen'], -1]):.0%} accuracy for {spent:.0%} of the epochs"
 
     @staticmethod
     def _draw_curves(ax, runs):
@@ -88,7 +97,7 @@ class HalvingLab(Lab):
         ax.plot(epochs[-1:], scores[chosen, -1:], label="chosen", **CHOSEN)
         ax.set(title="Accuracy in one search", xlabel="epoch", xlim=(0.7, tabular.EPOCHS + 0.5),
                xticks=range(1, tabular.EPOCHS + 1), ylim=(0, 1.22), yticks=np.arange(6) / 5)
-        ax.legend(loc="upper center", ncols=2)
+        ax.legend(loc="upper center", **LEGEND)
 
 
 def prune(curves, pruner, factor, first):
@@ -133,22 +142,22 @@ def sentence(state, runs):
     name = "no pruner" if state["pruner"] == "none" else state["pruner"]
     stopped = [f"{np.sum(epochs == last)} after {_epochs(last)}" for last in np.unique(epochs[epochs < full])]
     rate, width, dropout = (runs[knob].values[chosen] for knob in ("learning_rate", "width", "dropout"))
-    text = (f"{name[0].upper()}{name[1:]}, {len(epochs)} configurations: stopped {', '.join(stopped) or 'none'}; "
-            f"trained to the end {np.sum(epochs == full)}; {epochs.sum()} of {epochs.size * full} epochs spent. "
+    text = (f"{name[0].upper()}{name[1:]}, {len(epochs)} configurations: {', '.join(stopped) or 'none'} stopped; "
+            f"{np.sum(epochs == full)} trained to the end; {epochs.sum()} of {epochs.size * full} epochs spent. "
             f"Chosen: accuracy {float(runs.accuracy[chosen, -1]):.1%}, learning rate {rate:.2g}, width {width}, "
             f"dropout {dropout:g}")
     if epochs[best] < full:
-        text += (f"; {float(runs.accuracy[best, -1]):.1%} would have been the best, with learning rate "
-                 f"{float(runs.learning_rate[best]):.2g}, stopped after {_epochs(epochs[best])}")
-    text += (f". Mean of {runs.sizes['search']} other such searches with its 95 % interval: the choice, trained again "
-             f"with other seeds, has {in_percent(stats.interval(runs.choice, over='search'))}")
+        text += (f"; a configuration with learning rate {float(runs.learning_rate[best]):.2g}, stopped after "
+                 f"{_epochs(epochs[best])}, would have reached {float(runs.accuracy[best, -1]):.1%}")
+    text += (f". In {runs.sizes['search']} other searches, the choice, trained again with other seeds, reaches "
+             f"{in_percent(stats.interval(runs.choice, over='search'))} (mean and 95% interval)")
     if state["pruner"] == "none":
         return f"{text}."
     equal, unpruned = (_gained(runs.choice - other) for other in (runs.equal, runs.unpruned))
     lost, at_once = (float((runs.lost <= last).mean()) for last in (full - 1, state["first"]))
-    return (f"{text}; that is {equal} beside fewer configurations trained to the end in as many epochs, and "
-            f"{unpruned} beside all of them trained to the end. What would have been the best was stopped in "
-            f"{lost:.0%} of them, at the first opportunity in {at_once:.0%}.")
+    return (f"{text}: {equal} compared with fewer configurations in as many epochs, and {unpruned} compared with all "
+            f"configurations trained to the end. The best configuration was stopped in {lost:.0%} of the searches, at "
+            f"the first opportunity in {at_once:.0%}.")
 
 
 def _gained(difference):

@@ -1,8 +1,8 @@
-"""More data or a better model? A learning curve, and a power law that has to say where it goes."""
+"""More data or a better model? A learning curve, and a power law that predicts how it continues."""
 
 import numpy as np
 
-from course_utils import datasets, fit_many, models, plots, power_law
+from course_utils import datasets, fit_many, models, plots, power_law, stats
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
@@ -13,14 +13,18 @@ TEST_SHARE = 0.2   # of the data, in every split
 
 
 class LearningCurveLab(Lab):
-    """Scores against training-set size, and the power law of the images you have beside the rest."""
+    """Scores against training-set size, and the power law of the images you have compared with the rest."""
 
     controls = {
         "images": controls.choice("images you have", [128, 192, 256, 512], 256, structural=False),
-        "label_noise": controls.uniform("wrong labels", 0.0, high=0.6, unit="of the labels"),
+        "label_noise": controls.uniform("label noise", 0.0, high=0.6, unit="of the labels"),
         "width": controls.choice("units per layer", [4, 8, 32], 32),
         "fit": controls.boolean("fit a power law", True),
     }
+    try_this = (
+        "How few images are enough for the power law to predict the hollow points?",
+        "Raise the label noise to 0.3. Which part of the curve leads the power law astray?",
+        "Choose four units per layer. Would you buy more data for this network?")
 
     def compute(self, state, report):
         """Train ten networks at each size, each seed with a split of its own."""
@@ -32,25 +36,34 @@ class LearningCurveLab(Lab):
         """Training and validation accuracy on the left, validation error on logarithmic axes on the right."""
         left, right = axes
         last = runs.isel(epoch=-1)
-        plots.lines(last[["accuracy", "val_accuracy"]].to_dataarray(), "train_size", by="variable",
-                      test_share=TEST_SHARE, ax=left)
+        for name, label in (("accuracy", "training"), ("val_accuracy", "validation")):
+            plots.band(left, SIZES, stats.resampled_interval(last[name], test_share=TEST_SHARE), label=label,
+                       **plots.LOOKS[label])
         left.axvline(state["images"], color="0.4", linewidth=1, linestyle=":", marker="")
-        left.set(title="Training and validation accuracy", ylabel="accuracy", ylim=(0, 1.02))
-        left.legend(loc="lower right")
+        left.set_xscale("log", base=2)
+        left.set(title="Accuracy", xlabel="training images", ylim=(0, 1.02), xticks=SIZES[::2],
+                 xticklabels=SIZES[::2])
+        plots.label_lines(left)
         errors = 1 - last.val_accuracy
         known = errors.sel(train_size=slice(state["images"]))
         measured = float(errors.sel(train_size=SIZES[-1]).mean())
-        text = f"Measured with {SIZES[-1]} images: {measured:.1%} wrong"
+        text = f"The measured error with {SIZES[-1]} images is {measured:.1%}"
         if state["fit"] and self.done(runs) == 1:
             law = power_law.fit(known, resamples=60)
             plots.power_law(errors, law, ax=right)
             prediction = law.predict(SIZES[-1:]).isel(train_size=0)
             low, high = np.maximum([prediction["low"], prediction["high"]], 0)
-            text = (f"A power law fitted up to {state['images']} images says {prediction['mean']:.1%} wrong with "
-                    f"{SIZES[-1]}, 95 % prediction interval {low:.1%} to {high:.1%}. {text}, "
-                    f"{'inside' if low <= measured <= high else 'outside'} that interval")
+            text = (f"A power law fitted to up to {state['images']} images predicts an error of "
+                    f"{prediction['mean']:.1%} with {SIZES[-1]} images, 95% prediction interval {low:.1%} to "
+                    f"{high:.1%}. {text}, {'inside' if low <= measured <= high else 'outside'} that interval")
         else:
             plots.lines(errors, "train_size", test_share=TEST_SHARE, ax=right)
             plots.errors_on_log_axis(right)
         right.set(title="Validation error, on log axes", ylim=(0.01, 1.1))
-        return f"{text} (means over {SEEDS} seeds, each with a split of its own)."
+        return f"{text} (means of {SEEDS} seeds, each with its own split)."
+
+    def result(self, state, runs):
+        """The errors with the images one has and with all of them."""
+        error = 1 - runs.val_accuracy.isel(epoch=-1).mean("seed")
+        return (f"Error {float(error.sel(train_size=state['images'])):.0%} with {state['images']} images, "
+                f"{float(error.sel(train_size=SIZES[-1])):.0%} with {SIZES[-1]}")

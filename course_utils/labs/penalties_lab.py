@@ -5,7 +5,7 @@ import xarray as xr
 from scipy.special import softmax
 
 from course_utils import datasets, plots, stats
-from course_utils.formatting import in_percent, in_points
+from course_utils.formatting import in_percent, in_points, points
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 from course_utils.training import batches
@@ -14,21 +14,23 @@ SEEDS, WIDTH, BATCH = 10, 64, 32
 STEPS, VALIDATIONS = 600, 30
 LEARNING_RATE = 0.5
 ARMS = ["without", "with"]   # the penalty
-COLORS = {"without": "C0", "with": "C1"}
-DASHES, MARKERS = {"without": "-", "with": "--"}, {"without": "o", "with": "s"}   # color is not the only difference
 # The meaning of strength 1 on the slider for each kind, so that one range of the slider suits all.
 UNITS = {"L2": 0.1, "L1": 0.03, "weight decay": 0.2, "max-norm": 1.0, "label smoothing": 0.9}
 
 
 class PenaltiesLab(Lab):
-    """Weights of the first layer, their norm, and accuracy by step, with a brake and without."""
+    """Weights of the first layer, their norm, and accuracy by step, with regularization and without."""
 
     controls = {
-        "kind": controls.choice("brake", list(UNITS), "L2", structural=False),
+        "kind": controls.choice("regularization", list(UNITS), "L2", structural=False),
         "strength": controls.log_uniform("strength", 0.1, low=1e-3, high=1.0),
-        "label_noise": controls.uniform("wrong labels", 0.4, high=0.6, unit="of the labels"),
+        "label_noise": controls.uniform("label noise", 0.4, high=0.6, unit="of the labels"),
         "images": controls.choice("training images", [50, 100, 200, 400, 1000], 200, structural=False),
     }
+    try_this = (
+        "Raise the strength of L2 step by step. Where does it help most, and where does the network stop learning?",
+        "Compare the histograms of L2, L1, and max-norm. Which one has a peak at zero and long tails?",
+        "Set the label noise to 0 and use 1,000 images. Does any kind of regularization still help?")
     compiles = False
 
     def compute(self, state, report):
@@ -37,30 +39,36 @@ class PenaltiesLab(Lab):
                      label_noise=state["label_noise"], images=state["images"], report=report)
 
     def draw(self, axes, state, runs):
-        """Histograms on the left, accuracy on the right; training thin, validation bold."""
+        """Histograms on the left, accuracy on the right; training thin and dotted, validation thick."""
         left, right = axes
         reach = max(0.05, float(np.abs(runs.weights).max()))
         for arm in ARMS:
             norm = float(runs.norm.sel(arm=arm).isel(step=-1).mean())
             left.hist(runs.weights.sel(arm=arm).values.ravel(), bins=np.linspace(-reach, reach, 61), histtype="step",
-                      color=COLORS[arm], linestyle=DASHES[arm], linewidth=2, label=f"{arm} the brake: norm {norm:.1f}")
-            for part, look in (("accuracy", {"linestyle": "--", "linewidth": 1.5}),
-                               ("val_accuracy", {"linestyle": "-", "linewidth": 2.5, "label": f"{arm} the brake"})):
-                plots.band(right, runs.step, stats.interval(runs[part].sel(arm=arm)), color=COLORS[arm],
-                           marker=MARKERS[arm], markevery=0.2, **look)
-        left.set(title="Weights of the first layer, all seeds", xlabel="weight", ylabel="", yscale="log",
+                      color=plots.LOOKS[arm]["color"], linestyle=plots.LOOKS[arm]["linestyle"], linewidth=2,
+                      label=f"{arm}: norm {norm:.1f}")
+            for part, look in (("accuracy", {"linestyle": ":", "linewidth": 1.5}),
+                               ("val_accuracy", {"linewidth": 2.5, "label": f"{arm} regularization"})):
+                plots.band(right, runs.step, stats.interval(runs[part].sel(arm=arm)),
+                           **plots.LOOKS[arm] | {"marker": ""} | look)
+        left.set(title="Weights of the first layer", xlabel="weight", ylabel="", yscale="log",
                  ylim=(0.7, 3e6))   # space for the legend
         left.legend(loc="upper right")
-        right.set(title="Validation accuracy (dashed: training)", xlabel="step", xlim=(0, STEPS), ylim=(0, 1.02))
-        right.legend(loc="lower right")
+        right.set(title="Accuracy (dotted: training)", xlabel="step", xlim=(0, STEPS), ylim=(0, 1.02))
+        plots.label_lines(right)
         last = runs.val_accuracy.isel(step=-1)
         gain = stats.paired_difference(last, "arm", between=ARMS)
-        accuracies = ", ".join(f"{arm} the brake {in_percent(stats.interval(last.sel(arm=arm)))}" for arm in ARMS)
+        accuracies = ", ".join(f"{arm} it {in_percent(stats.interval(last.sel(arm=arm)))}" for arm in ARMS)
         small = {arm: float((abs(runs.weights.sel(arm=arm)) < 1e-3).mean()) for arm in ARMS}
         return (f"{called(state['kind'], state['strength'])}. Validation accuracy after {int(runs.step[-1])} steps, "
-                f"mean and 95 % interval over {SEEDS} seeds: {accuracies}; gained by the brake {in_points(gain)}. "
-                f"Of the weights of the first layer {small['with']:.0%} are within 0.001 of zero with the brake, "
-                f"{small['without']:.0%} without.")
+                f"mean of {SEEDS} seeds and 95% interval: {accuracies}; the gain is {in_points(gain)}. Of the weights "
+                f"of the first layer, {small['with']:.0%} are within 0.001 of zero with regularization, "
+                f"{small['without']:.0%} without it.")
+
+    def result(self, state, runs):
+        """What the regularization gains."""
+        gain = runs.val_accuracy.isel(step=-1).mean("seed").diff("arm").item()
+        return f"Regularization gains {points(gain)}"
 
 
 def called(kind, strength):
@@ -94,7 +102,7 @@ def train(data, *, kind, strength, label_noise, images, report=lambda partial: F
     Returns
     -------
     xarray.Dataset, dims (arm, step, seed)
-        ``accuracy`` on the training batches since the last validation, wrong labels included;
+        ``accuracy`` on the training batches since the last validation, incorrect labels included;
         ``val_accuracy``; ``norm`` of the first kernel; and ``weights`` (arm, seed, weight), those of
         the first kernel at the last step.
     """

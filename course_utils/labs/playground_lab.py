@@ -1,4 +1,4 @@
-"""What does a network make of points in the plane, and what do its training curves look like?"""
+"""Where does a network draw the boundary between two classes, and what do its training curves look like?"""
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -18,7 +18,10 @@ REGIONS = LinearSegmentedColormap.from_list("regions", ["#0072B2", "#FFFFFF", "#
 
 
 class PlaygroundLab(Lab):
-    """Decision boundaries of ten networks, and their training and validation loss."""
+    """Decision boundaries of ten networks, and their training and validation loss.
+
+    With `build_model` and `data`, it opens `own_network.own_network` instead, for your own network.
+    """
 
     controls = {
         "data": controls.choice("data", list(DATA), "moons", structural=False),
@@ -30,6 +33,17 @@ class PlaygroundLab(Lab):
         "activation": controls.choice("activation", ["relu", "tanh", "sigmoid"], "relu"),
         "batch_norm": controls.boolean("batch norm", False, structural=True),
     }
+    try_this = (
+        "Raise the learning rate step by step. Which becomes erratic first, the boundaries or the curves?",
+        "Set the rate back to 0.1 and reduce the units per layer. How few can still separate the spirals?",
+        "Choose the moons with noise 0.5, 32 units, and four layers. What do the two losses do?")
+
+    def __new__(cls, *, build_model=None, **state):
+        if build_model is None:
+            return super().__new__(cls)
+        from course_utils.labs.own_network import own_network
+
+        return own_network(build_model, **state)
 
     def compute(self, state, report):
         """Train ten seeds on one set of points, and predict on a mesh over the plane."""
@@ -48,27 +62,29 @@ class PlaygroundLab(Lab):
         diverged = int((~converged).sum())
         regions(left, points(state), runs.probability.isel(epoch=-1).sel({"seed": converged, "class": 1}))
         losses = {}
-        for name, label, look in (("loss", "training", {"color": "C2", "linestyle": "--"}),
-                                  ("val_loss", "validation", {"color": "C3", "linestyle": "-"})):
+        for name, label in (("loss", "training"), ("val_loss", "validation")):
             if converged.sum() > 1:
                 loss = stats.interval(runs[name].sel(seed=converged))
-                plots.band(right, runs.epoch, loss, label=label, marker="", **look)
+                plots.band(right, runs.epoch, loss, label=label, **plots.LOOKS[label])
                 losses[label] = loss.isel(epoch=-1)
-        if losses:
-            right.legend(loc="upper right")
-        else:
+        if not losses:
             right.text(0.5, 0.5, _diverged(diverged), ha="center", transform=right.transAxes)
         epochs = int(runs.epoch[-1])
         highest = max((float(loss["mean"]) for loss in losses.values()), default=0.0)
-        left.set_title(f"Decision boundaries after {epochs} epochs")
+        left.set_title(f"Boundaries after {epochs} epochs")
         right.set(title=f"Loss ({_diverged(diverged)})" if diverged and losses else "Loss", xlabel="epoch",
                   xlim=(0, 1.03 * EPOCHS), ylim=(0, np.clip(1.2 * highest, 1, 10)))
+        plots.label_lines(right)
         score = stats.interval(runs.val_accuracy.isel(epoch=-1))
         phrases = [f"Validation accuracy after {epochs} epochs on {state['data']} at learning rate "
-                   f"{state['learning_rate']:.3g}, mean and 95 % interval over {SEEDS} seeds: {in_percent(score)}",
+                   f"{state['learning_rate']:.3g}, mean of {SEEDS} seeds and 95% interval: {in_percent(score)}",
                    *[f"{label} loss {loss['mean']:.2f} [{loss['low']:.2f}, {loss['high']:.2f}]"
                      for label, loss in losses.items()], *([_diverged(diverged)] if diverged else [])]
         return "; ".join(phrases) + "."
+
+    def result(self, state, runs):
+        """The final accuracy."""
+        return f"{float(runs.val_accuracy.isel(step=-1).mean()):.0%} validation accuracy"
 
 
 def points(state):

@@ -25,11 +25,15 @@ class ScalingLab(Lab):
         "method": controls.choice("scaling", list(METHODS), "none", structural=False),
         "learning_rate": controls.log_uniform("learning rate", 0.05, low=1e-4, high=100.0),
     }
+    try_this = (
+        "Increase the stretch without scaling. How high can the rate be, and how many steps does it take?",
+        "Standardize, then turn the data by 45 degrees. Does standardizing still help?",
+        "Whiten the data. Do the stretch and the turn still matter?")
     compiles = False
     busy = "Computing …"
 
     def compute(self, state, report):
-        """Scaled features ``x``, targets ``y``, the ``path``, its ``loss`` (at first 1) and the ``steps`` to 1 %."""
+        """Scaled features ``x``, targets ``y``, the ``path``, its ``loss`` (initially 1), and the ``steps`` to 1%."""
         x, y = cloud(state["stretch"], state["angle"])
         x = scaled(x, state["method"])
         path = descent.descend(x, y, learning_rate=state["learning_rate"], steps=STEPS)
@@ -46,25 +50,29 @@ class ScalingLab(Lab):
                        title="Contours and path")
         shown = np.where(loss < FAR, loss, np.nan)
         right.plot(shown, marker="", color="C0", linestyle="-")
-        right.axhline(0.01, color="C1", linewidth=1.2, linestyle="--", marker="", label="1 % of the start")
+        right.axhline(0.01, color="C1", linewidth=1.2, linestyle="--", marker="", label="1% of the initial loss")
         right.set(title="Loss by step", xlabel="step", yscale="log", xlim=(0, STEPS), ylim=(1e-3, 10))
         right.set_xscale("symlog", linthresh=1)   # shows step 0, too
         right.legend(loc="upper right")
         return self._sentence(state, runs)
+
+    def result(self, state, runs):
+        """How many steps it takes."""
+        return f"{_steps(runs['steps'])} to 1% of the initial loss" if runs["steps"] else "Never reaches 1%"
 
     @staticmethod
     def _sentence(state, runs):
         x, y = runs["x"], runs["y"]
         rate, limit = state["learning_rate"], 2 / descent.curvatures(x)[-1]
         if runs["steps"] is not None:
-            result = f"the loss is down to 1 % of its start after {_steps(runs['steps'])}"
+            result = f"the loss falls to 1% of its initial value in {_steps(runs['steps'])}"
         elif rate >= limit:
-            result = f"the loss never settles (at {limit:.3g} and above no descent does)"
+            result = f"the loss diverges, as it does at any rate of {limit:.3g} or more"
         else:
-            result = "the loss takes more steps than anybody waits for"
+            result = "the loss would take too many steps to count"
         return (f"{PARTICIPLES[state['method']]}: condition number {descent.condition_number(x):.3g}. At learning rate "
-                f"{rate:.3g} {result}. At {descent.balanced_rate(x):.3g}, where steepest and flattest direction shrink "
-                f"alike, it takes {_steps(descent.steps_needed(x, y))}.")
+                f"{rate:.3g}, {result}. At the best rate, {descent.balanced_rate(x):.3g}, it takes "
+                f"{_steps(descent.steps_needed(x, y))}.")
 
 
 def cloud(stretch, angle):

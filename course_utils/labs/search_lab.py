@@ -21,7 +21,7 @@ TEST = {"color": "C2", "marker": "D", "markeredgecolor": "0.1", "linestyle": ""}
 
 
 class SearchLab(Lab):
-    """Learning rate and dropout of each trial on the map, the best score so far, and what the test set says of it.
+    """Learning rate and dropout of each trial on the map, the best score so far, and what the test set says about it.
 
     The map shows dropout against the learning rate: of the knobs that take any value, dropout changes the table's
     mean accuracy the most. (Width changes it even more, but then all trials would be in four rows.)
@@ -35,11 +35,16 @@ class SearchLab(Lab):
         "number": controls.integer("search number", 1, low=1, high=10),
         "open_test": controls.boolean("open the test set", False),
     }
+    try_this = (
+        "Use few validation images and many trials, and open the test set. How far does the accuracy drop?",
+        "Do the same with many validation images. Is the choice better, or is its score just more honest?",
+        "Choose the linear axis. Where do most of the trials go?")
     compiles = False
+    stays_light = True
     busy = "Searching …"
 
     def compute(self, state, report):
-        """Search trial by trial; with the test set open, search again twenty times with other images and luck."""
+        """Search trial by trial; with the test set open, search twenty more times with other images and seeds."""
         objective = spent(state, state["number"], lambda objective: report(results(state, objective)))
         runs, others = results(state, objective), []
         for seed in REPEATS if state["open_test"] else ():
@@ -62,7 +67,7 @@ class SearchLab(Lab):
         if opened:
             drawn.append(float(runs.test[0]))
             right.plot([chosen] * 2, drawn, color="0.4", linewidth=1, linestyle=":", marker="")
-            right.plot(chosen, drawn[-1], **TEST, label="its test")
+            right.plot(chosen, drawn[-1], **TEST, label="test")
         others = runs.isel(search=slice(1, None))
         if (count := others.sizes["search"]) > 1:
             for part, at, look in (("validation", 1.14, CHOSEN | {"markersize": 9}), ("test", 1.24, TEST)):
@@ -75,11 +80,16 @@ class SearchLab(Lab):
             right.axvspan(1.06 * budget, 1.33 * budget, color="0.95", zorder=0)
             right.text(1.19 * budget, -0.03, f"mean of\n{count} others", ha="center", va="top", fontsize=9,
                        transform=right.get_xaxis_transform())
-        right.set(title=f"Best validation accuracy{', and the test' if opened else ' so far'}", xlabel="trial",
+        right.set(title="Validation and test accuracy" if opened else "Best validation accuracy so far", xlabel="trial",
                   xlim=(0, (1.33 if opened else 1.05) * budget), xticks=[1, *(budget * np.arange(1, 5) // 4)],
                   ylim=(floor, 1 + 0.2 * (1 - floor)), yticks=np.linspace(floor, 1, 6))
-        right.legend(loc="upper center", ncols=3)
+        right.legend(loc="upper center", ncols=3, fontsize=9)
         return sentence(state, runs)
+
+    def result(self, state, runs):
+        """The best validation accuracy, and its test accuracy once the test set is open."""
+        test = f", {float(runs.test[0]):.0%} on the test set" if runs.sizes["search"] else ""
+        return f"{float(runs.score.max()):.0%} validation accuracy{test}"
 
     @staticmethod
     def done(runs):
@@ -102,7 +112,7 @@ class SearchLab(Lab):
         ax.set(title="Trials, over mean accuracy", xscale="log", xlabel="learning rate", ylabel="dropout",
                xlim=(low / 1.2, high * 1.2), ylim=(-0.03, 0.72), yticks=np.arange(7) / 10)
         ax.grid(visible=False)
-        ax.legend(loc="upper center", ncols=2)
+        ax.legend(loc="upper center", ncols=2, fontsize=9, columnspacing=0.8, handletextpad=0.3)
 
 
 def spent(state, seed, each=lambda objective: None):
@@ -184,9 +194,9 @@ def sentence(state, runs):
     if (count := others.sizes["search"]) > 1:
         validation, test = (in_percent(stats.interval(others[part], over="search")) for part in ("validation", "test"))
         gap = stats.interval(others.validation - others.test, over="search")
-        text += (f" Mean of {count} other such searches with its 95 % interval: validation {validation}, "
+        text += (f" Mean of {count} other such searches, with 95% intervals: validation {validation}, "
                  f"test {test}, gap {in_points(gap)}.")
-    return f"{text} Move a control because of that, and the test set has become a validation set."
+    return f"{text} If you move a control because of this result, the test set becomes a validation set."
 
 
 def place(runs):

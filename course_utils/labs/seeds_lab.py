@@ -1,11 +1,11 @@
-"""How many seeds before you may say that one network beats another?"""
+"""How many seeds do you need before you can say that one network beats another?"""
 
 import functools
 
 import numpy as np
 import xarray as xr
 
-from course_utils import datasets, fit_many, models, stats
+from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
@@ -13,7 +13,8 @@ POPULATION = 80      # seeds that are really trained, each with a split of its o
 EXPERIMENTS = 1000   # drawn from them
 SHOWN = 30
 MOST = 50            # seeds of the longest experiment
-LOOKS = {"right": ("C0", "-"), "undecided": ("0.5", ":"), "wrong": ("C1", "--")}
+COLORS = {"right": "C0", "undecided": "0.5", "wrong": "C1"}
+DASHES = {"right": "-", "undecided": ":", "wrong": "--"}
 
 
 class SeedsLab(Lab):
@@ -22,9 +23,13 @@ class SeedsLab(Lab):
     controls = {
         "effect": controls.uniform("difference in points", 1.0, high=2.0, step=0.1),
         "seeds": controls.choice("seeds", [2, 3, 5, 10, 20, MOST], 5, structural=False),
-        "paired": controls.boolean("both arms share their seeds", False),
-        "peek": controls.boolean("stop as soon as zero is out", False),
+        "paired": controls.boolean("both networks share their seeds", False),
+        "peek": controls.boolean("stop when the interval excludes zero", False),
     }
+    try_this = (
+        "How many seeds find the difference in four out of five experiments? How many if the networks share seeds?",
+        "Set the difference to 0. How many intervals are orange, and does that depend on the number of seeds?",
+        "Keep the difference at 0, stop when the interval excludes zero, and add seeds. What happens?")
 
     def compute(self, state, report):
         """Draw experiments from real runs, which are trained once."""
@@ -36,34 +41,38 @@ class SeedsLab(Lab):
         verdicts = says(runs, state["effect"])
         intervals, chosen = runs.sel(seeds=state["seeds"]), verdicts.sel(seeds=state["seeds"])
         for row in range(SHOWN):
-            color, _ = LOOKS[str(chosen.values[row])]
-            left.plot([intervals.low[row], intervals.high[row]], [row, row], color=color, marker="", linestyle="-",
-                      linewidth=2)
+            left.plot([intervals.low[row], intervals.high[row]], [row, row], color=COLORS[str(chosen.values[row])],
+                      marker="", linestyle="-", linewidth=2)
         for at, color in {0: "0.3", state["effect"]: "C2"}.items():
             left.axvline(at, color=color, linewidth=1.2, marker="", linestyle="-" if at == 0 else "--")
-        left.set(title=f"{SHOWN} experiments, their intervals", xlabel="measured difference (points)",
+        left.set(title=f"Intervals of {SHOWN} experiments", xlabel="measured difference (points)",
                  xlim=(-4, 6), ylim=(-1, SHOWN), yticks=[])
-        for word, (color, dashes) in LOOKS.items():
+        for word, color in COLORS.items():
             if word != "right" or state["effect"]:
-                right.plot(verdicts.seeds, (verdicts == word).mean("experiment"), color=color, linestyle=dashes,
-                           marker="", label=word)
+                right.plot(verdicts.seeds, (verdicts == word).mean("experiment"), color=color,
+                           linestyle=DASHES[word], marker="", label=word)
         right.axvline(state["seeds"], color="0.3", linewidth=1, marker="", linestyle="-")
-        right.set(title=f"What {EXPERIMENTS} experiments say", xlabel="seeds", xlim=(0, MOST + 1), ylim=(-0.02, 1.17),
-                  yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-        right.legend(loc="upper center", ncols=3)
-        return self._sentence(state, {word: float((chosen == word).mean()) for word in LOOKS})
+        right.set(title=f"Share of {EXPERIMENTS} experiments", xlabel="seeds", xlim=(0, MOST + 1), ylim=(-0.02, 1.02))
+        plots.label_lines(right)
+        return self._sentence(state, {word: float((chosen == word).mean()) for word in COLORS})
+
+    def result(self, state, runs):
+        """How often experiments of this kind are right, or wrong if there is nothing to find."""
+        word = "right" if state["effect"] else "wrong"
+        share = float((says(runs.sel(seeds=state["seeds"]), state["effect"]) == word).mean())
+        return f"{share:.0%} of the experiments {'find the difference' if state['effect'] else 'are wrong'}"
 
     @staticmethod
     def _sentence(state, share):
         head = (f"True difference {state['effect']:g} points, {'paired' if state['paired'] else 'unpaired'}, "
                 f"{'up to ' if state['peek'] else ''}{state['seeds']} seeds: ")
         if not state["effect"]:
-            return head + (f"{share['wrong']:.1%} of {EXPERIMENTS} experiments claim a difference that is not there, "
-                           f"{share['undecided']:.1%} stay undecided.")
+            return head + (f"{share['wrong']:.1%} of {EXPERIMENTS} experiments report a difference that doesn't exist, "
+                           f"and {share['undecided']:.1%} are undecided.")
         single = wrong_with_one(population(), state["effect"], paired=state["paired"])
-        return head + (f"{share['right']:.1%} of {EXPERIMENTS} experiments find it, {share['undecided']:.1%} stay "
-                       f"undecided, {share['wrong']:.1%} claim the opposite. Going by one run of each, "
-                       f"{single:.1%} would name the wrong network.")
+        return head + (f"{share['right']:.1%} of {EXPERIMENTS} experiments find it, {share['undecided']:.1%} are "
+                       f"undecided, and {share['wrong']:.1%} report the opposite. A single run of each network would "
+                       f"rank the networks incorrectly in {single:.1%} of the cases.")
 
 
 @functools.cache

@@ -228,13 +228,10 @@ for name, n, runs, larger in (("four units", 512, too_small, network),
 # %% [markdown]
 # ## The lab
 #
-# Ten networks at each of nine sizes. On the left both scores; on the right the
-# validation error on logarithmic axes, with a power law that was fitted *only* to the
-# images you have (filled points). The hollow points are held out. Try this:
-#
-# - How few images are enough for the law to hit the hollow points?
-# - Add 30 % of wrong labels. Which part of the curve leads the law astray?
-# - Choose 4 units per layer. Would you buy data for this network?
+# The lab trains ten networks at each of nine sizes. On the left are the training and
+# validation accuracy; on the right is the validation error on logarithmic axes, with a
+# power law that was fitted *only* to the images you have (filled points). The hollow
+# points are held out. Below the lab are three things to try.
 
 # %%
 from course_utils import labs
@@ -242,13 +239,13 @@ from course_utils import labs
 labs.learning_curve()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** Few images are enough for the law to come near the
-# hollow points; what grows with every image left out is the interval. With
-# wrong labels the flat beginning leads the law astray: it promises far too
-# little, and the hollow points lie below the region. With 4 units the curves
-# have met, well below the top, and doubling brings less than more units would:
-# no, do not buy. **Time:** every change takes some seconds; ask for a
-# prediction while it computes.
+# **Try this, answered.** Few images are enough for the power law to come close to the
+# hollow points, but the interval widens with every size that is left out. With label
+# noise, the flat beginning of the curve misleads the power law: it predicts too
+# little improvement, and the hollow points are below its band. With four units, the
+# two curves have met well below the top, and doubling the images would help less than
+# adding units, so don't buy more data. **Time:** Every change takes a few seconds;
+# ask for a prediction in the meantime.
 
 # %% [markdown]
 # ## The trials

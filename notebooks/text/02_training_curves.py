@@ -130,16 +130,9 @@ _ = plots.curves(healthy, "accuracy", ax=right,
 # %% [markdown]
 # ## The lab
 #
-# Ten networks at a time learn to tell two classes of points apart. Left you see
-# where each of them draws the line, and right their losses. Try this:
-#
-# - Raise the learning rate step by step. Which comes first: wild boundaries, or
-#   wild curves?
-# - Set the rate back to 0.1, and go down with the units per layer. How few can
-#   still tell the spirals apart? What do the curves of the small networks look
-#   like?
-# - Choose the moons, a noise of 0.5, 32 units and 4 layers. What do the two losses
-#   do, and what do the boundaries look like?
+# The lab trains ten networks at a time to separate two classes of points. On the left
+# you see where each network draws the boundary; on the right are their losses. Below
+# the lab are three things to try.
 
 # %%
 from course_utils import labs
@@ -147,12 +140,12 @@ from course_utils import labs
 labs.playground(data="spirals", noise=0.1)
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** The curves go wild first; a little later the
-# boundaries scatter, and then nothing is learned at all. Few units: both
-# losses stay high, side by side, and the ten boundaries disagree. Many units
-# on noisy moons: training goes on falling while validation rises, and the
-# boundaries wrap around single points. **Ask** after each picture which row of
-# the table of symptoms it will be.
+# **Try this, answered.** The curves become erratic first; a little later, the
+# boundaries scatter, and then nothing is learned at all. With few units, both losses
+# stay high, and the ten boundaries disagree. With many units on noisy moons, the
+# training loss keeps falling while the validation loss rises, and the boundaries wrap
+# around individual points. **Ask** after each figure which row of the table of
+# symptoms it is.
 
 # %% [markdown]
 # ## The clinic

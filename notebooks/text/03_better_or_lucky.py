@@ -246,17 +246,12 @@ _ = plots.intervals(
 # %% [markdown]
 # ## The lab
 #
-# Real runs of both networks, each seed with its own split; only their true
-# difference is replaced by the one you choose, so that the truth is known. Left,
-# thirty experiments: the dashed line is the truth. Blue intervals find the
-# difference, gray ones include zero, and orange ones claim something false. Right,
-# what a thousand of them say with more and more seeds. Try this:
-#
-# - How many seeds find the difference four times in five? Then let the arms share
-#   their seeds. How many fewer do you need?
-# - Set the true difference to 0. How many orange ones do you get, and does that
-#   depend on the number of seeds?
-# - Stay there and stop as soon as zero is out, with more and more seeds.
+# The lab uses real runs of both networks, each seed with its own split. Only their true
+# difference is replaced by the one you choose, so that we know the truth. On the left
+# are thirty experiments; the dashed line is the truth. Blue intervals find the
+# difference, gray ones include zero, and orange ones report something false. On the
+# right you see how the results of a thousand experiments change with the number of
+# seeds. Below the lab are three things to try.
 
 # %%
 from course_utils import labs
@@ -264,12 +259,12 @@ from course_utils import labs
 labs.seeds()
 
 # %% [markdown] tags=["instructor"]
-# **Let the class turn the controls,** one volunteer for each item. Sharing the
-# seeds, about half as many are enough. At a true difference of zero the share
-# of orange ones stays near one in twenty, whatever the number of seeds; with
-# stopping it grows with every look. **Question:** “Why are most of them gray?”
-# Because few seeds find little: undecided is the usual outcome of a small
-# study.
+# **Let the class move the controls,** one volunteer for each item. If the networks
+# share their seeds, about half as many seeds are enough. At a true difference of
+# zero, the share of orange intervals stays near one in twenty, whatever the number of
+# seeds; if experiments stop early, it grows with every look. **Question:** “Why are
+# most of them gray?” Because a few seeds rarely find a difference: undecided is the
+# usual outcome of a small study.
 
 # %% [markdown]
 # ## Trial 1: “I set the seed, so it is reproducible”

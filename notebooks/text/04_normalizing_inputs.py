@@ -200,13 +200,9 @@ _ = plots.images(pictures, title="Only per-image scaling undoes the veil")
 #
 # ## The lab
 #
-# Two features: stretch one, turn the cloud, scale it by one of the methods. Every
-# descent starts with the same loss. Try this:
-#
-# - Stretch more and more without scaling. Find the highest rate that still settles.
-#   How does the number of steps grow?
-# - Standardize. Then turn the data by 45°. What is standardization worth now?
-# - Whiten. Does any stretch or turn still matter?
+# You have two features. Stretch one of them, turn the cloud of points, and scale it with
+# one of the methods. Every descent starts at the same loss. Below the lab are three
+# things to try.
 
 # %%
 from course_utils import labs
@@ -214,12 +210,12 @@ from course_utils import labs
 labs.scaling(stretch=10.0, learning_rate=0.01)
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** The highest rate that settles goes down with the
-# square of the stretch, and the steps go up with it. Standardizing makes the
-# stretch vanish; turn the cloud by 45° and it is worth nothing any more, for
-# now both features have the same spread and the ravine lies across. Whitening
-# does not care for either. Three minutes; **point at** the condition number in
-# the sentence below the figure.
+# **Try this, answered.** The highest learning rate that converges falls with the
+# square of the stretch, and the number of steps grows with it. Standardizing removes
+# the effect of the stretch. After a turn of 45°, however, it no longer helps, because
+# both features have the same spread and the ravine is diagonal. With whitening,
+# neither matters. Take three minutes, and **point at** the condition number in the
+# sentence above the figure.
 
 # %% [markdown]
 # ## In Keras: the scaling belongs into the model

@@ -286,14 +286,8 @@ print("by z, equal to numerical:", np.allclose(ours[0], numerical, atol=1e-6))
 # %% [markdown]
 # ## The lab
 #
-# One feature of one batch, through every step. No training here; it answers at
-# once. Try this:
-#
-# - Move γ and β, and go through the shapes. What can you do to the histogram,
-#   and what can you not?
-# - Make the spread of the feature smaller and smaller. At which spread does the
-#   layer stop giving variance 1? Which control mends that?
-# - Make the batch smaller, down to one. What is left of the feature?
+# The lab takes one feature of one batch through every step of the layer. Nothing is
+# trained, so it responds at once. Below the lab are three things to try.
 
 # %%
 from course_utils import labs
@@ -301,10 +295,10 @@ from course_utils import labs
 labs.batch_norm_steps(shape="two humps", gamma=1.5, beta=-2.0)
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** γ and β stretch and move, and no setting makes one
-# hump of two: back to the prediction. Where the spread comes down to the root
-# of ε the variance is no longer 1; a smaller ε mends it. With a batch of one
-# all that is left is β. This lab answers at once, so let the class call out
+# **Try this, answered.** γ and β rescale and shift the histogram, but no setting
+# turns two humps into one: go back to the prediction. Where the spread falls to about
+# the square root of ε, the variance is no longer 1; a smaller ε fixes that. With a
+# batch of one, only β is left. This lab responds at once, so let the class call out
 # settings.
 
 # %% [markdown]

@@ -181,17 +181,11 @@ for arguments in ({}, {"epsilon": 1e-5}, {"epsilon": 1e-7},
 #
 # ## The lab
 #
-# Ten networks of two normalized layers, trained in the state you choose. On the
-# left a unit of the first layer: its mean in each batch, over all training images
-# (the truth), and the running mean that chases it. On the right the accuracy that
-# follows, in both modes. In training mode, validation images come in batches of
-# the chosen size. Try this:
-#
-# - Go through the momenta with batches of 32. Which one is warm after 20 steps,
-#   and which not after 400?
-# - Choose batches of 2 and a momentum of 0.5. What does the running mean chase now?
-#   Which momentum mends that, and does the accuracy recover?
-# - Where is inference mode *better* than training mode?
+# The lab trains ten networks with two normalized layers. On the left is one unit of the
+# first layer: its mean in each batch, its mean over all training images (the truth),
+# and the running mean, which follows it slowly. On the right is the resulting accuracy
+# in both modes. In training mode, the validation images come in batches of the size
+# you choose. Below the lab are three things to try.
 
 # %%
 from course_utils import labs
@@ -199,12 +193,12 @@ from course_utils import labs
 labs.batch_norm_modes()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** The lowest momenta are warm after 20 steps; the
-# highest is not after 400. With batches of 2 and momentum 0.5 the running mean
-# chases single batches; a high momentum smooths it, and the accuracy stays poor
-# all the same, in both modes. Inference mode is ahead once the averages are
-# warm: they have seen more images than one batch. **Point at** the dashed line,
-# the truth, before each change.
+# **Try this, answered.** After 20 steps, the running means with the lowest momenta
+# have caught up; with the highest momentum, the running mean hasn't caught up even
+# after 400. With batches of 2 and a momentum of 0.5, the running mean follows single
+# batches; a high momentum smooths it, but the accuracy stays poor in both modes.
+# Inference mode is ahead once the averages have caught up, because they cover more
+# images than one batch. **Point at** the dashed line, the truth, before each change.
 
 # %% [markdown]
 # ## Trial 1: “Put batch norm after the activation”

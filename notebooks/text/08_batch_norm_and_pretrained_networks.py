@@ -282,16 +282,11 @@ print("the same answers:", np.allclose(again(x), real(x), atol=1e-5))
 # %% [markdown]
 # ## The lab
 #
-# Ten networks were trained on half of the digits. The other half comes from
-# another camera. Left what it sees; right four things you can do: leave the
-# network as it is, re-estimate its statistics, fine-tune it, fine-tune it with
-# batch norm frozen. Try this:
-#
-# - Set the noise to 0 and turn the contrast down. Which arm needs no label,
-#   and how few images are too few?
-# - Set the contrast to 1 and turn the noise up. What helps now?
-# - Contrast 1, noise 0, batches of 2: which arm damages a network that was
-#   perfectly fine? Then turn the contrast down. Does freezing still pay?
+# Ten networks were trained on half of the digits. The other half comes from another
+# camera; on the left you see its images. On the right are four things you can do: leave
+# the network as it is, re-estimate its statistics, fine-tune it, or fine-tune it with
+# batch norm frozen. Below the lab are three things to try. After the third one, lower
+# the contrast. Does freezing still help?
 
 # %%
 from course_utils import labs
@@ -299,17 +294,26 @@ from course_utils import labs
 labs.domain_shift()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** Contrast: re-estimating needs no label and gets
-# nearly everything back, with eight images most of it. Noise: only fine-tuning
-# helps, and not much. Batches of 2 in an unchanged domain: both fine-tunings
-# do damage, the frozen one less; leave the network alone. With the contrast
-# down it is the other way round: of the three that act, frozen is the worst.
-# So no rule without asking what has changed.
+# **Try this, answered.** Contrast: re-estimating needs no labels and recovers nearly
+# all of the accuracy; with eight images, it recovers most of it. Noise: only
+# fine-tuning helps, and not much. Batches of 2 in an unchanged domain: both kinds of
+# fine-tuning do damage, less so with batch norm frozen, so leave the network alone.
+# At low contrast, it is the other way around: of the three things you can do,
+# fine-tuning with batch norm frozen is the worst. So ask what has changed before you
+# apply a rule.
 
 # %% [markdown]
-# How many images does a re-estimation take? Three domains: the old one, a
-# third of the contrast, and noise. The thin lines are the networks as they
-# were. Look at the left end of each curve, and then at its right one.
+# The lab from the welcome page is an example of another domain: the drawings on the
+# right are by an artist that the networks have never seen. Which classes suffer most?
+
+# %%
+labs.emoji()
+
+# %% [markdown]
+# How many images do you need to re-estimate the statistics? The next figure shows three
+# domains: the old one, one with a third of the contrast, and one with noise. The thin
+# lines are the unchanged networks. Look at the left end of each curve, and then at the
+# right end.
 
 # %%
 import xarray as xr
@@ -343,21 +347,21 @@ for place, (name, shift) in enumerate(domains.items()):
     ax.axhline(scores(data, weights).mean(), color=f"C{place}",
                linewidth=1, marker="")
 ax.set(xlabel="images of the domain", ylabel="validation accuracy")
-ax.set_title("Re-estimating mends contrast, not noise")
+ax.set_title("Re-estimating fixes contrast, not noise")
 _ = ax.legend(loc="lower right", bbox_to_anchor=(1, 0.2))
 
 # %% [markdown] tags=["instructor"]
-# **The figure not to skip.** Each curve has a thin line of its color: the
-# network as it was. Point at contrast: from the lowest line up to the top. At
-# noise: no more than back to where it was. And at the left end of the old
-# domain: four images are a *worse* estimate than the one it had. Ask which of
-# the three a hospital with a new scanner would be.
+# **The figure not to skip.** Each curve has a thin line of its color: the unchanged
+# network. Point at the contrast first: re-estimating takes it from the lowest line up
+# to the top. With noise, the curve only gets back to where it was. At the left end of
+# the old domain, four images give a *worse* estimate than the one it had. Ask which
+# of the three domains a hospital with a new scanner would be.
 
 # %% [markdown]
-# Contrast multiplies and shifts, and so does the layer: some dozens of images
-# bring nearly everything back. Noise is nothing that a mean and a variance
-# could undo. And four images are a *worse* estimate than none if nothing had
-# changed.
+# A change of contrast multiplies and shifts, and so does the layer: a few dozen images
+# recover nearly all of the accuracy. A mean and a variance cannot undo noise. And if
+# nothing has changed, four images give a *worse* estimate than the statistics that the
+# network already has.
 #
 # ## Trial 1: “You cannot add batch norm to a pretrained network”
 #

@@ -245,16 +245,14 @@ _ = plots.lines(accuracy, "epoch", by="measured",
 #
 # ## The lab
 #
-# Ten networks with dropout and ten without, on the same batches, at *one* learning
-# rate, which you set. Left, a mask; in the middle, training (dotted) and validation
-# accuracy; right, what dropout gained, or, with moons, where the networks draw the
-# line: each network with dropout, and the mean of those without. Try this:
-#
-# - Go from 64 units to 8. Which rate still pays? Lower the learning rate to 0.03:
-#   what becomes of the gain, and which of the two arms has changed?
-# - No wrong labels: what is left to gain?
-# - Moons, 32 training samples, a tenth of the labels wrong: which training curve
-#   comes nearer to 1, and who is ahead in validation?
+# The lab trains ten networks with dropout and ten without, on the same batches and at
+# *one* learning rate, which you set. On the left is a mask; in the middle are the
+# training accuracy (dotted) and the validation accuracy; on the right is what dropout
+# gains. With the moons, the right panel shows the boundaries instead: those of each
+# network with dropout, and the mean of those without. Below the lab are three things to
+# try. Also set the label noise to 0. What is left to gain? (The emoji lab of the
+# welcome page, `labs.emoji()`, also has controls for the dropout rate and the label
+# noise.)
 
 # %%
 from course_utils import labs
@@ -262,11 +260,12 @@ from course_utils import labs
 labs.dropout()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** With 8 units no rate is seen to pay. At the lower
-# learning rate the gain is gone, and *both* arms have moved: the plain one up,
-# the one with dropout down. Without wrong labels nothing is left to gain. On
-# the moons the plain training curve comes nearer to 1 and dropout is ahead in
-# validation. **Ask** before each change for the sign of the gain.
+# **Try this, answered.** With 8 units, no rate measurably helps. At the lower
+# learning rate, the gain is gone, and *both* networks have changed: without dropout,
+# accuracy is higher than before, and with dropout, it is lower. Without label noise,
+# there is nothing left to gain. On the moons, training accuracy without dropout comes
+# closer to 1, and validation accuracy is higher with dropout. **Ask** for the sign of
+# the gain before each change.
 
 # %% [markdown]
 # ## The trial

@@ -287,16 +287,12 @@ for spared in ([], ["bias", "gamma", "beta"]):
 # %% [markdown]
 # ## The lab
 #
-# Ten networks of one hidden layer, trained by SGD on few images with wrong labels,
-# with the brake and without. Left the weights of the first layer (mind the
-# logarithmic axis), right the accuracy. Strength 1 means something else for each
-# kind; the sentence below the figure gives the number as Keras takes it. Try this:
-#
-# - Raise the strength of L2 step by step. Where does the brake pay most, and where
-#   does it stop the car?
-# - Compare the histograms of L2, L1 and max-norm. Which has a peak at zero and long
-#   tails besides?
-# - Set the wrong labels to 0 and the images to 1000. Which brake still gains?
+# The lab trains ten networks with one hidden layer by SGD, on few images with label
+# noise, with regularization and without. On the left are the weights of the first layer
+# (note the logarithmic axis); on the right is the accuracy. Strength 1 has a different
+# meaning for each kind of regularization; the sentence above the figure gives the value
+# that you would pass to Keras. Below the lab are three things to try. (`labs.emoji()`,
+# the lab of the welcome page, has weight decay and label noise for real drawings.)
 
 # %%
 from course_utils import labs
@@ -304,11 +300,11 @@ from course_utils import labs
 labs.penalties()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** L2 pays more and more up to a strength in the upper
-# half of the slider; not much further on it stops the car. L1 has the peak at
-# zero with long tails besides. On many clean images no brake gains, and some
-# cost. **Point at** the logarithmic axis of the histogram before anybody reads
-# heights off it.
+# **Try this, answered.** The gain from L2 grows up to a strength in the upper half of
+# the slider; a little further on, the network stops learning. L1 has the peak at zero
+# and the long tails. With many clean images, no kind of regularization helps, and
+# some kinds cost accuracy. **Point at** the logarithmic axis of the histogram before
+# anybody compares heights.
 
 # %% [markdown]
 # ## Early stopping

@@ -315,16 +315,10 @@ print(layers.MixUp(seed=0)(rows, training=True)["labels"].numpy().round(1))
 #
 # ## The lab
 #
-# Ten networks with a transformation and ten without, on digits in the middle of a
-# larger canvas. Left what they are trained on, right their accuracy on four kinds of
-# test images. Try this:
-#
-# - Shifts: raise the strength step by step. What is gained on shifted images, and what
-#   is paid on clean ones?
-# - Flips with the strength at 1, at probability 0.5, then 1. Which images does the second
-#   network know?
-# - 50 training images, then 1000. On which test images does augmentation remain worth
-#   something?
+# The lab trains ten networks with a transformation and ten without, on digits in the
+# middle of a larger canvas. On the left is what they are trained on; on the right is
+# their accuracy on four kinds of held-out images. Below the lab are three things to
+# try.
 
 # %%
 from course_utils import labs
@@ -332,13 +326,13 @@ from course_utils import labs
 labs.augmentation()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** A shift of one pixel gains on shifted images and
-# costs little on clean ones; further shifts cost more and more, and the
-# strongest gain less than the middle ones. For the flips set the strength to
-# 1: half of the images flipped, the network knows both kinds; all of them, it
-# knows the mirror world only. With 50 images or 1000, shifts are worth much on
-# shifted images and cost on clean ones. **Ask** for all four columns before
-# you look: what is learned, and what is paid for it?
+# **Try this, answered.** A shift of one pixel helps on shifted images and costs
+# little on clean ones; larger shifts cost more and more, and the largest help less
+# than the medium ones. For the flips, set the strength to 1: with half of the images
+# flipped, the network recognizes both kinds; with all of them flipped, it recognizes
+# only mirror images. With 50 images or 1,000, shifts help a lot on shifted images and
+# cost accuracy on clean ones. **Ask** about all four columns before you look: where
+# does augmentation help, and where does it cost accuracy?
 
 # %% [markdown]
 # ## The trial

@@ -221,12 +221,9 @@ for ax, (name, spend) in zip(axes, ways.items(), strict=True):
 #
 # ## The lab
 #
-# You have a budget, a sampler and a few validation images. The trials appear on the
-# map, the best one is chosen, and then you open the test set: once. Try this:
-#
-# - Few validation images, many trials: how far does the test score fall below?
-# - The same with many images. What has changed, the choice or only its score?
-# - A linear axis for the learning rate: where do the trials go?
+# You have a budget, a sampler, and a few validation images. The trials appear on the
+# map, the best one is chosen, and then you open the test set once. Below the lab are
+# three things to try.
 
 # %%
 from course_utils import labs
@@ -234,13 +231,13 @@ from course_utils import labs
 labs.search()
 
 # %% [markdown] tags=["instructor"]
-# **Let someone else hold the switch** that opens the test set, and make it
-# count: once. With few images the test score falls clearly below; with many it
-# hardly does. It is chiefly the score that has become honest; the choice gets
-# better by little. On a linear axis most trials lie at rates that are too
-# high; the best of the few others is often not much worse, which is worth a
-# minute of thought. The sentence below the figure ends with a warning: read it
-# aloud when somebody moves a control after the test set was opened.
+# **Let someone else open the test set,** and make it count: once. With few images,
+# the test accuracy falls clearly below the validation accuracy; with many, it hardly
+# does. Mainly, the score becomes more honest; the choice itself improves only a
+# little. On a linear axis, most trials have learning rates that are too high; the
+# best of the few others is often not much worse, which is worth a minute of
+# discussion. The sentence above the figure ends with a warning: read it aloud when
+# somebody moves a control after the test set is open.
 
 # %% [markdown]
 # ## The trial

@@ -126,13 +126,10 @@ print(f"{found.spent} epochs instead of {curves.size}")
 # %% [markdown]
 # ## The lab
 #
-# Curves of one search, and what two hundred such searches are worth beside plain random
-# search *with as many epochs*. Try this:
-#
-# - Let the first rung come after 1, 2, 4 epochs. What is saved, what is lost?
-# - Open `labs.halving(factor=4, configurations=16)`: a slow starter is dropped. How much
-#   does that cost in the mean of all the others?
-# - The median rule, with few configurations and with many. When does it pay?
+# The lab shows the curves of one search on the left. On the right is the mean accuracy
+# of the choices of two hundred such searches, compared with plain random search *with
+# the same number of epochs*. Below the lab are three things to try. The second one is
+# `labs.halving(factor=4, configurations=16)`.
 
 # %%
 from course_utils import labs
@@ -140,12 +137,11 @@ from course_utils import labs
 labs.halving()
 
 # %% [markdown] tags=["instructor"]
-# **Try this, answered.** The later the first rung, the less is saved, and the
-# choice hardly gets better. In the search that the list names a slow starter
-# is dropped; the mean over the other searches says how little that matters as
-# a rule. The median rule pays with few configurations and with many, and
-# halving pays more. **Point at** the right panel: the star beside the curve at
-# equal epochs is the fair comparison.
+# **Try this, answered.** The later the first rung, the less you save, and the choice
+# hardly improves. In the second suggestion, a slow starter is stopped; the mean over
+# the other searches shows how little that usually matters. The median rule helps with
+# few configurations and with many, and halving helps more. **Point at** the right
+# panel: comparing the star with the curve at equal epochs is fair.
 
 # %% [markdown]
 # ## The trial

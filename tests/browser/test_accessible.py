@@ -107,7 +107,7 @@ def test_every_control_of_a_lab_is_told_with_its_name_and_its_value(page):
             ("move me", "from 1 to 10")} == {(name, more) for name, _, more in sliders}
     assert all(value for _, value, _ in sliders)
     names = {(role, name) for role, name, *_ in told}
-    assert {("group", "lab seeds"), ("group", "lab search"), ("progressbar", "done"), ("button", "Stop"),
+    assert {("group", "lab seeds"), ("group", "lab search"), ("button", "Stop"), ("button", "Reset"),
             ("textbox", "difference in points: type a number"), ("table", "Progress"), ("group", "Question"),
             ("image", FIGURE)} <= names
     assert {value for role, _, value, _ in told if role == "progressbar"} <= {"100", "0"}   # all is done, or not begun
@@ -136,13 +136,14 @@ def test_tab_walks_through_a_lab_in_order_and_the_focus_is_seen(page):
     page.keyboard.press("Tab")   # now it is the keyboard that moves the focus
     page.keyboard.press("Shift+Tab")
     walked = [page.evaluate(FOCUSED)]
-    while walked[-1][0] != "Stop":
+    while walked[-1][0] != "Show this state":
         page.keyboard.press("Tab")
         walked.append(page.evaluate(FOCUSED))
         assert len(walked) < 20
     labels = [control.label for control in labs.search.controls.values()]
     at = labels.index("search number") + 1
-    assert [name for name, _ in walked] == [*labels[:at], "search number: type a number", *labels[at:], "Stop"]
+    assert [name for name, _ in walked] == [*labels[:at], "search number: type a number", *labels[at:], "Reset",
+                                            "Compare", "Show this state"]   # nothing is left to stop
     assert [name for name, seen in walked if not seen] == []
 
 
@@ -152,7 +153,7 @@ def test_a_number_can_be_typed_and_a_box_ticked(page):
     page.keyboard.press("Control+a")   # all of the number, not all cells of the notebook
     page.keyboard.type("7")
     page.keyboard.press("Enter")
-    call = "document.querySelector('.lab-search code').textContent"   # each change brings a new element
+    call = "document.querySelector('.lab-search .lab-call input').value"
     page.wait_for_function(f"() => {call}.includes('number=7')", timeout=60_000)
     page.get_by_role("checkbox", name="open the test set").focus()
     page.keyboard.press("Space")

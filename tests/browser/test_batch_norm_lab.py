@@ -55,7 +55,7 @@ def slider(page, label):
 
 def displayed(page):
     """State, picture bytes and sentence on the screen."""
-    line = page.locator(".lab-batch_norm code").inner_text()
+    line = page.locator(".lab-batch_norm .lab-call input").input_value()
     return opens(line), jupyterlab.picture(page, PICTURE), page.locator(STATUS).inner_text()
 
 
@@ -115,9 +115,9 @@ def test_twenty_quick_changes_end_in_the_last_state(page, reference):
     last = float(shown.inner_text())
     assert last > 0.3
     page.wait_for_function("""([line, rate]) => {
-        const told = /learning_rate=([^,)]+)/.exec(document.querySelector(line).textContent);
+        const told = /learning_rate=([^,)]+)/.exec(document.querySelector(line).value);
         return told && Math.abs(told[1] - rate) < 0.01 * rate;
-    }""", arg=[".lab-batch_norm code", last], timeout=60_000)
+    }""", arg=[".lab-batch_norm .lab-call input", last], timeout=60_000)
     page.wait_for_selector(f"{STATUS}:has-text('learning rate {last:.3g},')", timeout=60_000)
     page.wait_for_timeout(300)
     assert expect_the_displayed_state(page, reference)["learning_rate"] == pytest.approx(last, rel=0.01)

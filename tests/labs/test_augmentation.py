@@ -55,16 +55,16 @@ def test_sentence_and_points_agree():
     without, with_it = (container.lines[0].get_ydata() for container in right.containers)
     gained = ["−10.0 [−10.0, −10.0]", "+10.0 [+10.0, +10.0]", "+20.0 [+20.0, +20.0]", "+30.0 [+30.0, +30.0]"]
     for version, first, second, words in zip(PARTS, without, with_it, gained, strict=True):
-        assert f"{version} {first:.1%} without, {second:.1%} with it ({words} points)" in sentence
+        assert f"{version} {first:.1%} → {second:.1%} ({words} points)" in sentence
     assert [tick.get_text().split("\n")[0] for tick in right.get_xticklabels()] == PARTS
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["trained without it", "trained with it"]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["without augmentation", "with augmentation"]
 
 
 def test_without_strength_there_is_one_arm():
     for name in module.TRANSFORMATIONS:
         left, right, sentence = drawn({"transformation": name, "strength": 0.0})
         assert len(right.containers) == 1
-        assert "with it" not in sentence
+        assert "→" not in sentence
         rows = rows_of(left)
         for row in rows[1:]:
             np.testing.assert_array_equal(row, rows[0])

@@ -12,7 +12,7 @@ import pytest
 
 from course_utils import labs
 from course_utils.labs import base, controls
-from tests.helpers.lab_states import PNG
+from tests.helpers.lab_states import PNG, closed
 from tests.helpers.sentences import refused
 from tests.labs.test_batch_norm import results
 
@@ -106,6 +106,117 @@ def test_a_new_structure_says_that_it_compiles(monkeypatch, without_training):
     lab._widgets["depth"].value = 2
     lab.wait(10)
     assert [text.split()[0] for text in said[::2]] == ["Compiling", "Training", "Compiling"]
+
+
+def test_old_curves_are_gray_while_a_new_structure_compiles(monkeypatch, without_training):
+    faded = []
+
+    def picture(self, state, runs, *, fade=False, picture=base.Lab._picture):
+        faded.append((state["depth"], fade))
+        return picture(self, state, runs, fade=fade)
+
+    monkeypatch.setattr(base.Lab, "_picture", picture)
+    lab = labs.batch_norm()
+    lab.wait(10)
+    assert not any(fade for _, fade in faded)   # there were no old curves
+    for depth, expected in ((2, [(3, True)]), (3, [])):   # a structure is compiled once
+        del faded[:]
+        lab._widgets["depth"].value = depth
+        lab.wait(10)
+        assert [call for call in faded if call[1]] == expected
+
+
+def test_reset_moves_all_controls_back(without_training):
+    lab = labs.batch_norm(learning_rate=1.0, depth=2)
+    lab.wait(10)
+    lab._reset.click()
+    assert lab.wait(10)
+    assert lab.state == lab.checked({})
+
+
+def test_compare_keeps_the_curves_in_gray_until_it_is_turned_off(without_training):
+    lab = labs.batch_norm()
+    lab.wait(10)
+    kept, plain = results(lab.state), lab.render(lab.state | {"learning_rate": 1.0})[0]
+    lab._compare.value = True
+    lab._widgets["learning_rate"].value = 1.0
+    assert lab.wait(10)
+    assert lab._image.value != plain
+    figure, _ = lab.figure(lab.state, results(lab.state), lab._kept)
+    gray = [line.get_ydata() for line in figure.axes[1].lines if line.get_color() == "0.8"]
+    for old, arm in zip(gray, kept.batch_norm, strict=True):
+        np.testing.assert_allclose(old, kept.val_accuracy.sel(batch_norm=arm).mean("seed"))
+    assert len(figure.axes[1].texts) == 2   # the labels of the new curves
+    lab._compare.value = False
+    assert lab._image.value == plain
+
+
+@pytest.mark.parametrize("name", labs.__all__)
+def test_curves_that_are_kept_change_nothing_about_the_new_ones(name):
+    lab = closed(getattr(labs, name))
+    state = lab.checked({})
+    runs = lab.compute(state, lambda partial: True)   # as far as it is trained at first
+    figures = [lab.figure(state, runs, kept)[0] for kept in (None, (state, runs))]
+    for alone, compared in zip(*(figure.axes for figure in figures), strict=True):
+        assert alone.get_legend_handles_labels()[1] == compared.get_legend_handles_labels()[1]
+        assert [text.get_text() for text in alone.texts] == [text.get_text() for text in compared.texts]
+        np.testing.assert_allclose(compared.get_ylim(), alone.get_ylim(), rtol=0.1)
+        assert len(compared.lines) == 2 * len(alone.lines)
+
+
+def test_comparing_ends_during_training_without_a_stale_picture(monkeypatch):
+    shown, go_on = threading.Event(), threading.Event()
+
+    def compute(self, state, report):
+        report(results(state).isel(epoch=slice(3)))
+        shown.set()
+        go_on.wait(10)
+        return results(state)
+
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
+    lab = labs.batch_norm()
+    assert shown.wait(10)
+    lab._compare.value = True
+    toggling = threading.Thread(target=lambda: setattr(lab._compare, "value", False))
+    toggling.start()
+    go_on.set()
+    toggling.join(10)
+    assert lab.wait(10)
+    assert lab._image.value == lab.render(lab.state)[0]
+    assert lab._image.tooltip == lab._text
+
+
+def test_the_call_is_shown_when_asked_for(without_training):
+    lab = labs.batch_norm(depth=2)
+    lab.wait(10)
+    assert lab._call.layout.display == "none"
+    lab._reveal.value = True
+    assert lab._call.layout.display != "none"
+    assert lab._call.value == "labs.batch_norm(depth=2)"
+
+
+def test_stop_and_the_progress_line_are_there_only_while_training(monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def compute(self, state, report):
+        begun.set()
+        go_on.wait(10)
+        return results(state)
+
+    monkeypatch.setattr(batch_norm.BatchNormLab, "compute", compute)
+    lab = labs.batch_norm()
+    assert begun.wait(10)
+    assert (lab._stop.disabled, lab._progress.layout.visibility) == (False, "visible")
+    go_on.set()
+    assert lab.wait(10)
+    assert (lab._stop.disabled, lab._progress.layout.visibility) == (True, "hidden")
+
+
+@pytest.mark.parametrize("name", labs.__all__)
+def test_every_lab_suggests_three_things_to_try(name):
+    lab = getattr(labs, name)
+    assert len(lab.try_this) == 3
+    assert all(text[-1] in ".?" and 30 < len(text) < 130 for text in lab.try_this)
 
 
 @pytest.mark.parametrize("name", labs.__all__)

@@ -46,7 +46,7 @@ def test_the_ends_and_the_middle_train_for_real(change, real_lab):
     assert seen == list(range(1, module.EPOCHS + 1))
     assert picture.startswith(PNG)
     assert sentence.startswith(f"Validation accuracy after {module.EPOCHS} epochs")
-    assert ("plain" in sentence) == (state["compare"] or not state["batch_norm"])
+    assert ("without batch norm" in sentence) == (state["compare"] or not state["batch_norm"])
     assert (picture, sentence) == real_lab.render(state)   # a pure function of the state
 
 

@@ -67,7 +67,7 @@ def test_the_sentence_tells_what_epsilon_costs():
 @pytest.mark.parametrize("state", [{"shape": "constant"}, {"batch_size": 1}])
 def test_without_spread_only_beta_is_left(state):
     _, sentence = render(**state, beta=-2.0)
-    assert sentence.endswith("after γ and β −2 and 0. Without any spread in the batch all that is left is β.")
+    assert sentence.endswith("after γ and β −2 and 0. The batch has no spread, so only β is left.")
 
 
 def test_nothing_goes_missing_beyond_the_frame():

@@ -58,7 +58,7 @@ def test_sentence_and_curves_agree():
     _, middle, right, sentence = drawn({"rate": 0.5})
     for line, name in zip(middle.lines[::2], ("without", "with"), strict=True):
         assert f"{name} dropout {line.get_ydata()[-1]:.1%} [" in sentence
-    assert "Gained by a rate of 0.5: +10.0 [+10.0, +10.0] points." in sentence
+    assert "Dropout with rate 0.5 gains +10.0 [+10.0, +10.0] points." in sentence
     np.testing.assert_allclose(right.lines[0].get_ydata(), 0.1)
     assert right.lines[0].get_xdata()[-1] == module.DATA["digits"][0]
 

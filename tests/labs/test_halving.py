@@ -50,7 +50,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_called(few):
         picture, sentence = closed(LAB).render(state)
         assert picture.startswith(PNG)
         name = "no pruner" if state["pruner"] == "none" else state["pruner"].lower()
-        assert sentence.lower().startswith(f"{name}, {state['configurations']} configurations: stopped ")
+        assert sentence.lower().startswith(f"{name}, {state['configurations']} configurations: ")
         assert f" of {12 * state['configurations']} epochs spent. Chosen: accuracy " in sentence
         assert "nan" not in sentence
         assert opens(closed(LAB).call(LAB.checked(state))) == LAB.checked(state)
@@ -71,7 +71,7 @@ def test_curves_end_where_they_were_stopped(few, pruner, number):
             np.testing.assert_allclose(data, np.c_[1:last + 1, curve[:last]])
     [star] = lines(left, marker="*")
     np.testing.assert_allclose(star, [[12, curves[pruned.chosen, -1]]])
-    assert f"trained to the end {on.sum()}; {pruned.spent} of 768 epochs spent" in sentence
+    assert f"{on.sum()} trained to the end; {pruned.spent} of 768 epochs spent" in sentence
     assert f"Chosen: accuracy {curves[pruned.chosen, -1]:.1%}, " in sentence
     said = {int(last): int(count) for count, last in re.findall(r"(\d+) after (\d+) epoch", sentence)}
     assert said == {last: np.sum(pruned.epochs == last) for last in set(pruned.epochs[~on])}
@@ -88,10 +88,10 @@ def test_what_would_have_been_best_is_drawn_if_it_was_stopped(few, pruner):
         stopped = epochs[best] < 12
         found = lines(left, marker="D")
         seen.add(stopped)
-        assert len(found) == stopped == ("would have been the best, with" in sentence)
+        assert len(found) == stopped == ("would have reached" in sentence)
         if stopped:
             np.testing.assert_allclose(found[0][:, 1], curves[best, epochs[best] - 1:])
-            assert f"{curves[best, -1]:.1%} would have been the best" in sentence
+            assert f"would have reached {curves[best, -1]:.1%}." in sentence
         else:
             assert best == runs.attrs["chosen"]
     assert seen == {False, pruner != "none"}
@@ -114,7 +114,7 @@ def test_the_comparison_has_as_many_epochs_and_the_same_trainings(few, pruner):
 
 
 @PRUNERS
-def test_the_right_picture_and_the_sentence_say_the_paired_difference(pruner):
+def test_the_right_panel_shows_the_choice_and_the_sentence_the_paired_difference(pruner):
     state, runs = computed(pruner=pruner, factor=2)
     assert runs.sizes["search"] == len(module.REPEATS) >= 20
     assert not set(module.REPEATS) & set(LAB.controls["number"].examples)
@@ -128,15 +128,14 @@ def test_the_right_picture_and_the_sentence_say_the_paired_difference(pruner):
     words = [[f"{100 * float(gain[part]):{how}}" for part, how in (("mean", "+.1f"), ("low", "+.1f"), ("high", "+.1f"))]
              for gain in gains]
     said = ["{} [{}, {}] ".format(*word).replace("-", "−") for word in words]
-    assert right.get_title(loc="left") == f"200 more: {said[0]}points"
-    assert f"has {float(choice['mean']):.1%} [" in sentence
+    assert f"reaches {float(choice['mean']):.1%} [" in sentence
     if pruner == "none":
         assert words[0] == words[1] == ["+0.0", "+0.0", "+0.0"]
-        assert "beside" not in sentence
+        assert "compared" not in sentence
     else:
-        assert f"that is {said[0]}points beside fewer configurations" in sentence
-        assert f"and {said[1]}points beside all of them" in sentence
-        assert f"was stopped in {float((runs.lost < 12).mean()):.0%} of them" in sentence
+        assert f"{said[0]}points compared with fewer configurations" in sentence
+        assert f"and {said[1]}points compared with all" in sentence
+        assert f"was stopped in {float((runs.lost < 12).mean()):.0%} of the searches" in sentence
         assert f"first opportunity in {float((runs.lost == 1).mean()):.0%}." in sentence
 
 
@@ -157,16 +156,13 @@ def test_what_the_lecture_sends_learners_to_see():
 @pytest.mark.parametrize("configurations", [16, 128])
 def test_nothing_is_cut_off(pruner, configurations):
     state, runs = computed(pruner=pruner, configurations=configurations, factor=4, number=2)
-    figure = Figure(figsize=(8.8, 3.4), dpi=100)
-    axes = list(figure.subplots(1, 2))
-    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.155, top=0.9, wspace=0.2)   # as in the base
-    closed(LAB).draw(axes, state, runs)
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure, _ = closed(LAB).figure(state, runs)
+    axes, renderer = figure.axes, FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     for ax in axes:
         for part in (ax._left_title, ax.get_legend(), *ax.texts):
             box = part.get_window_extent(renderer)
-            assert box.x1 <= 880
+            assert box.x1 <= figure.bbox.width
             assert box.x0 >= ax.get_window_extent().x0 - 1
     low, high = axes[1].get_ylim()
     assert low < runs.equal.mean() <= runs.choice.mean() < high

@@ -28,7 +28,7 @@ def test_all_pairs_of_controls_can_be_drawn():
         assert picture.startswith(PNG)
         assert ("power law" in sentence) == state["fit"]
         if state["fit"]:
-            assert f"fitted up to {state['images']} images" in sentence
+            assert f"fitted to up to {state['images']} images" in sentence
 
 
 def test_the_law_is_not_fitted_before_the_training_is_done():
@@ -54,4 +54,4 @@ def test_it_trains_for_real():
     assert runs.val_accuracy.sizes == {"train_size": len(module.SIZES), "seed": module.SEEDS, "epoch": module.EPOCHS}
     rising = runs.val_accuracy.isel(epoch=-1).mean("seed")
     assert rising[-1] > rising[0] + 0.2
-    assert closed(LAB)._picture(state, runs)[1].startswith("A power law fitted up to 256 images says")
+    assert closed(LAB)._picture(state, runs)[1].startswith("A power law fitted to up to 256 images predicts")

@@ -30,9 +30,9 @@ def test_all_pairs_of_controls_can_be_drawn_and_told():
         picture, sentence = closed(LAB)._picture(state, results())
         assert picture.startswith(PNG)
         assert sentence.startswith(module.called(state["kind"], state["strength"]))
-        assert "without the brake 70.0% [70.0%, 70.0%], with the brake 80.0% [80.0%, 80.0%]" in sentence
-        assert "gained by the brake +10.0 [+10.0, +10.0] points." in sentence
-        assert "25% are within 0.001 of zero with the brake, 0% without" in sentence
+        assert "without it 70.0% [70.0%, 70.0%], with it 80.0% [80.0%, 80.0%]" in sentence
+        assert "the gain is +10.0 [+10.0, +10.0] points." in sentence
+        assert "25% are within 0.001 of zero with regularization, 0% without" in sentence
 
 
 def test_a_partial_result_can_be_drawn():

@@ -72,7 +72,7 @@ def test_every_network_has_its_boundary_and_every_training_point_is_there(lab):
     assert len(lines) == playground.SEEDS
     offsets = np.concatenate([shapes.get_offsets() for shapes in left.collections[-2:]])
     assert len(offsets) == len(playground.points(state).x_train)
-    assert [text.get_text() for text in right.get_legend().texts] == ["training", "validation"]
+    assert {text.get_text() for text in right.texts} == {"training", "validation"}
 
 
 def test_sentence_and_curves_agree(lab):
@@ -82,7 +82,7 @@ def test_sentence_and_curves_agree(lab):
         np.testing.assert_allclose(line.get_ydata(), runs[score].mean("seed"))
         assert f"{line.get_label()} loss {line.get_ydata()[-1]:.2f} [" in sentence
         assert line.get_xdata()[-1] == playground.EPOCHS
-    assert f"seeds: {float(runs.val_accuracy.isel(step=-1).mean()):.1%} [" in sentence
+    assert f"interval: {float(runs.val_accuracy.isel(step=-1).mean()):.1%} [" in sentence
 
 
 @pytest.mark.parametrize(("diverged", "told"), [(0, None), (3, "3 of 10 runs diverged"), (9, "9 of 10 runs diverged"),
@@ -98,7 +98,7 @@ def test_diverged_runs_are_counted_and_left_out(lab, diverged, told):
 def test_a_partial_picture_says_how_far_it_is(lab):
     runs = results(lab.checked({}), validations=2)
     left, _, sentence = drawn(lab, {}, runs)
-    assert left.get_title("left") == f"Decision boundaries after {2 * playground.BETWEEN} epochs"
+    assert left.get_title("left") == f"Boundaries after {2 * playground.BETWEEN} epochs"
     assert f"after {2 * playground.BETWEEN} epochs" in sentence
     assert lab.done(runs) == pytest.approx(2 * playground.BETWEEN / playground.EPOCHS)
 

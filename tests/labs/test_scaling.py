@@ -98,7 +98,7 @@ def test_beyond_the_limit_it_diverges():
     assert descent.steps_needed(x, y, learning_rate=0.99 * limit) > 0
     assert descent.steps_needed(x, y, learning_rate=1.01 * limit) is None
     assert descent.steps_needed(x, y, learning_rate=1e-4, most=10) is None
-    for rate, said in ((0.99 * limit, "down to 1 %"), (1.01 * limit, "never settles"), (100.0, "never settles")):
+    for rate, said in ((0.99 * limit, "falls to 1%"), (1.01 * limit, "diverges"), (100.0, "diverges")):
         picture, sentence = closed(LAB).render(LAB.checked({"angle": 35.0, "learning_rate": float(rate)}))
         assert picture.startswith(PNG)
         assert said in sentence

@@ -93,7 +93,7 @@ def test_the_open_test_set_is_drawn_and_said(opened):
     state, runs = opened
     _, right, sentence = drawn(state, runs)
     first = module.spent(state, state["number"]).winner()
-    assert line(right, "its test")[0, 1] == first["test"]
+    assert line(right, "test")[0, 1] == first["test"]
     points = f"{100 * (first['validation'] - first['test']):.1f}".replace("-", "−")
     assert f"on the 620 test images it has {first['test']:.1%}: a gap of {points} points" in sentence
     others = runs.isel(search=slice(1, None))

@@ -43,7 +43,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_called(without_training):
     for state in pairs(labs.seeds):
         picture, sentence = opened.render(opened.checked(state))
         assert picture.startswith(PNG)
-        assert ("not there" in sentence) == (state["effect"] == 0)
+        assert ("doesn't exist" in sentence) == (state["effect"] == 0)
         assert ("up to" in sentence) == state["peek"]
         assert opens(opened.call(opened.checked(state))) == opened.checked(state)
 

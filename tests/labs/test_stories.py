@@ -12,20 +12,20 @@ from course_utils.labs import base, story
 from tests.helpers.lab_states import closed
 
 STEPS = [(name, step["button"]) for name, steps in story.all_stories().items() for step in steps]
-TRAINED = {"augmentation", "batch_norm", "batch_norm_modes", "domain_shift", "dropout", "learning_curve", "playground",
-           "seeds"}   # take seconds for each state
+TRAINED = {"augmentation", "batch_norm", "batch_norm_modes", "domain_shift", "dropout", "emoji", "learning_curve",
+           "playground", "seeds"}   # take seconds for each state
 # Of what the lab says in each state: `n("plain")` is the first number after "plain", `n("plain", 1)` the next one.
 TRUE = {
     "learning_curve": {
         "256 images": lambda n, said: "inside" in said,
         "Only 128 images": lambda n, said: "inside" in said and n("interval", 1) - n("interval") > 4,
-        "Wrong labels": lambda n, said: "outside" in said and n("images:") < n("interval"),
-        "Four units": lambda n, said: n("images:") > 20,
+        "Label noise": lambda n, said: "outside" in said and n("images is") < n("interval", 1),
+        "Four units": lambda n, said: n("images is") > 20,
     },
     "playground": {
         "A good run": lambda n, said: n("training loss") < 0.15 and n("validation loss") < 0.15,
         "A rate too high": lambda n, said: n("training loss") > 0.65 and n("validation loss") > 0.6,
-        "A rate too low": lambda n, said: n("training loss") > 0.25 and 80 < n("seeds:") < 92,
+        "A rate too low": lambda n, said: n("training loss") > 0.25 and 80 < n("interval:") < 92,
         "Too small": lambda n, said: n("training loss") > 0.5 and n("validation loss") > 0.45,
         "Too much freedom": lambda n, said: n("validation loss", 1) > n("training loss", 2),
     },
@@ -37,10 +37,10 @@ TRUE = {
         "… and peeking": lambda n, said: n("50 seeds:") > 15,
     },
     "scaling": {
-        "A round valley": lambda n, said: n("after") < 10,
-        "Stretched": lambda n, said: n("after") > 100,
-        "A higher rate": lambda n, said: "never settles" in said,
-        "Standardized": lambda n, said: n("after") < 10,
+        "A round valley": lambda n, said: n("value in") < 10,
+        "Stretched": lambda n, said: n("value in") > 100,
+        "A higher rate": lambda n, said: "diverges" in said,
+        "Standardized": lambda n, said: n("value in") < 10,
         "… and turned": lambda n, said: n("condition number") == 100,
     },
     "batch_norm_steps": {
@@ -59,11 +59,11 @@ TRUE = {
         "… and patience": lambda n, said: n("inference mode", 1) > n("training mode", 2) and n("inference mode") < 60,
     },
     "batch_norm": {
-        "A moderate rate": lambda n, said: 0 < n("batch norm") - n("plain") < 3,
-        "Ten times the rate": lambda n, said: n("batch norm") > 90 and n("plain") < 20,
-        "Small initial weights": lambda n, said: n("batch norm") > 90 and n("plain") < 12,
-        "Six sigmoid layers": lambda n, said: n("batch norm") > 90 and n("plain") < 12,
-        "Wrong labels": lambda n, said: n("batch norm", 2) < n("plain", 1),
+        "A moderate rate": lambda n, said: 0 < n("with batch norm") - n("without") < 3,
+        "Ten times the rate": lambda n, said: n("with batch norm") > 90 and n("without") < 20,
+        "Small initial weights": lambda n, said: n("with batch norm") > 90 and n("without") < 12,
+        "Six sigmoid layers": lambda n, said: n("with batch norm") > 90 and n("without") < 12,
+        "Label noise": lambda n, said: n("with batch norm", 2) < n("without", 1),
     },
     "domain_shift": {
         "A faint camera": lambda n, said: n("as it is") < 50 and n("no labels") > 90,
@@ -73,18 +73,18 @@ TRUE = {
         "Batches of two": lambda n, said: max(n("; fine-tuned", 2), n("frozen", 2)) < n("as it is", 1),
     },
     "dropout": {
-        "Wrong labels": lambda n, said: n("rate of 0.2:", 1) > 0,
-        "Clean labels": lambda n, said: n("rate of 0.2:", 1) < 0 < n("rate of 0.2:", 2),
-        "Eight units": lambda n, said: n("rate of 0.2:", 2) < -4,
-        "A lower learning rate": lambda n, said: n("rate of 0.2:", 1) < 0 and n("without dropout") > 90.5,
+        "Label noise": lambda n, said: n("0.2 gains", 1) > 0,
+        "Clean labels": lambda n, said: n("0.2 gains", 1) < 0 < n("0.2 gains", 2),
+        "Eight units": lambda n, said: n("0.2 gains", 2) < -4,
+        "A lower learning rate": lambda n, said: n("0.2 gains", 1) < 0 and n("without dropout") > 90.5,
         "Far too much": lambda n, said: n(", with dropout") < 40,
     },
     "penalties": {
-        "A good brake": lambda n, said: n("by the brake", 1) > 0,
-        "Too weak": lambda n, said: n("by the brake", 1) < 0 < n("by the brake", 2),
-        "Too strong": lambda n, said: n(", with the brake") < 12 and n("first layer") > 95,
-        "L1": lambda n, said: n("by the brake", 1) > 0 and n("first layer") > 40,
-        "Nothing to brake": lambda n, said: n("by the brake", 2) < 0,
+        "A good strength": lambda n, said: n("gain is", 1) > 0,
+        "Too weak": lambda n, said: n("gain is", 1) < 0 < n("gain is", 2),
+        "Too strong": lambda n, said: n(", with it") < 12 and n("first layer,") > 95,
+        "L1": lambda n, said: n("gain is", 1) > 0 and n("first layer,") > 40,
+        "Clean labels, more data": lambda n, said: n("gain is", 2) < 0,
     },
     "augmentation": {
         "Shifts": lambda n, said: n("clean", 3) < 0 < n("shifted", 3) and n("shifted", 1) > 70,
@@ -101,13 +101,20 @@ TRUE = {
         "A linear axis": lambda n, said: n("learning rates,") < 10,
     },
     "halving": {
-        "No pruner": lambda n, said: n("to the end") == 64,
+        "No pruner": lambda n, said: n("stopped;") == 64,
         "Successive halving": lambda n, said: (
-            n("to the end", 1) < 0.22 * 768 and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
-        "A later first rung": lambda n, said: n("that is", 1) < 0 < n("that is", 2) and n("opportunity in") == 0,
+            n("the end;") < 0.22 * 768 and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
+        "A later first rung": lambda n, said: (
+            n("and 95% interval):", 1) < 0 < n("and 95% interval):", 2) and n("opportunity in") == 0),
         "A slow starter": lambda n, said: (
-            "would have been the best" in said and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
-        "The median rule": lambda n, said: n("to the end", 1) > 154 and n("epochs, and", 1) < 0 < n("epochs, and", 2),
+            "would have reached" in said and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
+        "The median rule": lambda n, said: n("the end;") > 154 and n("epochs, and", 1) < 0 < n("epochs, and", 2),
+    },
+    "emoji": {
+        "Two artists": lambda n, said: n("interval:") > 88 and n("learned from,") < 80,
+        "Five images per class": lambda n, said: n("interval:") < 80 and n("learned from,") < 65,
+        "Noisy labels": lambda n, said: n("interval:") < 65,
+        "Noise and dropout": lambda n, said: n("interval:", 1) > 65,
     },
 }
 
@@ -153,7 +160,8 @@ def opened(monkeypatch):
         asked.append(state)
 
     monkeypatch.setattr(labs.batch_norm, "compute", compute)
-    monkeypatch.setattr(labs.batch_norm, "_picture", lambda self, state, runs: (b"", "said"))
+    monkeypatch.setattr(labs.batch_norm, "_picture", lambda self, state, runs, **_: (b"", "said"))
+    monkeypatch.setattr(labs.batch_norm, "result", lambda self, state, runs: "")
     monkeypatch.setattr(labs.batch_norm, "done", staticmethod(lambda runs: 1.0))
     shown = labs.batch_norm.story()
     assert shown.lab.wait(30)
@@ -197,4 +205,4 @@ def test_a_wall_gets_a_sharp_picture():
     lab = labs.batch_norm_steps.story().lab
     assert lab.wait(30)
     with Image.open(io.BytesIO(lab._image.value)) as picture:
-        assert picture.width == 2 * round(4.4 * lab.panels * base.Lab.dpi)
+        assert picture.width == 2 * round(base._PANEL * lab.panels * base.Lab.dpi)
