@@ -70,8 +70,9 @@ class Study:
     def effects(self, task, seeds):
         """Run the experiment on one task: the effects, as a list of floats, and how much each arm is still rising."""
         runs = self.experiment(task, seeds)
-        return [float(f"{number:.6g}") for number in self.effect(runs).values], {
-            str(arm): float(f"{change:.3g}") for arm, change in zip(runs.arm.values, runs.still_rising.values, strict=True)}
+        rising = zip(runs.arm.values, runs.still_rising.values, strict=True)
+        return ([float(f"{number:.6g}") for number in self.effect(runs).values],
+                {str(arm): float(f"{change:.3g}") for arm, change in rising})
 
     def judge(self, effects):
         """The `protocol.Interval` of some effects, and the verdict on them."""
