@@ -8,6 +8,7 @@ import textwrap
 import time
 
 import numpy as np
+from matplotlib import ticker
 
 from course_utils import datasets, formatting
 from course_utils.claims import protocol, register
@@ -100,11 +101,16 @@ def forest(key, own=None):
 
     study = study_of(key)
     listed = [cell for cell in cells(study, own) if cell.found]
+    title = [claims.get(key).says, *textwrap.wrap(sentence(cells(study, own)), 55)]
     ax = plots.intervals({f"{cell.task} ({cell.verdict})": cell.found for cell in listed},
-                         threshold=study.threshold, neutral=study.neutral, xlabel=study.effect_is,
-                         title=f"{claims.get(key).says}\n{sentence(cells(study, own))}")
+                         threshold=study.threshold, neutral=study.neutral, title="\n".join(title),
+                         xlabel=textwrap.fill(study.effect_is, 50))
+    ax.figure.set_figheight(ax.figure.get_figheight() + 0.2 * len(title))
     if study.scale == "ratio":
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
+        ax.minorticks_off()
     return ax
 
 
