@@ -109,7 +109,7 @@ def forest(key, own=None):
     if study.scale == "ratio":
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
+        ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
         ax.minorticks_off()
     return ax
 
