@@ -7,7 +7,6 @@ from course_utils import plots, stats
 from course_utils.datasets import Split
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
-from course_utils.labs.playground_lab import PlaygroundLab
 
 SEEDS, EPOCHS = 10, 20
 SHARES = {"all": 1.0, "half": 0.5, "a quarter": 0.25}
@@ -17,8 +16,13 @@ TRAINING = {
     "train_size": controls.choice("training samples", list(SHARES), "all", structural=False),
 }
 LABEL_NOISE = controls.uniform("label noise", 0.0, high=0.6, unit="of the labels")
-# Arguments of a function that builds a model.
-ARGUMENTS = ("width", "depth", "activation", "batch_norm")
+# Arguments of functions that build models.
+MODEL = {
+    "width": controls.choice("units per layer", [2, 4, 8, 16, 32], 16),
+    "depth": controls.choice("hidden layers", [1, 2, 3, 4], 2),
+    "activation": controls.choice("activation", ["relu", "tanh", "sigmoid"], "relu"),
+    "batch_norm": controls.boolean("batch norm", False, structural=True),
+}
 TITLES = {"loss": "Loss", "mae": "Mean absolute error", "accuracy": "Accuracy"}
 
 
@@ -60,8 +64,8 @@ def own_network(build_model, data, *, loss=None, optimizer="adam", **state):
              *(["optimizer=optimizer"] if optimizer != "adam" else [])]
     loss = loss or loss_for(build_model, data)
     chosen = TRAINING | {   # an argument whose default isn't among the values of the control stays as it is
-        name: dataclasses.replace(PlaygroundLab.controls[name], default=arguments[name].default) for name in ARGUMENTS
-        if name in arguments and PlaygroundLab.controls[name].check(arguments[name].default) is None}
+        name: dataclasses.replace(control, default=arguments[name].default) for name, control in MODEL.items()
+        if name in arguments and control.check(arguments[name].default) is None}
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
         chosen = chosen | {"label_noise": LABEL_NOISE}
     own = type("OwnNetworkLab", (OwnNetworkLab,), {

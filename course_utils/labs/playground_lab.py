@@ -5,7 +5,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.formatting import in_percent
-from course_utils.labs import controls
+from course_utils.labs import controls, own_network
 from course_utils.labs.base import Lab
 
 EPOCHS = 120
@@ -28,10 +28,7 @@ class PlaygroundLab(Lab):
         "noise": controls.uniform("noise in the data", 0.2, high=0.5),
         "learning_rate": controls.log_uniform("learning rate", 0.1, low=1e-3, high=10.0),
         "batch_size": controls.choice("batch size", [4, 16, 64], 16),
-        "width": controls.choice("units per layer", [2, 4, 8, 16, 32], 16),
-        "depth": controls.choice("hidden layers", [1, 2, 3, 4], 2),
-        "activation": controls.choice("activation", ["relu", "tanh", "sigmoid"], "relu"),
-        "batch_norm": controls.boolean("batch norm", False, structural=True),
+        **own_network.MODEL,
     }
     try_this = (
         "Raise the learning rate step by step. Which becomes erratic first, the boundaries or the curves?",
@@ -41,9 +38,7 @@ class PlaygroundLab(Lab):
     def __new__(cls, *, build_model=None, **state):
         if build_model is None:
             return super().__new__(cls)
-        from course_utils.labs.own_network import own_network
-
-        return own_network(build_model, **state)
+        return own_network.own_network(build_model, **state)
 
     def compute(self, state, report):
         """Train ten seeds on one set of points, and predict on a mesh over the plane."""
