@@ -30,7 +30,7 @@ def test_all_pairs_of_controls_can_be_drawn_and_told():
     for state in pairs(LAB):
         picture, sentence = closed(LAB)._picture(state, results(state["steps"]))
         assert picture.startswith(PNG)
-        assert sentence.startswith(f"After {state['steps']} steps with batches of {state['batch_size']} ")
+        assert sentence.startswith(f"After {state['steps']} steps with batches of {state['batch_size']}, ")
         assert "its mean over all training images is 2.00" in sentence
         first, second = ("inference", "training") if state["mode"] == "inference" else ("training", "inference")
         assert sentence.index(f"{first} mode") < sentence.index(f"{second} mode")
