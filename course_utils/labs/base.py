@@ -37,7 +37,7 @@ STYLE = """<style class="lab-style">
 
 
 class Lab:
-    """Base of all labs. A lab defines `controls`, `compute`, and `draw`.
+    """Base of all labs. A lab defines `controls`, `try_this`, `compute`, `draw`, and `result`.
 
     Parameters
     ----------

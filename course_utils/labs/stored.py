@@ -1,5 +1,6 @@
 """What a lab shows while its own networks are still training: stored figures, written by `make lab-pictures`."""
 
+import ast
 import io
 import pathlib
 import re
@@ -23,14 +24,21 @@ def read(call):
         return path(call).read_bytes(), picture.text["Title"], picture.text["Description"]
 
 
+def calls():
+    """The labs that lectures open, in the order of the lectures, as (name, dict control → value)."""
+    texts = "\n".join(file.read_text("utf-8") for file in sorted(LECTURES.glob("*.py")))
+    found = re.findall(r"^labs\.(\w+)(\(.*\))$", texts, re.MULTILINE)
+    keywords = [(name, ast.parse(f"f{given}", mode="eval").body.keywords) for name, given in found]
+    return [(name, {word.arg: ast.literal_eval(word.value) for word in given}) for name, given in keywords]
+
+
 def opened():
-    """The states in which lectures open labs, and the default states, as (lab class, state)."""
+    """The states in which lectures open labs, and the default states, as (lab class, state), each once."""
     from course_utils import labs
 
-    texts = "\n".join(file.read_text("utf-8") for file in sorted(LECTURES.glob("*.py")))
-    calls = set(re.findall(r"^labs\.(\w+)\(([^()]*)\)$", texts, re.MULTILINE)) | {(name, "") for name in labs.__all__}
-    return [(getattr(labs, name), getattr(labs, name).checked(eval(f"dict({arguments})")))
-            for name, arguments in sorted(calls) if name in labs.__all__]
+    states = [(getattr(labs, name), getattr(labs, name).checked(given))
+              for name, given in [*((name, {}) for name in labs.__all__), *calls()]]
+    return [one for number, one in enumerate(states) if one not in states[:number]]
 
 
 def main():

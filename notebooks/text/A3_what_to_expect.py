@@ -65,30 +65,31 @@ claims.code("bn-higher-rates")
 _ = claims.forest("lc-careless-labels")
 
 # %% [markdown]
-# On every data set that we measured, carelessly labeled samples did more harm than
-# good, although there were three times as many of them.
+# We added three times as many samples, half of them with incorrect labels. On every
+# data set that we measured, this lowered the accuracy.
 
 # %%
 _ = claims.forest("do-overfitting")
 
 # %% [markdown]
-# This claim depends on the data. With label noise, dropout helps a lot on some data
-# sets, makes no difference on others, and even costs accuracy on one. The number of
-# training steps is limited here, and dropout slows training down.
+# This claim depends on the data. With label noise, dropout clearly helps on two data
+# sets and costs accuracy on another one. On a fourth, the interval includes zero. The
+# number of training steps is limited here, so a slower network is at a disadvantage.
 
 # %%
 _ = claims.forest("bl-one-run")
 
 # %% [markdown]
-# A single run of each network is a fairly reliable guide only where the difference
-# between the networks is large compared with the variation from run to run.
+# Where the interval includes one half, a single run of each network tells you nothing
+# about which one is better. On both sets of signals, the wider network is nearly always
+# ahead, and a single run would usually show it.
 
 # %%
 _ = claims.forest("da-flips")
 
 # %% [markdown]
-# Flips are safe for drawings, where a mirrored animal is still an animal. On both sets
-# of digits, they cost several points, because most mirrored digits don't exist.
+# For the drawings, flips cost less than the claim allows, if anything. On both sets of
+# digits, they cost more, probably because a mirrored digit is usually not a digit.
 #
 # The sentence above each figure gives the most common verdict and says on how many
 # data sets we got it. It is tempting to turn this count into a probability for your
