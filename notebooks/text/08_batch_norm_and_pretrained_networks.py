@@ -307,6 +307,8 @@ labs.domain_shift()
 # right are by an artist that the networks have never seen. Which classes suffer most?
 
 # %%
+from course_utils import labs
+
 labs.emoji()
 
 # %% [markdown]

@@ -21,7 +21,8 @@ def is_one_straight_curve(runs, mean):
 
 def levels_off_below(runs, mean):
     meet = abs(mean.accuracy - mean.val_accuracy)[-1] < 0.06
-    return meet and abs(mean.accuracy[-1] - mean.accuracy[-6]) < 0.03 and mean.accuracy[-1] < 0.9
+    agree = runs.accuracy.isel(epoch=-1).std("seed") < 0.1
+    return meet and agree and abs(mean.accuracy[-1] - mean.accuracy[-6]) < 0.03 and mean.accuracy[-1] < 0.9
 
 
 def scatters_and_jumps(runs, mean):

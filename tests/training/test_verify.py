@@ -214,6 +214,15 @@ def test_a_structure_is_verified_once(small, found):
     assert found == [None, None]
 
 
+def test_it_is_verified_on_real_batches_however_few_steps_there_are(small, monkeypatch, afresh):
+    """Copies of one sample would have no variance, and batch norm would divide rounding errors by it."""
+    orders = []
+    monkeypatch.setattr(verify, "difference", lambda program, state, numbers, order, *rest: orders.append(order))
+    fit_many(models.mlp, small, {"batch_norm": True, "seed": range(2)}, steps=1)
+    [order] = orders
+    assert all(len(set(batch)) == len(batch) for runs in order[:verify.STEPS] for batch in runs)
+
+
 def test_a_model_that_cannot_be_built_in_float64_is_not_compared_in_it(small, monkeypatch, afresh):
     base = normalized()
     start = base.get_weights()
