@@ -263,6 +263,8 @@ def _changed(before, now):
 
 
 def _described(value):
+    if hasattr(value, "get_config"):   # an optimizer
+        return value.get_config()
     return value.__name__ if callable(value) else list(value)
 
 

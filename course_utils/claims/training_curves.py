@@ -1,10 +1,14 @@
 """Claims about training curves, tried in lecture 02."""
 
+import keras
 import numpy as np
 import xarray as xr
 
 from course_utils import fit_many, models
 from course_utils.claims import A_POINT, SLIP, Claim
+from course_utils.claims.register import Study
+from course_utils.experiments.comparison import Comparison, final, grid
+from course_utils.experiments.tasks import TASKS
 from course_utils.experiments.tuning import TUNING_SEEDS
 
 # Nine ways to train one network. Weight decay is not part of the loss, so all nine losses mean the same.
@@ -108,6 +112,23 @@ def _measured(runs):
     return runs.drop_sel(seed=list(TUNING_SEEDS))
 
 
+# A common way to begin, with Adam's default rate. Each arm tunes one of these and leaves the others alone.
+DEFAULTS = {"learning_rate": 0.001, "width": 64, "depth": 2, "activation": "relu", "dropout": 0.0, "weight_decay": 0.0}
+CHOICES = {
+    "learning_rate": [0.0003, 0.001, 0.003], "width": [16, 64, 256], "depth": [1, 2, 4],
+    "activation": ["relu", "tanh", "sigmoid"], "dropout": [0.0, 0.2, 0.5], "weight_decay": [0.0, 0.01, 0.1]}
+
+
+def over_the_best_other(runs):
+    """Final accuracy of the first arm minus that of the arm with the best mean among the others, per seed."""
+    scores = final(runs.val_accuracy)
+    first, others = scores.isel(arm=0, drop=True), scores.isel(arm=slice(1, None))
+    return first - others.isel(arm=others.mean("seed").argmax("arm"), drop=True)
+
+
+DECAY_STEPS = 600
+COSINE = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, DECAY_STEPS), name="cosine")
+
 BENGIO = "common reading of Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
 CLAIMS = [
     Claim("tc-lower-loss", "A lower training loss is a better model.", SLIP, "02",
@@ -120,7 +141,24 @@ CLAIMS = [
           "accuracy that a bad learning rate costs more than the costliest other change, after six epochs",
           all_hyperparameters, rate_against_others, threshold=A_POINT, neutral=None,
           smallest_effect=0.1, pilot_sd=0.07),
+    Claim("tc-only-one", "If you can tune only one hyperparameter, tune the learning rate.",
+          "Goodfellow, Bengio & Courville, Deep learning (2016)", "02",
+          "accuracy gained by tuning the learning rate over the best of five other hyperparameters"),
+    Claim("tc-decay", "Lower the learning rate during training.", "common advice", "02",
+          "accuracy gained by a cosine schedule, each at its best initial learning rate"),
     Claim("tc-tune-again", "After a change, tune the learning rate again.", "common advice", "02",
           "accuracy regained by tuning the rate again, mean over seven changes, after six epochs",
           all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, smallest_effect=0.03, pilot_sd=0.03),
+]
+STUDIES = [
+    Study("tc-only-one", Comparison(
+        arms={name: {other: DEFAULTS[other] for other in DEFAULTS if other != name} for name in CHOICES},
+        tune={name: grid(**{name: values}) for name, values in CHOICES.items()}, optimizer="adamw"),
+        "accuracy gained by tuning the learning rate over the best of five other hyperparameters, from Adam's default",
+        threshold=0.0, margin=0.015, effect=over_the_best_other, within="600 steps", tasks=tuple(TASKS)),
+    Study("tc-decay", Comparison(
+        arms={"constant": {}, "cosine": {"optimizer": COSINE}},
+        tune={"learning_rate": [0.03, 0.1, 0.3, 0.6, 1.0]}, fixed={"depth": 2}, steps=DECAY_STEPS),
+        "accuracy gained by a cosine schedule, each at its best initial learning rate", threshold=0.01, neutral=0.0,
+        margin=0.01, within="600 steps", tasks=tuple(TASKS)),
 ]
