@@ -76,6 +76,8 @@ def lines(scores, x, *, by=None, over="seed", test_share=None, title=None, label
         band(ax, points, bands.sel({by: value}) if by else bands, label=label, **look)
     if x in LOGARITHMIC and min(points) > 0:
         _logarithmic(ax, x)
+    elif x in ("epoch", "step"):
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     ax.set(xlabel=axis_label(x), ylabel=axis_label(scores.name))
     if title:
         ax.set_title(title)
@@ -139,12 +141,52 @@ def curves(runs, score="loss", *, title=None, ax=None):
     score : {"loss", "accuracy"}
     """
     diverged = runs.diverged.any("epoch")
-    count = f" ({int(diverged.sum())} of {diverged.size} runs diverged)" if diverged.any() else ""
-    pair = runs[[score, f"val_{score}"]].sel(seed=~diverged.values).to_dataarray("part").rename(score)
-    ax = lines(pair, "epoch", by="part", title=title, ax=ax,
-               labels={score: f"training{count}", f"val_{score}": "validation"})
-    ax.set_ylabel(score)
+    ax = ax or axes()
+    for name, label in ((score, "training"), (f"val_{score}", "validation")):
+        band(ax, runs.epoch.values, stats.interval(runs[name].sel(seed=~diverged.values)), label=label, **LOOKS[label])
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    ax.set(xlabel="epoch", ylabel=score)
+    if title:
+        ax.set_title(title)
+    ax.legend(title=f"{int(diverged.sum())} of {diverged.size} runs diverged" if diverged.any() else None)
     return ax
+
+
+def history(history, *, metrics=("loss",), title=None):
+    """What `model.fit` recorded, by epoch: a panel for each metric, with training and validation.
+
+    Parameters
+    ----------
+    history : keras.callbacks.History, or its dict metric → list of one number per epoch
+    metrics : sequence of str
+        Without ``val_``.
+
+    Returns
+    -------
+    list of matplotlib axes
+
+    Raises
+    ------
+    ValueError
+        A metric that was not recorded.
+    """
+    recorded = getattr(history, "history", history)
+    figure, panes = panels(len(metrics))
+    for ax, metric in zip(panes, metrics, strict=True):
+        if metric not in recorded:
+            raise ValueError(f"The history has no {metric!r}; it has {', '.join(recorded)}.")
+        for name, label in ((metric, "training"), (f"val_{metric}", "validation")):
+            if name in recorded:
+                ax.plot(range(1, 1 + len(recorded[name])), recorded[name], label=label, **LOOKS[label] | {"marker": ""})
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+        ax.set(xlabel="epoch", ylabel=metric.replace("_", " "))
+        ax.set_ylim(bottom=0)
+        label_lines(ax)
+    if title and len(panes) > 1:
+        figure.suptitle(title)
+    elif title:
+        panes[0].set_title(title)
+    return panes
 
 
 def intervals(effects, *, threshold=None, needed="what the claim needs", neutral=None, xlabel=None, title=None,

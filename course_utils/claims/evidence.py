@@ -19,6 +19,11 @@ FEWEST_OF_A_CLASS = 10   # samples, so that both the training and the validation
 AT_ONCE = 10             # pairs of runs on a learner's data
 
 
+# The sign and the color of each verdict in a figure.
+MARKS = {"holds": ("✓", "#00664b"), "holds in part": ("◐", "#005a8e"), "does not hold": ("✗", "#a34700"),
+         "reverses": ("⇄", "#a3005c"), "at the threshold": ("≈", "0.3"), "not enough runs": ("?", "0.3")}
+
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """A study's result on one task.
@@ -102,9 +107,11 @@ def forest(key, own=None):
     study = study_of(key)
     listed = [cell for cell in cells(study, own) if cell.found]
     title = [claims.get(key).says, *textwrap.wrap(sentence(cells(study, own)), 55)]
-    ax = plots.intervals({f"{cell.task} ({cell.verdict})": cell.found for cell in listed},
+    ax = plots.intervals({f"{MARKS[cell.verdict][0]} {cell.task}: {cell.verdict}": cell.found for cell in listed},
                          threshold=study.threshold, neutral=study.neutral, title="\n".join(title),
                          xlabel=textwrap.fill(study.effect_is, 50))
+    for label, cell in zip(ax.get_yticklabels(), listed, strict=True):
+        label.set_color(MARKS[cell.verdict][1])
     ax.figure.set_figheight(ax.figure.get_figheight() + 0.2 * len(title))
     if study.scale == "ratio":
         ax.set_xscale("log")

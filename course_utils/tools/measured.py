@@ -16,6 +16,8 @@ COSTS = pathlib.Path(__file__).with_name("costs.json")
 BASELINES = pathlib.Path(__file__).with_name("baselines.json")
 MUTANTS = pathlib.Path(__file__).parents[2] / "tests" / "checks" / "mutants.json"   # from `make mutants`
 LIMITS = {"notebook": 60, "import": 0.5, "kernel": 700}   # seconds, seconds, megabytes
+WAITS = {"first": 0.3, "final": 1.0}   # seconds from a control of a lab to the first new figure and to the final one
+EXCEPTIONS = {}   # lab → seconds to its final figure
 
 
 def results():
@@ -32,7 +34,7 @@ def costs():
     dict of "cores", their number; "seconds", dict notebook → seconds from top to bottom; "slower", the same on the
     slowest machine with as many cores that was tried; "import", dict of "package" and "labs", seconds to import them;
     "megabytes", dict of "own", the memory of a kernel in which a lab is open, and "shared", the files mapped into it,
-    which all kernels share
+    which all kernels share; "labs", dict lab → dict of "first" and "final", the seconds until a lab has a new figure
     """
     return _read(COSTS)
 
@@ -80,6 +82,17 @@ def cost_table():
     return formatting.table(["what", f"measured on {measurements.get('cores', '?')} cores", "at most"], rows)
 
 
+def lab_table():
+    """How long the labs take to show a new figure, as a Markdown table."""
+    rows = [[f"`{lab}`" if lab.isidentifier() else lab, *(f"{seconds[kind]:.2g} s" for kind in WAITS),
+             *(f"{limit:g} s" for limit in _waits(lab).values())] for lab, seconds in costs().get("labs", {}).items()]
+    return formatting.table(["lab", "first figure", "final figure", "first at most", "final at most"], rows)
+
+
+def _waits(lab):
+    return WAITS | ({"final": EXCEPTIONS[lab]} if lab in EXCEPTIONS else {})
+
+
 def missed():
     """The targets that were missed, as a Markdown list."""
     lines = [f"- {row['work']}: {_measured(row)}; the target was {_target(row)}" for row in results().values()
@@ -88,6 +101,9 @@ def missed():
         lines += [f"- Notebook {notebook.partition('_')[0]} takes {seconds:.0f} s{where}; the target was at most "
                   f"{LIMITS['notebook']} s" for notebook, seconds in costs().get(name, {}).items()
                   if round(seconds) > LIMITS["notebook"]]
+    lines += [f"- Lab {lab}: {seconds[kind]:.2g} s until the {kind} figure; the target was at most {limit:g} s"
+              for lab, seconds in costs().get("labs", {}).items() for kind, limit in _waits(lab).items()
+              if seconds[kind] > limit]
     return "\n".join(f"{line}." for line in lines) or "None."
 
 

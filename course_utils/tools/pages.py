@@ -18,7 +18,7 @@ def render(text):
     blocks = {"syllabus": lambda: syllabus("notebooks/", "exercises/"), "lectures": syllabus, "claim": _claim,
               "evidence": evidence.table, "before": evidence.before, "multiplicity": evidence.multiplicity,
               "costs": measured.cost_table, "benchmarks": measured.table, "missed": measured.missed,
-              "mutants": measured.mutants,
+              "labs": measured.lab_table, "mutants": measured.mutants,
               "baselines": measured.baseline_table, "scoreboard": scoreboard.table}
 
     def block(match):
