@@ -2,8 +2,6 @@
 
 RETIRING = {
     "lc-learned-by-heart": "a special case of “More data always helps.”",
-    "tc-lower-loss": "a figure in lecture 02 shows why it fails: the training loss can't reveal overfitting",
-    "tc-lowest-loss": "the same as “A lower training loss is a better model.”, as advice",
     "bl-same-run": "a demonstration of rounding errors; one example shows it",
     "bl-same-seed": "the answer depends on how much of the luck comes from the split, which is different in each study",
     "bnl-gaussian": "few people claim it, and a figure shows that it is wrong",

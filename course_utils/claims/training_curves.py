@@ -1,49 +1,14 @@
-"""Claims about training curves, tried in lecture 02."""
+"""Claims about learning rates and schedules, of lectures 02 and 12."""
 
 import keras
-import numpy as np
 import xarray as xr
 
 from course_utils import fit_many, models
-from course_utils.claims import A_POINT, SLIP, Claim
+from course_utils.claims import A_POINT, Claim
 from course_utils.claims.register import Study
 from course_utils.experiments.comparison import Comparison, final, grid
 from course_utils.experiments.tasks import TASKS
 from course_utils.experiments.tuning import TUNING_SEEDS
-
-# Nine ways to train one network. Weight decay is not part of the loss, so all nine losses mean the same.
-BRAKES = {"learning_rate": [0.01, 0.05, 0.25], "weight_decay": [0.0, 0.003, 0.03]}
-
-
-def lower_losses(task, seeds):
-    """One network in nine settings, on right labels and with 30 % of them wrong."""
-    return fit_many(models.mlp, task(0), {
-        **BRAKES, "label_noise": [0.0, 0.3], "seed": [*TUNING_SEEDS, *seeds]}, epochs=20)
-
-
-def last_scores(runs):
-    """Final training loss and validation accuracy, with all nine settings in one dimension."""
-    last = runs[["loss", "val_accuracy"]].isel(epoch=-1).stack(setting=list(BRAKES), create_index=False)
-    return last.fillna(np.inf)   # the loss of a diverged run
-
-
-def agreeing_pairs(runs):
-    """Share of pairs of settings in which the lower loss has the higher accuracy (ties: one half), clean labels."""
-    last = _measured(last_scores(runs)).sel(label_noise=0.0).transpose("seed", "setting")
-    loss, accuracy = last.loss.values, last.val_accuracy.values
-    first, second = np.triu_indices(last.sizes["setting"], 1)
-    agreement = np.sign(loss[:, second] - loss[:, first]) * np.sign(accuracy[:, first] - accuracy[:, second])
-    return xr.DataArray((1 + agreement).mean(1) / 2, {"seed": last.seed.values}, "seed")
-
-
-def chosen_by_loss(runs):
-    """Accuracy of the setting with the lowest loss minus that of the best on the tuning seeds, 30% label noise."""
-    last = last_scores(runs).sel(label_noise=0.3, drop=True)
-    best = _tuning(last.val_accuracy).mean("seed").argmax("setting")
-    last = _measured(last)
-    chosen = last.val_accuracy.isel(setting=last.loss.argmin("setting"))
-    return (chosen - last.val_accuracy.isel(setting=best)).drop_vars(["setting", *BRAKES], errors="ignore")
-
 
 RATES = [0.001, 0.01, 0.03, 0.1, 0.3, 1.0]
 DEFAULT_RATE = 0.1
@@ -65,34 +30,6 @@ def all_hyperparameters(task, seeds):
               for change in CHANGES.values()]
     return xr.concat([score.reset_coords(drop=True) for score in scores],
                      xr.Variable("change", list(CHANGES))).to_dataset(name="val_accuracy")
-
-
-def costs(runs):
-    """Accuracy that each hyperparameter costs when set badly; dims (change, seed).
-
-    In ``fixed``, the learning rate stays at its default; in ``tuned``, it is tuned for each change. The first
-    change is that of the learning rate, from its best value to its worst, both chosen on the tuning seeds.
-    """
-    mean = _tuning(runs.val_accuracy).mean("seed")
-    scores = _measured(runs).val_accuracy
-    best, worst = mean.idxmax("learning_rate"), mean.sel(change="none").idxmin("learning_rate")
-    tuned = scores.sel(learning_rate=best).drop_vars("learning_rate")
-    fixed = scores.sel(learning_rate=DEFAULT_RATE, drop=True)
-    top = tuned.sel(change="none", drop=True)
-    rate = top - scores.sel(change="none", learning_rate=worst, drop=True).drop_vars("learning_rate", errors="ignore")
-    changes = [change for change in CHANGES if change != "none"]
-    fixed = (fixed.sel(change="none", drop=True) - fixed).sel(change=changes)
-    rate = rate.expand_dims(change=["learning rate"])
-    return xr.Dataset({"fixed": xr.concat([rate, fixed], "change"),
-                       "tuned": (top - tuned).sel(change=changes)})
-
-
-def rate_against_others(runs):
-    """What a badly set learning rate costs minus the costliest other change on the tuning seeds, per seed."""
-    fixed = runs.val_accuracy.sel(learning_rate=DEFAULT_RATE, drop=True)
-    costliest = _tuning(fixed).mean("seed").drop_sel(change="none").idxmin("change")
-    cost = costs(runs).fixed
-    return cost.sel(change="learning rate", drop=True) - cost.sel(change=costliest.item(), drop=True)
 
 
 def regained(runs):
@@ -129,24 +66,13 @@ def over_the_best_other(runs):
 DECAY_STEPS = 600
 COSINE = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, DECAY_STEPS), name="cosine")
 
-BENGIO = "common reading of Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
 CLAIMS = [
-    Claim("tc-lower-loss", "A lower training loss is a better model.", SLIP, "02",
-          "of all pairs of settings agree: lower training loss, higher validation accuracy",
-          lower_losses, agreeing_pairs, threshold=0.9, neutral=0.5, smallest_effect=0.05, pilot_sd=0.047),
-    Claim("tc-lowest-loss", "Choose the setting with the lowest training loss.", SLIP, "02",
-          "accuracy gained over the best setting, 30 % wrong labels",
-          lower_losses, chosen_by_loss, threshold=-A_POINT, neutral=None, smallest_effect=0.03, pilot_sd=0.026),
-    Claim("tc-learning-rate", "The learning rate is the most important hyperparameter.", BENGIO, "02",
-          "accuracy that a bad learning rate costs more than the costliest other change, after six epochs",
-          all_hyperparameters, rate_against_others, threshold=A_POINT, neutral=None,
-          smallest_effect=0.1, pilot_sd=0.07),
     Claim("tc-only-one", "If you can tune only one hyperparameter, tune the learning rate.",
           "Goodfellow, Bengio & Courville, Deep learning (2016)", "02",
           "accuracy gained by tuning the learning rate over the best of five other hyperparameters"),
     Claim("tc-decay", "Lower the learning rate during training.", "common advice", "02",
           "accuracy gained by a cosine schedule, each at its best initial learning rate"),
-    Claim("tc-tune-again", "After a change, tune the learning rate again.", "common advice", "02",
+    Claim("tc-tune-again", "After a change, tune the learning rate again.", "common advice", "12",
           "accuracy regained by tuning the rate again, mean over seven changes, after six epochs",
           all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, smallest_effect=0.03, pilot_sd=0.03),
 ]

@@ -191,7 +191,7 @@ DIAGNOSES = {
         "Train again on shuffled data.",
         "order = np.random.permutation(len(x))\n"
         "x, y = x[order], y[order]   # before you split; with tf.data: dataset.shuffle(len(x))",
-        "02_training_curves",
+        "A4_more_on_training",
     ),
     "batch_norm_statistics": Diagnosis(
         "Batch norm's running averages are wrong",
@@ -218,7 +218,7 @@ DIAGNOSES = {
         _inactive,
         "Train again from standard initial weights.",
         'layers.Dense(units, activation="relu", kernel_initializer="he_normal")',
-        "02_training_curves",
+        "A4_more_on_training",
     ),
     "vanishing_gradients": Diagnosis(
         "The gradients vanish",
@@ -240,7 +240,7 @@ DIAGNOSES = {
         "Score only the validation samples that have no copy.",
         "split = sklearn.model_selection.GroupShuffleSplit(n_splits=1)\n"
         "train_rows, val_rows = next(split.split(x, y, groups))   # copies share a group number",
-        "02_training_curves",
+        "A4_more_on_training",
     ),
     "imbalance": Diagnosis(
         "A frequent class hides the errors on a rare one",

@@ -71,9 +71,9 @@ _ = plots.intervals({name: stats.interval(last.sel(optimizer=name))
                     title="Four schedules, ten runs each")
 
 # %% [markdown]
-# ## `ReduceLROnPlateau`, and how it fails
+# ## Plateaus
 #
-# This callback lowers the rate when the validation loss stops improving. If `patience`
+# `ReduceLROnPlateau` lowers the rate when the validation loss stops improving. If `patience`
 # is short, a few noisy epochs are enough to make the rate so low that nothing is learned
 # after that. Three hidden layers of sigmoid units are stuck on a plateau at first, which
 # the callback takes for the end.
@@ -145,7 +145,7 @@ print("the saved model gives the same predictions:", same)
 # Here, the last epoch was the best one, so the saved model is the trained one.
 
 # %% [markdown]
-# ## `val_loss` contains the penalties
+# ## Penalties in the validation loss
 #
 # With an L2 penalty in the model, Keras adds the penalty to both losses. So a callback
 # that monitors `val_loss` also watches the weights shrink. Compare `val_loss` with a

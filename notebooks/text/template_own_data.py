@@ -188,7 +188,7 @@ print(len(x), "samples of shape", x.shape[1:])
 # | time | you predict the future | next year's cars |
 #
 # If you split grouped data at random, the network trains on near-duplicates of the
-# test samples, and the test score is too good. Lecture 02 shows such a leak. Here,
+# test samples, and the test score is too good. Appendix A4 shows such a leak. Here,
 # about 60% of the samples are for training, 20% for choosing, and 20% for the test.
 # If your groups contain rare classes, use scikit-learn's `StratifiedGroupKFold`. To
 # repeat a time-based split, use `TimeSeriesSplit`.
