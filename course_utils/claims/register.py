@@ -6,6 +6,7 @@ which fixes how many pairs of runs each task needs. The results are in ``measure
 
 import ast
 import dataclasses
+import functools
 import hashlib
 import inspect
 import json
@@ -69,7 +70,7 @@ class Study:
 
     def effects(self, task, seeds):
         """Run the experiment on one task: the effects, as a list of floats, and how much each arm is still rising."""
-        runs = self.experiment(task, seeds)
+        runs = self.experiment(functools.cache(task), seeds)   # the arms share their splits
         rising = zip(runs.arm.values, runs.still_rising.values, strict=True)
         return ([float(f"{number:.6g}") for number in self.effect(runs).values],
                 {str(arm): float(f"{change:.3g}") for arm, change in rising})
