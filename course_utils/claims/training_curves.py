@@ -81,7 +81,8 @@ STUDIES = [
         arms={name: {other: DEFAULTS[other] for other in DEFAULTS if other != name} for name in CHOICES},
         tune={name: grid(**{name: values}) for name, values in CHOICES.items()}, optimizer="adamw"),
         "accuracy gained by tuning the learning rate over the best of five other hyperparameters, from Adam's default",
-        threshold=0.0, margin=0.015, effect=over_the_best_other, within="600 steps", tasks=tuple(TASKS)),
+        threshold=0.0, margin=0.015, effect=over_the_best_other, within="600 steps", tasks=tuple(TASKS),
+        minutes=5.0),   # 36 networks for each half of the validation data
     Study("tc-decay", Comparison(
         arms={"constant": {}, "cosine": {"optimizer": COSINE}},
         tune={"learning_rate": [0.03, 0.1, 0.3, 0.6, 1.0]}, fixed={"depth": 2}, steps=DECAY_STEPS),
