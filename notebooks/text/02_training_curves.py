@@ -220,26 +220,16 @@ print(f"range test: {lowest / 10:.3f} to {lowest / 3:.3f}; best: {best:.2f}")
 # **Let them read the rate** off the range test before you show the sweep. The test finds
 # a rate that works, not the best one: it doesn't know how long we'll train. **People ask**
 # which rate to take for Adam. The same procedure works; the good region is usually
-# lower. Next comes the verdict on a famous piece of advice, and then the lab.
+# lower. Next comes the lab.
 
 # %% [markdown]
 # The suggested rates work well, but the best rate is several times as high. The test
-# can't know that, because it starts at a low rate and takes only a few steps at each.
+# can't know that, because it takes only one step at each rate.
 # So use it to choose where to search, and include higher rates.
 #
-# How important is that search? A well-known textbook says that if you have time to
-# tune only one hyperparameter, you should tune the learning rate (Goodfellow et al.
-# 2016). We put this to the test on six data sets. Each network started from a common
-# default, and we tuned either its learning rate or one of five other hyperparameters,
-# with the same number of trials.
-
-# %%
-from course_utils import claims
-
-_ = claims.forest("tc-only-one")
-
-# %% [markdown]
-# VERDICT-ONE
+# A well-known textbook says that if you have time to tune only one hyperparameter, you
+# should tune the learning rate (Goodfellow et al. 2016). The figure shows why: at the
+# best rate, this network is good, and at a rate five times as high, it learns nothing.
 
 # %% [markdown]
 # ## The lab
@@ -314,6 +304,7 @@ _ = plots.lines(accuracy.isel(step=-1), "learning_rate", by="optimizer",
 # that classifies emoji: with a schedule and four times as many steps.
 
 # %%
+from course_utils import claims
 from course_utils.experiments import scoreboard
 
 _ = claims.forest("tc-decay")
