@@ -1,17 +1,22 @@
 """The running mean follows the true mean; until it catches up, inference mode is less accurate than training mode."""
 
+import itertools
+
 import numpy as np
 import xarray as xr
 from scipy.special import softmax
 
-from course_utils import batch_norm, datasets, plots, stats
+from course_utils import datasets, plots, stats
 from course_utils.formatting import in_percent, minus
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
+from course_utils.training import batches
 
 SEEDS, WIDTH, LAYERS = 10, 32, 2
 VALIDATIONS = 20   # during each training run
+EPSILON = 1e-3   # added to the variances, as in Keras
 MODES = ("inference", "training")
+MEANS = ("batch_mean", "running_mean", "true_mean")   # true: of all training images
 COLORS = {"inference": "C4", "training": "C2"}
 
 
@@ -32,9 +37,9 @@ class BatchNormModesLab(Lab):
     compiles = False
 
     def compute(self, state, report):
-        """Train ten networks in NumPy."""
-        return train(datasets.digits(), momentum=state["momentum"], batch_size=state["batch_size"],
-                     steps=state["steps"], learning_rate=state["learning_rate"], report=report)
+        """Train ten networks in NumPy: `fit_many` doesn't look at single units after every step."""
+        settings = {name: value for name, value in state.items() if name != "mode"}
+        return train(datasets.digits(), **settings, report=report)
 
     def draw(self, axes, state, runs):
         """Means of one unit on the left, accuracy on the right; the chosen mode bold, the other one thin and dashed."""
@@ -42,8 +47,8 @@ class BatchNormModesLab(Lab):
         left.plot(runs.step, runs.batch_mean, ".", color="0.55", markersize=4, label="of each batch")
         left.plot(runs.step, runs.true_mean, "--", color="0.2", marker="", label="of all training images")
         left.plot(runs.step, runs.running_mean, "-", color="C1", marker="", linewidth=2.5, label="running")
-        left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]),
-                 ylim=_limits(runs.batch_mean, runs.true_mean, runs.running_mean))
+        left.axhline(0, color="0.8", linewidth=1, marker="", linestyle="-")   # where the running mean starts
+        left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]))
         left.legend(loc="best", fontsize=9)
         phrases, scores = [], runs.val_accuracy.dropna("step", how="all")
         for mode in sorted(MODES, key=lambda mode: mode != state["mode"]):
@@ -66,41 +71,32 @@ class BatchNormModesLab(Lab):
 
 
 def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda partial: False):
-    """Train networks of two hidden layers, each Dense → batch norm → ReLU, with SGD in NumPy.
+    """Train networks of two hidden layers, each Dense → batch norm → ReLU, with SGD.
 
-    Parameters
-    ----------
-    data : Split
-        Samples are vectors.
-    momentum : float in [0, 1]
-        Of the running averages; the training itself does not depend on it.
-    batch_size, steps : int
-    learning_rate : float
-    report : callable
-        Gets the results so far at each validation; training stops if it returns True.
+    The arguments are the controls of the lab. `report` gets the results so far at each validation; training stops if
+    it returns True.
 
     Returns
     -------
-    xarray.Dataset with, after each ``step``, the mean of one unit of the first hidden layer in the first network:
-    ``batch_mean``, ``running_mean``, and ``true_mean`` (of all training samples); and ``val_accuracy`` by ``mode``,
-    ``step``, and ``seed``, NaN at steps without validation. In training mode, validation samples
-    come in batches of the same size as in training.
+    xarray.Dataset
+        `MEANS` by ``step``, of one unit of the first hidden layer in the first network; and ``val_accuracy`` by
+        ``mode``, ``step``, and ``seed``, NaN at steps without validation.
     """
-    net, order = start(data), batches(data, batch_size, steps)
+    kernels, running = start(data)
+    order = [batches.indices(len(data.x_train), seed, batch_size=batch_size) for seed in range(SEEDS)]
     mean_image = data.x_train.mean(0)
-    unit = np.abs(mean_image @ net["kernel"][0][0]).argmax()   # its mean is the farthest from 0
-    validated = set(np.unique(np.linspace(1, steps, VALIDATIONS).round().astype(int)))
-    means, accuracy = np.full((3, steps), np.nan), np.full((len(MODES), steps, SEEDS), np.nan)
+    unit = np.abs(mean_image @ kernels[0][0, 0]).argmax()   # its mean is the farthest from 0
+    validated = set(np.linspace(1, steps, VALIDATIONS).round())
+    means, accuracy = np.full((len(MEANS), steps), np.nan), np.full((len(MODES), steps, SEEDS), np.nan)
     for step in range(1, steps + 1):
-        rows = order[:, step - 1]
-        hidden = update(net, data.x_train[rows][:, None], data.y_train[rows], momentum, learning_rate)
-        means[:, step - 1] = (hidden[0]["z"][0, 0, :, unit].mean(), net["mean"][0][unit],
-                              mean_image @ net["kernel"][0][0, :, unit])
+        rows = np.stack([next(stream) for stream in order])[:, None]   # one batch for each network
+        statistics = update(kernels, running, data.x_train[rows], data.y_train[rows], momentum, learning_rate)
+        means[:, step - 1] = [statistics[0][0, 0, 0, 0, unit], running[0][0, 0, 0, 0, unit],
+                              mean_image @ kernels[0][0, 0, :, unit]]
         if step in validated:
-            accuracy[:, step - 1] = [hits(net, data, mode, batch_size) for mode in MODES]
+            accuracy[:, step - 1] = [validate(kernels, running, data, mode, batch_size) for mode in MODES]
             partial = xr.Dataset(
-                {name: ("step", values[:step]) for name, values in
-                 zip(("batch_mean", "running_mean", "true_mean"), means, strict=True)}
+                {name: ("step", values[:step]) for name, values in zip(MEANS, means, strict=True)}
                 | {"val_accuracy": (("mode", "step", "seed"), accuracy[:, :step])},
                 {"step": np.arange(1, step + 1), "mode": list(MODES), "seed": range(SEEDS)}, {"steps": steps})
             if report(partial):
@@ -108,87 +104,59 @@ def train(data, *, momentum, batch_size, steps, learning_rate, report=lambda par
     return partial
 
 
+# From here on, arrays are (SEEDS, batches, samples, features): `@` and broadcasting treat each batch by itself.
+
 def start(data):
-    """Ten networks: along axis 0 in ``kernel`` and ``last``, side by side as columns of a batch in everything else."""
+    """The kernels of all layers, (SEEDS, 1, inputs, units), and the running mean and variance of each hidden layer."""
     rng = np.random.default_rng(0)
-    inputs = [data.x_train.shape[1]] + [WIDTH] * (LAYERS - 1)
-    return {"kernel": [rng.normal(0, np.sqrt(2 / n), (SEEDS, n, WIDTH)).astype("float32") for n in inputs],
-            "last": rng.normal(0, np.sqrt(1 / WIDTH), (SEEDS, WIDTH, data.classes)).astype("float32"),
-            "bias": np.zeros((SEEDS, 1, data.classes), "float32"),
-            **{name: [np.full(SEEDS * WIDTH, value, "float32") for _ in range(LAYERS)] for name, value in
-               {"gamma": 1, "beta": 0, "mean": 0, "variance": 1}.items()}}
+    sizes = [data.x_train.shape[1], *[WIDTH] * LAYERS, data.classes]
+    kernels = [rng.normal(0, np.sqrt(2 / inputs), (SEEDS, 1, inputs, units)).astype("float32")
+               for inputs, units in itertools.pairwise(sizes)]
+    zeros = np.zeros((SEEDS, 1, 1, WIDTH), "float32")
+    return kernels, [np.stack([zeros, zeros + 1]) for _ in range(LAYERS)]
 
 
-def batches(data, batch_size, steps):
-    """Which samples each network sees: (SEEDS, steps, batch_size), shuffled in every epoch."""
-    rng, samples = np.random.default_rng(1), len(data.x_train)
-    per_epoch = samples // batch_size
-    epochs = -(-steps // per_epoch)
-    order = rng.permuted(np.tile(np.arange(samples), (SEEDS, epochs, 1)), axis=2)
-    return order[:, :, :per_epoch * batch_size].reshape(SEEDS, -1, batch_size)[:, :steps]
+def forward(kernels, running, x, mode):
+    """Probabilities of the classes, and for each hidden layer its mean and variance, and the normalized values.
 
-
-def forward(net, x, mode):
-    """The values in each hidden layer: a list of dicts with ``in``, ``z`` (before batch norm), and ``y`` (after it).
-
-    `net` is as in `start`, `x` an array (SEEDS or 1, batches, samples, features), `mode` one of `MODES`.
+    The batch norm has neither γ nor β.
     """
-    hidden = []
-    for layer, kernel in enumerate(net["kernel"]):
-        count, samples, features = x.shape[1:]
-        z = (x.reshape(len(x), -1, features) @ kernel).reshape(SEEDS, count, samples, WIDTH)
-        by_batch = {name: np.repeat(net[name][layer].reshape(SEEDS, 1, WIDTH), count, axis=1).ravel()
-                    for name in ("gamma", "beta", "mean", "variance")}
+    statistics, normalized = [], []
+    for kernel, averages in zip(kernels[:-1], running, strict=True):
+        z = x @ kernel
         if mode == "training":
-            y = batch_norm.forward(as_columns(z), by_batch["gamma"], by_batch["beta"])
-        else:
-            y = batch_norm.inference(as_columns(z), *by_batch.values())
-        hidden.append({"in": x, "z": z, "y": y.reshape(samples, SEEDS, count, WIDTH).transpose(1, 2, 0, 3)})
-        x = np.maximum(hidden[-1]["y"], 0)
-    return hidden
+            averages = np.stack([z.mean(2, keepdims=True), z.var(2, keepdims=True)])
+        mean, variance = averages
+        statistics.append(averages)
+        normalized.append((z - mean) / np.sqrt(variance + EPSILON))
+        x = np.maximum(normalized[-1], 0)
+    return softmax(x @ kernels[-1], -1), statistics, normalized
 
 
-def as_columns(z):
-    """(seeds, batches, samples, width) → (samples, all others): each column one feature of one batch."""
-    return z.transpose(2, 0, 1, 3).reshape(z.shape[2], -1)
+def update(kernels, running, x, y, momentum, rate):
+    """One step of SGD and of the running averages, in place; returns the mean and variance of each hidden layer."""
+    shares, statistics, normalized = forward(kernels, running, x, "training")
+    inputs = [x, *(np.maximum(values, 0) for values in normalized)]
+    error = (shares - np.eye(shares.shape[-1], dtype="float32")[y]) / y.shape[-1]
+    for layer in reversed(range(LAYERS + 1)):
+        slope = inputs[layer].mT @ error
+        error = error @ kernels[layer].mT
+        kernels[layer] -= rate * slope
+        if layer > 0:   # backward through the ReLU and the batch norm in front of it
+            values, (_, variance) = normalized[layer - 1], statistics[layer - 1]
+            error = error * (values > 0)
+            through_mean, through_variance = (part.mean(2, keepdims=True) for part in (error, error * values))
+            error = (error - through_mean - values * through_variance) / np.sqrt(variance + EPSILON)
+    for averages, now in zip(running, statistics, strict=True):
+        averages += (1 - momentum) * (now - averages)
+    return statistics
 
 
-def update(net, x, y, momentum, rate):
-    """One step of SGD for all networks, on batches (SEEDS, 1, samples, features); returns what `forward` does."""
-    hidden = forward(net, x, "training")
-    top = np.maximum(hidden[-1]["y"][:, 0], 0)
-    scores = top @ net["last"] + net["bias"]
-    dout = (softmax(scores, -1) - np.eye(scores.shape[-1], dtype="float32")[y]) / x.shape[2]
-    down = dout @ net["last"].transpose(0, 2, 1)
-    net["last"] -= rate * top.transpose(0, 2, 1) @ dout
-    net["bias"] -= rate * dout.sum(1, keepdims=True)
-    for layer in reversed(range(LAYERS)):
-        values = hidden[layer]
-        columns = as_columns(values["z"])
-        down = as_columns((down * (values["y"][:, 0] > 0))[:, None])
-        dz, dgamma, dbeta = batch_norm.backward(down, columns, net["gamma"][layer])
-        dz = dz.reshape(-1, SEEDS, WIDTH).transpose(1, 0, 2)
-        down = dz @ net["kernel"][layer].transpose(0, 2, 1)
-        net["kernel"][layer] = net["kernel"][layer] - rate * values["in"][:, 0].transpose(0, 2, 1) @ dz
-        net["gamma"][layer] = net["gamma"][layer] - rate * dgamma
-        net["beta"][layer] = net["beta"][layer] - rate * dbeta
-        net["mean"][layer], net["variance"][layer] = batch_norm.update_running(
-            net["mean"][layer], net["variance"][layer], columns, momentum=momentum)
-    return hidden
-
-
-def hits(net, data, mode, batch_size):
-    """Validation accuracy of each network in a mode."""
-    size = batch_size if mode == "training" else len(data.x_val)
-    whole = len(data.x_val) // size * size
-    x = data.x_val[:whole].reshape(1, -1, size, data.x_val.shape[1])
-    top = np.maximum(forward(net, x, mode)[-1]["y"], 0)
-    answers = (top.reshape(SEEDS, whole, WIDTH) @ net["last"] + net["bias"]).argmax(-1)
-    return (answers == data.y_val[:whole]).mean(1)
-
-
-def _limits(*lines):
-    """Limits of an axis that include all lines, 0, and a margin."""
-    values = np.concatenate([line.values for line in lines] + [[0.0]])
-    margin = 0.1 * (np.ptp(values) or 1)
-    return values.min() - margin, values.max() + margin
+def validate(kernels, running, data, mode, batch_size):
+    """Validation accuracy of each network, on batches as large as in training; a last, partial one is left out."""
+    count = len(data.x_val) // batch_size
+    # Also in inference mode: BLAS would distribute one large product among threads, which then wait for each other.
+    x = data.x_val[:count * batch_size].reshape(1, count, batch_size, -1)
+    y = data.y_val[:count * batch_size].reshape(1, count, batch_size)
+    shares, *_ = forward(kernels, running, x, mode)
+    return (shares.argmax(-1) == y).mean((1, 2))

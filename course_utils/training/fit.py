@@ -79,7 +79,7 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
         The weights to start with, as ``model.get_weights()`` gives them, in place of initial
         ones. One for each run: in the order of the grid, or ``runs.weights`` of a training.
     weights : bool
-        Also return the trained weights; `trained_model` makes models of them.
+        Also return the trained weights, to `callback` those so far; `trained_model` makes models of them.
     evaluate_every : int, optional
         Validate after so many steps, instead of after each epoch.
     validate_first : bool
@@ -207,13 +207,13 @@ def fit_many(build_model, data, grid, *, epochs=None, steps=None, batch_size=32,
     else:
         for chunk, complete in _train_in_step(structures, chunks, record, max_memory):
             partial = results.isel({time: slice(chunk + 1)}) if complete else results
+            if weights:
+                partial["weights"] = _weights(results, final)
             if callback(partial):
                 results = partial
                 break
     if weights:
-        trained = np.empty(len(final), object)
-        trained[:] = [run and run() for run in final]
-        results["weights"] = results.loss.dims[:-1], trained.reshape(results.loss.shape[:-1])
+        results["weights"] = _weights(results, final)
         results.attrs |= {name: value for name, value in first.arguments if name in ("input_shape", "classes")}
     return results
 
@@ -336,6 +336,13 @@ def _recorder(results, chunks, final):
         flat["diverged"][np.array(positions)[~finite], chunk:] = True
 
     return record
+
+
+def _weights(results, final):
+    """The variable ``weights`` of the results, from what `_recorder` has collected; None for runs not trained yet."""
+    trained = np.empty(len(final), object)
+    trained[:] = [run and run() for run in final]
+    return results.loss.dims[:-1], trained.reshape(results.loss.shape[:-1])
 
 
 def _number_of_chunks(per_epoch, epochs, steps, evaluate_every):

@@ -52,51 +52,44 @@ def test_a_partial_result_can_be_drawn():
 
 
 def test_a_step_is_that_of_keras(digits):
-    """Kernels, γ, β and running statistics of the first network, after three steps by Keras."""
+    """Kernels and running statistics of the first network, after three steps by Keras."""
     import keras
     from keras import layers
 
-    net, order = module.start(digits), module.batches(digits, 16, 3)
+    kernels, running = module.start(digits)
     model = keras.Sequential([keras.Input((64,))])
     for _ in range(module.LAYERS):
         model.add(layers.Dense(module.WIDTH, use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.8))
+        model.add(layers.BatchNormalization(momentum=0.8, center=False, scale=False))
         model.add(layers.Activation("relu"))
-    model.add(layers.Dense(10, activation="softmax"))
+    model.add(layers.Dense(10, activation="softmax", use_bias=False))
 
     def weights():
-        first = slice(module.WIDTH)   # the columns of the first network
-        hidden = [values for layer in range(module.LAYERS) for values in (net["kernel"][layer][0], *(
-            net[name][layer][first] for name in ("gamma", "beta", "mean", "variance")))]
-        return [*hidden, net["last"][0], net["bias"][0, 0]]
+        hidden = [values for kernel, averages in zip(kernels, running, strict=False)
+                  for values in (kernel[0, 0], *averages[:, 0, 0, 0])]
+        return [values.copy() for values in (*hidden, kernels[-1][0, 0])]
 
-    model.set_weights([values.copy() for values in weights()])
+    model.set_weights(weights())
     model.compile(keras.optimizers.SGD(0.2), "sparse_categorical_crossentropy")
-    for step in range(3):
-        rows = order[:, step]
-        module.update(net, digits.x_train[rows][:, None], digits.y_train[rows], 0.8, 0.2)
-        model.train_on_batch(digits.x_train[rows[0]], digits.y_train[rows[0]])
+    for rows in np.random.default_rng(0).integers(len(digits.x_train), size=(3, module.SEEDS, 1, 16)):
+        module.update(kernels, running, digits.x_train[rows], digits.y_train[rows], 0.8, 0.2)
+        model.train_on_batch(digits.x_train[rows[0, 0]], digits.y_train[rows[0, 0]])
     for ours, theirs in zip(weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    ours = module.hits(net, digits, "inference", 16)[0]
-    theirs = (model.predict(digits.x_val, verbose=0).argmax(1) == digits.y_val).mean()
+    ours = module.validate(kernels, running, digits, "inference", 16)[0]
+    whole = len(digits.x_val) // 16 * 16
+    theirs = (model.predict(digits.x_val[:whole], verbose=0).argmax(1) == digits.y_val[:whole]).mean()
     assert ours == pytest.approx(theirs, abs=0.003)
 
 
-def test_in_training_mode_a_batch_is_on_its_own(digits):
-    net = module.start(digits)
-    x = digits.x_val[:64].reshape(1, 4, 16, 64)
-    together = module.forward(net, x, "training")[-1]["y"]
-    alone = module.forward(net, x[:, 2:3], "training")[-1]["y"]
-    np.testing.assert_allclose(together[:, 2:3], alone, atol=1e-4)
-
-
-def test_batches_take_every_sample_once_an_epoch(digits):
-    order = module.batches(digits, 128, 16)   # eight batches make an epoch
-    assert order.shape == (module.SEEDS, 16, 128)
-    assert len(np.unique(order[3, :8])) == 8 * 128
-    assert not np.array_equal(order[0], order[1])
-    assert not np.array_equal(order[0, :8], order[0, 8:])
+def test_only_in_training_mode_does_the_batch_matter(digits):
+    kernels, running = module.start(digits)
+    x = digits.x_val[:64]
+    for mode, differs in (("inference", False), ("training", True)):
+        together, halves, alone = (module.forward(kernels, running, part, mode)[0] for part in (
+            x.reshape(1, 1, 64, 64), x.reshape(1, 2, 32, 64), x[32:].reshape(1, 1, 32, 64)))
+        np.testing.assert_allclose(halves[:, 1:], alone, atol=1e-4)
+        assert np.allclose(together[:, :, 32:], alone, atol=1e-4) != differs
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.999])

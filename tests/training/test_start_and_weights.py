@@ -32,6 +32,17 @@ def test_weights_are_those_of_model_fit(small, runs):
     expect_same(runs.weights.sel(learning_rate=0.5, seed=3).item(), model.get_weights())
 
 
+def test_a_callback_gets_the_weights_so_far(small):
+    seen = []
+    fit_many(models.mlp, small, {"seed": [0, 1]}, epochs=3, weights=True,
+             callback=lambda partial: seen.append(partial.weights.values))
+    for epochs, weights in enumerate(seen, 1):
+        shorter = fit_many(models.mlp, small, {"seed": [0, 1]}, epochs=epochs, weights=True)
+        for ours, theirs in zip(weights, shorter.weights.values, strict=True):
+            expect_same(ours, theirs)
+    assert len(seen) == 3
+
+
 def test_a_trained_model_predicts_what_fit_many_predicted(small, runs):
     run = runs.sel(learning_rate=0.5, seed=3)
     model = trained_model(models.mlp, run)
