@@ -13,15 +13,14 @@
 # *My validation loss keeps rising, but the validation accuracy doesn't drop. If the
 # loss gets worse, shouldn't the accuracy get worse, too?* People ask this on every
 # forum, and most of the answers are guesses. In this lecture, you'll learn to read a
-# training run the way a mechanic listens to an engine. Only a handful of patterns
-# matter. For each one, you'll see what it means and how to check whether you're right.
+# training run the way a mechanic listens to an engine.
 
 # %% [markdown]
 # By the end, you'll be able to
 #
-# - tell a healthy run from one that is overfitting, undertrained, or unstable;
-# - find a good learning rate in a minute;
-# - choose a learning-rate schedule, and decide when to stop training;
+# - tell a healthy run from one that overfits, is too slow, or doesn't learn;
+# - find a learning rate that works in a minute;
+# - decide whether to use a schedule, and when to stop training;
 # - ask the doctor about a run that doesn't work.
 #
 # The lecture takes about {{minutes}} minutes. You should know how to build and fit a
@@ -47,8 +46,7 @@ quiz.ask("02", "loss_up_accuracy_flat")
 #
 # We start with a run in which nothing goes wrong: a network with two hidden layers,
 # trained on 1,350 handwritten digits from MNIST. This is plain Keras, except for the
-# functions that load the data and draw the figure. Look at the gap between the two
-# curves, not at how low they get.
+# functions that load the data and draw the figure. Look at the direction of both curves.
 
 # %%
 import keras
@@ -79,13 +77,14 @@ def train(optimizer, epochs, **options):
 
 
 keras.utils.set_random_seed(0)
-model, history = train(keras.optimizers.SGD(0.1), epochs=6)
-_ = plots.history(history, title="Both losses fall, and the gap stays small")
+healthy, history = train(keras.optimizers.SGD(0.1), epochs=6)
+_ = plots.history(history, title="Healthy: both losses fall")
 
 # %% [markdown]
 # Both losses fall quickly at first and then more slowly. At the end, the training loss
-# is a little lower than the validation loss. That is normal, because the network has
-# seen the training images several times and the validation images never.
+# is lower than the validation loss. A gap like this is normal, because the network has
+# seen the training images several times and the validation images never. Don't worry
+# until the validation loss *rises*.
 #
 # Why is the training loss *higher* in the first epochs? Keras averages it over the whole
 # epoch, including the first steps, when the network knew nothing, and with dropout if
@@ -94,7 +93,7 @@ _ = plots.history(history, title="Both losses fall, and the gap stays small")
 # %% [markdown] tags=["instructor"]
 # **Give them a minute.** All other runs will be compared with this figure. **People
 # ask:** “The gap is growing at the end. Is that overfitting?” Not yet: the validation
-# loss is still going down or level. Next, the same network simply goes on training.
+# loss hasn't risen. Next, the same network simply goes on training.
 
 # %% [markdown]
 # ## Overfitting
@@ -105,7 +104,7 @@ _ = plots.history(history, title="Both losses fall, and the gap stays small")
 
 # %%
 keras.utils.set_random_seed(0)
-model, history = train(keras.optimizers.SGD(0.1), epochs=40)
+trained_long, history = train(keras.optimizers.SGD(0.1), epochs=40)
 _ = plots.history(history, metrics=["loss", "accuracy"],
                   title="The validation loss rises; the accuracy stays")
 
@@ -118,40 +117,43 @@ _ = plots.history(history, metrics=["loss", "accuracy"],
 # class gets the highest probability. The loss also depends on how high that
 # probability is. As training continues, the network becomes more confident about
 # everything, including the images that it gets wrong, and a confident mistake adds a
-# lot to the loss. How confident is it when it is right, and how confident when it is
-# wrong?
+# lot to the loss. The next cell compares the confidence of the two networks.
 
 # %%
-probability = model.predict(mnist.x_val, verbose=0)
-confidence = probability.max(axis=1)
-correct = probability.argmax(axis=1) == mnist.y_val
-print(f"mean confidence when right: {confidence[correct].mean():.2f}")
-print(f"mean confidence when wrong: {confidence[~correct].mean():.2f}")
+for name, model in {"6 epochs": healthy, "40 epochs": trained_long}.items():
+    probability = model.predict(mnist.x_val, verbose=0)
+    confidence = probability.max(axis=1)
+    correct = probability.argmax(axis=1) == mnist.y_val
+    print(f"{name}: confidence when right {confidence[correct].mean():.2f}, "
+          f"when wrong {confidence[~correct].mean():.2f}")
 
 # %% [markdown]
-# Even when the network is wrong, it is quite confident. So the answer to our opening
-# question is: yes, it is overfitting. Whether you should care depends on what you use
-# the network for. If you need only the predicted class, the extra epochs did no harm
-# here. If you need reliable probabilities, stop when the validation loss is lowest.
+# After 40 epochs, the network is more confident, most of all when it is wrong. So the
+# answer to our opening question is: yes, it is overfitting. Whether you should care
+# depends on what you use the network for. If you need only the predicted class, the
+# extra epochs did no harm here. If you need reliable probabilities, stop when the
+# validation loss is lowest.
 #
 # Could this be one unlucky run? The course's helper `fit_many` trains many Keras
-# networks at the same time. Here it trains 20, each with different initial weights and
-# a different order of the training images. The lines in the next figure are means over
-# the runs, and the bands are 95% confidence intervals.
+# networks at the same time, by default with plain SGD. Here it trains 20, each with
+# different initial weights and a different order of the training images. The lines are
+# means, and the bands are 95% confidence intervals.
 
 # %%
 from course_utils import fit_many
 
 runs = fit_many(build, mnist, {"learning_rate": 0.1, "seed": range(20)},
                 epochs=40)
-_ = plots.curves(runs, title="The validation loss rises in all 20 runs")
-rise = runs.val_loss.isel(epoch=-1) - runs.val_loss.min("epoch")
-print(f"{int((rise > 0.02).sum())} of {rise.size} runs end at least 0.02 "
-      "above their minimum")
+figure, (left, right) = plots.panels(2)
+_ = plots.curves(runs, "loss", ax=left, title="The validation loss rises …")
+_ = plots.curves(runs, "accuracy", ax=right, title="… the accuracy doesn't fall")
+higher = runs.val_loss.sel(epoch=40) > runs.val_loss.sel(epoch=10)
+print(f"validation loss higher after 40 epochs than after 10: "
+      f"{int(higher.sum())} of {higher.size} runs")
 
 # %% [markdown] tags=["instructor"]
-# **Before the second figure,** ask whether one run is enough to believe it. The band is
-# narrow, so the pattern is not an accident. **People ask** why we don't simply stop at
+# **Before you show the 20 runs,** ask whether one run is enough to believe it. The bands
+# are narrow, so the pattern is not an accident. **People ask** why we don't simply stop at
 # the minimum: we will, in the section on early stopping. Come back to the vote now.
 
 # %% [markdown]
@@ -165,16 +167,17 @@ print(f"{int((rise > 0.02).sum())} of {rise.size} runs end at least 0.02 "
 rates = fit_many(build, mnist, {"learning_rate": [0.003, 0.03, 0.3, 1.0],
                                 "seed": range(10)}, epochs=8)
 ax = plots.lines(rates.loss, "epoch", by="learning_rate",
-                 title="Too low is slow; too high doesn't learn")
+                 title="Too low is slow; too high is erratic")
 _ = ax.set(ylim=(0, 3.2))
 
 # %% [markdown]
-# At the lowest rate, nothing is wrong except the pace: the runs agree with each other
-# and would get there eventually. At the highest rate, the steps are so large that they
-# jump over the minimum, and the runs differ widely.
+# At the lowest rate, nothing is wrong except the pace: the loss falls steadily, and the
+# runs agree with each other. At the highest rate, the steps are so large that they
+# overshoot, and the runs differ widely.
 #
-# To find a good rate, you can use a **range test** (Smith 2017): train for a few dozen
-# steps, raise the learning rate at every step, and record the loss.
+# To find a good rate, you can use a **range test** (Smith 2017): take about a hundred
+# steps, raise the learning rate at every step, and record the loss. This ruins the
+# network, so build a new one afterward.
 
 # %%
 import numpy as np
@@ -223,13 +226,14 @@ print(f"range test: {lowest / 10:.3f} to {lowest / 3:.3f}; best: {best:.2f}")
 # lower. Next comes the lab.
 
 # %% [markdown]
-# The suggested rates work well, but the best rate is several times as high. The test
-# can't know that, because it takes only one step at each rate.
-# So use it to choose where to search, and include higher rates.
+# The suggested rates work, but a higher rate does at least as well. The test can't know
+# that, because it takes only one step at each rate. So use it to choose where to search,
+# and include higher rates.
 #
 # A well-known textbook says that if you have time to tune only one hyperparameter, you
-# should tune the learning rate (Goodfellow et al. 2016). The figure shows why: at the
-# best rate, this network is good, and at a rate five times as high, it learns nothing.
+# should tune the learning rate (Goodfellow et al. 2016). The figure fits that advice: at
+# the best rate, this network is good, and at one about five times as high, it learns
+# almost nothing.
 
 # %% [markdown]
 # ## The lab
@@ -237,8 +241,8 @@ print(f"range test: {lowest / 10:.3f} to {lowest / 3:.3f}; best: {best:.2f}")
 # The lab trains ten networks at a time to separate two classes of points. On the left
 # you see where each network draws the boundary; on the right are their losses. Below
 # the lab are three things to try. The second cell opens the same controls for a network
-# and data of your own: pass the function that builds your model and a `Split` of your
-# data. Here it's our digit classifier, trained with Adam.
+# and data of your own, such as `datasets.Split("mine", x_train, y_train, x_val, y_val)`.
+# Here it's our digit classifier, trained with Adam.
 
 # %%
 from course_utils import labs
@@ -262,9 +266,9 @@ labs.playground(build_model=build, data=mnist)
 # Early in training, a high learning rate makes fast progress. Late in training, it
 # keeps the weights from settling. A **schedule** lowers the rate as training goes on.
 # A popular one follows half a period of a cosine, down to zero (Loshchilov & Hutter
-# 2017). We compare it with a constant rate on short signals (MNIST-1D); `learning_rate`
-# is the rate at which each starts. On the left, look at the last third of training. On
-# the right, find the best rate for each.
+# 2017). We compare it with a constant rate on MNIST-1D, a set of short artificial signals
+# in ten classes; `models.mlp` is a network like the one above. On the left, look at the
+# last third of training. On the right, find the best rate for each.
 
 # %%
 from course_utils import models
@@ -272,12 +276,12 @@ from course_utils import models
 STEPS = 1200
 cosine = keras.optimizers.SGD(
     keras.optimizers.schedules.CosineDecay(0.1, decay_steps=STEPS),
-    name="cosine")
+    name="cosine")    # the grid below replaces 0.1
 constant = keras.optimizers.SGD(name="constant")
 signals = datasets.mnist1d(seed=0)
 runs = fit_many(models.mlp, signals, {
     "optimizer": [constant, cosine], "depth": 2, "seed": range(10),
-    "learning_rate": [0.03, 0.1, 0.3, 0.6]}, steps=STEPS, evaluate_every=60)
+    "learning_rate": [0.03, 0.1, 0.3, 0.6, 1]}, steps=STEPS, evaluate_every=60)
 
 # %%
 figure, (left, right) = plots.panels(2)
@@ -296,13 +300,12 @@ _ = plots.lines(accuracy.isel(step=-1), "learning_rate", by="optimizer",
 # %% [markdown]
 # With a constant rate of 0.6, the accuracy levels off early. With the schedule, it keeps
 # rising as the rate falls. The schedule also does best with a higher initial rate. At
-# the lowest rate, it is *worse*, because it spends the second half of training with
-# hardly any learning rate left.
+# the lowest rate, it is *worse*, because its average rate is only half as high.
 #
-# How much does a schedule gain if each of the two starts at its own best rate? We ask
-# for at least one point. The printed line is about our running example, a small CNN
-# that classifies emoji: with a schedule and four times as many steps.
-
+# How much does a schedule gain if each of the two starts at its own best rate? In the
+# next figure, each row is a data set. Its interval is compared with one point of
+# accuracy (dashed) and with no effect (thin line). The printed line is about our running
+# example, a CNN that classifies emoji, with a schedule and four times as many steps.
 # %%
 from course_utils import claims
 from course_utils.experiments import scoreboard
@@ -314,10 +317,10 @@ print(f"emoji classifier: {100 * gain['mean']:+.1f} points "
 
 # %% [markdown]
 # Within 600 steps, the schedule gains clearly more than a point on MNIST-1D. On four of
-# the other data sets, a constant rate that was tuned just as well is at least nearly as
-# good, and on the digits it is better. (On the tones, we ran too few pairs to tell.) A
-# likely reason: once a network fits all of its training data, its gradients are tiny,
-# and there is no jumping around left for a schedule to stop.
+# the other data sets, it doesn't; on one of these, the digits, a constant rate is better.
+# The tones and our emoji CNN leave the question open. A likely reason: once a network
+# fits all of its training data, its gradients are tiny, and a schedule has nothing left
+# to calm down.
 #
 # A schedule also tells you how long to train: until it ends. If you can afford more
 # steps, start again with a longer schedule. Don't add epochs at the end of one, when
@@ -338,8 +341,8 @@ for restore in (False, True):
     model, history = train(keras.optimizers.Adam(0.003), 40, callbacks=[stop])
     final, _ = model.evaluate(mnist.x_val, mnist.y_val, verbose=0)
     print(f"restore_best_weights={restore}: stopped after epoch "
-          f"{len(history.epoch)}, lowest loss "
-          f"{min(history.history['val_loss']):.3f}, of the model {final:.3f}")
+          f"{len(history.epoch)}; validation loss at its lowest "
+          f"{min(history.history['val_loss']):.3f}, at the end {final:.3f}")
 
 # %% [markdown] tags=["instructor"]
 # **Ask for a show of hands** before you run the cell: who thinks that the model has its
@@ -350,61 +353,71 @@ for restore in (False, True):
 # %% [markdown]
 # By default, the model keeps its *last* weights, which had five more epochs to overfit.
 # With `restore_best_weights=True`, Keras puts back the weights of the epoch with the
-# lowest validation loss, even if training ran to its end. It restores neither the
-# optimizer's state nor the epoch with the best *accuracy*, which may be another one.
+# lowest validation loss, even if training ran to its end. It doesn't restore the
+# optimizer's state. If you need only the classes, set `monitor="val_accuracy"`. If you
+# use a schedule, let it run to its end.
 #
-# The restored loss looks a little better than it is, because the same images chose the
+# The restored score looks a little better than it is, because the same images chose the
 # epoch and gave the score. An honest score comes from the test set, used once.
 
 # %% [markdown]
 # ## Ask the doctor
 #
-# When a run of your own doesn't work, `doctor.examine` compares it with the patterns of
-# this lecture and with others. It names the most likely cause, the evidence for it, an
-# experiment that tells you whether it's right, and how often such a diagnosis was right
-# in a simulation. Here is a run that failed.
+# Here is a run that failed. What would you say is wrong with it?
+
+# %%
+keras.utils.set_random_seed(0)
+failed, history = train(keras.optimizers.SGD(1.5), epochs=8)
+_ = plots.history(history, title="What is wrong with this run?")
+
+# %% [markdown]
+# `doctor.examine` compares a run with the patterns of this lecture and with others.
 
 # %%
 from course_utils import doctor
 
-keras.utils.set_random_seed(0)
-model, history = train(keras.optimizers.SGD(1.5), epochs=8)
-doctor.examine(model, (mnist.x_train, mnist.y_train),
+doctor.examine(failed, (mnist.x_train, mnist.y_train),
                (mnist.x_val, mnist.y_val), history=history)
 
 # %% [markdown]
-# The [symptom guide](whats_wrong.md) goes through the symptoms one by one. These are
-# common:
+# The report names the most likely cause, the evidence, and an experiment that tells you
+# whether it's right: `report.try_fix()` runs it. The last line says how often this
+# diagnosis was right in a simulation; some are right much less often. The
+# [symptom guide](whats_wrong.md) covers each symptom. A few of them:
 #
 # | what you see | what it may mean |
 # |---|---|
-# | training and validation both poor, no gap | network too small, or training too short |
+# | both scores poor, no gap | network too small, training too short |
 # | training accuracy rises, validation accuracy falls | overfitting, often to label noise |
 # | validation too good to be true | the same samples in both parts (a leak) |
-# | training loss falls, validation poor from the start | samples not shuffled |
-# | validation better than training | dropout or augmentation, which only training has |
-# | with batch norm, validation lags at first | running averages still warming up (lecture 06) |
+# | validation poor from the start | not shuffled, or prepared differently |
+# | validation better than training | averaging over the epoch; dropout or augmentation |
+# | validation lags at first, with batch norm | running averages (lecture 06) |
 
 # %% [markdown]
 # ## On your own network
 #
-# The next cell uses nothing but Keras. Put in your own arrays and your own model. The
-# cell after it shows a mistake that is often reported: `decay_steps` counts *batches*,
-# not epochs. In its first run, the rate reaches zero after ten batches.
+# The next cell uses nothing but Keras and Matplotlib. Put in your own model and your own
+# arrays. The cell after it shows a mistake that is often reported: `decay_steps` counts
+# *batches*, not epochs. In its first run, the rate reaches zero after ten batches.
 
 # %%
-x_train, y_train = mnist.x_train, mnist.y_train
-x_val, y_val = mnist.x_val, mnist.y_val
+import math
 
-epochs, batch_size = 10, 32
-steps = epochs * -(-len(x_train) // batch_size)    # -(-a // b) rounds up
+import matplotlib.pyplot as plt
+
+model = build()                                       # yours
+x_train, y_train = mnist.x_train, mnist.y_train       # yours
+epochs = 10
+steps = epochs * math.ceil(len(x_train) / 32)         # batches of 32
 schedule = keras.optimizers.schedules.CosineDecay(0.3, decay_steps=steps)
-model = build()
 model.compile(keras.optimizers.SGD(schedule), metrics=["accuracy"],
               loss="sparse_categorical_crossentropy")
-history = model.fit(x_train, y_train, batch_size=batch_size, epochs=epochs,
-                    validation_data=(x_val, y_val), verbose=0)
-print(f"validation accuracy {history.history['val_accuracy'][-1]:.3f}")
+history = model.fit(x_train, y_train, epochs=epochs, verbose=0,
+                    validation_data=(mnist.x_val, mnist.y_val)).history
+for name in ("loss", "val_loss"):
+    plt.plot(history[name], label=name)
+_ = plt.legend()
 
 # %%
 for decay_steps in (epochs, steps):
