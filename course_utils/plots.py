@@ -30,7 +30,8 @@ NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss", "
 LOOKS = {"with": {"color": "C0", "linestyle": "-", "marker": "o"},
          "without": {"color": "C1", "linestyle": "--", "marker": "s"},
          "training": {"color": "C2", "linestyle": "--", "marker": ""},
-         "validation": {"color": "C4", "linestyle": "-", "marker": ""}}
+         "validation": {"color": "C4", "linestyle": "-", "marker": ""},
+         "chosen": {"color": "C1", "linestyle": "", "marker": "*", "markersize": 11, "markeredgecolor": "0.1"}}
 LOGARITHMIC = {"learning_rate", "initial_scale", "train_size"}
 VALUES = {"batch_norm": {False: "plain", True: "batch norm"},
           "norm_position": {"before": "before the activation", "after": "after the activation"},
@@ -101,6 +102,23 @@ def band(ax, x, interval, **look):
     line, = ax.plot(x, interval["mean"], **look)
     ax.fill_between(x, interval["low"], interval["high"], color=line.get_color(),
                     alpha=0.2 * look.get("alpha", 1), linewidth=0)
+
+
+def error_bars(ax, x, interval, **look):
+    """Means as points and their intervals as vertical bars; the arguments are those of `band`."""
+    lengths = np.reshape([interval["mean"] - interval["low"], interval["high"] - interval["mean"]], (2, -1))
+    ax.errorbar(x, interval["mean"], lengths, **{"capsize": 4} | look | {"linestyle": ""})
+
+
+def tiles(ax, pictures):
+    """Gray pictures (rows, columns, height, width), with values from 0 to 1, as one image with white lines between."""
+    framed = np.pad(pictures, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)   # drawn white
+    rows, columns, height, width = framed.shape
+    ax.imshow(framed.swapaxes(1, 2).reshape(rows * height, columns * width), cmap="gray", vmin=-0.25, vmax=1.25,
+              interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
 
 
 def label_lines(ax):
@@ -237,8 +255,7 @@ def power_law(errors, law, *, over="seed", title=None, ax=None):
     band(ax, sizes, law.predict(sizes), color="C1", marker="", label="power law, 95% prediction")
     for which, label, face in ((~held_out, "fitted", "C0"), (held_out, "held out", "white")):
         part = measured.sel(train_size=which)
-        ax.errorbar(part.train_size, part["mean"], [part["mean"] - part["low"], part["high"] - part["mean"]],
-                    color="C0", marker="o", markerfacecolor=face, linestyle="", capsize=3, label=label)
+        error_bars(ax, part.train_size, part, color="C0", marker="o", markerfacecolor=face, capsize=3, label=label)
     _logarithmic(ax, "train_size")
     errors_on_log_axis(ax)
     ax.set(xlabel=axis_label("train_size"))

@@ -59,12 +59,8 @@ class DomainShiftLab(Lab):
         """Digits of both domains on the left, accuracy after each step on the right."""
         left, right = axes
         old, new = domain(1.0, 0.0).x_val, domain(state["contrast"], state["noise"]).x_val
-        shown = np.concatenate([old[:10], new[:10]]).reshape(4, 5, 8, 8)
-        framed = np.pad(shown, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)   # drawn white
-        left.imshow(framed.swapaxes(1, 2).reshape(40, 50), cmap="gray", vmin=-0.25, vmax=1.25)
-        left.set(title="Old domain (top) and new one", xticks=[], yticks=[])
-        left.grid(visible=False)
-        left.spines[:].set_visible(False)
+        plots.tiles(left, np.reshape([old[:10], new[:10]], (4, 5, 8, 8)))
+        left.set_title("Old domain (top) and new one")
         phrases = []
         for arm in runs.arm.values:
             accuracy = stats.interval(runs.sel(arm=arm, drop=True))
