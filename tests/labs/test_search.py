@@ -5,16 +5,14 @@ import sys
 
 import numpy as np
 import pytest
-import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from course_utils import labs, stats
 from course_utils.claims import hyperparameter_search as trials
-from course_utils.experiments import tabular
+from course_utils.experiments import searches, tabular
 from tests.helpers.lab_states import PNG, closed, opens, pairs
-from tests.helpers.sentences import refused
 
 LAB = labs.search
 module = sys.modules[LAB.__module__]
@@ -23,6 +21,11 @@ module = sys.modules[LAB.__module__]
 def computed(changes=(), report=lambda partial: False):
     state = LAB.checked(dict(changes))
     return state, closed(LAB).compute(state, report)
+
+
+def searched(state, seed):
+    """The search of a state with another number."""
+    return searches.searched(state["sampler"], state["trials"], state["images"], state["axis"], seed)
 
 
 def drawn(state, runs):
@@ -52,8 +55,8 @@ def test_all_pairs_of_controls_can_be_drawn_and_called(few):
     for state in pairs(LAB):
         picture, sentence = closed(LAB).render(state)
         assert picture.startswith(PNG)
-        assert sentence.lower().startswith(f"{state['sampler'].lower()}: {state['trials']} trials with ")
-        assert f" {state['images']} validation images chose trial " in sentence
+        assert sentence.startswith(f"{state['trials']} trials ({state['sampler']}) with ")
+        assert f" on {state['images']} validation images" in sentence
         assert ("test set is closed" in sentence) != state["open_test"]
         assert (f"on the {720 - state['images']} test images" in sentence) == state["open_test"]
         assert "nan" not in sentence
@@ -61,11 +64,11 @@ def test_all_pairs_of_controls_can_be_drawn_and_called(few):
 
 
 @pytest.mark.parametrize("change", [
-    {"sampler": name} for name in module.SAMPLERS] + [{"axis": "linear", "number": 10}], ids=str)
+    {"sampler": name} for name in searches.SAMPLERS] + [{"axis": "linear", "number": 10}], ids=str)
 def test_map_curve_and_sentence_agree_with_the_search(change):
     state, runs = computed(change)
     left, right, sentence = drawn(state, runs)
-    objective = module.spent(state, state["number"])
+    objective = searched(state, state["number"])
     asked = [(params["learning_rate"], params["dropout"]) for params in objective.asked]
     best = int(np.argmax(objective.scores))
     np.testing.assert_allclose(left.collections[-1].get_offsets(), asked)
@@ -74,28 +77,28 @@ def test_map_curve_and_sentence_agree_with_the_search(change):
     np.testing.assert_allclose(line(right, "best so far")[:, 1], np.maximum.accumulate(objective.scores))
     np.testing.assert_allclose(line(right, "chosen"), [[best + 1, objective.scores[best]]])
     rates = {rate for rate, _ in asked}
-    below = sum(rate < 0.3 for rate in rates) or "none"
+    below = sum(rate < 0.3 for rate in rates)
     assert f"with {len(rates)} different learning rates, {below} of them below 0.3" in sentence
-    assert f"chose trial {best + 1}, with accuracy {max(objective.scores):.1%}" in sentence
+    assert f"trial {best + 1}, has an accuracy of {max(objective.scores):.1%} on 100" in sentence
 
 
-def test_a_closed_test_set_is_nowhere(opened):
+def test_a_closed_test_set_is_nowhere():
     state, runs = computed()
-    _, right, sentence = drawn(state, runs)
-    assert runs.sizes["search"] == 0
-    assert len(right.lines) == 2
-    assert "gap" not in sentence
-    _, still = opened   # to open it changes nothing that was chosen
-    xr.testing.assert_equal(runs.drop_dims("search"), still.drop_dims("search"))
+    shown, hidden = ((*drawn(state, each)[1:], closed(LAB).result(state, each)) for each in (
+        runs, runs.assign(test=0 * runs.test)))   # whatever the test scores are
+    assert shown[1:] == hidden[1:]
+    assert [line.get_label() for line in shown[0].lines] == ["chosen", "best so far"]
+    assert shown[0].get_ylim() == hidden[0].get_ylim()
+    assert "gap" not in shown[1]
 
 
 def test_the_open_test_set_is_drawn_and_said(opened):
     state, runs = opened
     _, right, sentence = drawn(state, runs)
-    first = module.spent(state, state["number"]).winner()
+    first = searched(state, state["number"]).winner()
     assert line(right, "test")[0, 1] == first["test"]
-    points = f"{100 * (first['validation'] - first['test']):.1f}".replace("-", "−")
-    assert f"on the 620 test images it has {first['test']:.1%}: a gap of {points} points" in sentence
+    points = f"{100 * (first['validation'] - first['test']):+.1f}".replace("-", "−")
+    assert f"of {first['test']:.1%} on the 620 test images: a gap of {points} points" in sentence
     others = runs.isel(search=slice(1, None))
     gap = 100 * stats.interval(others.validation - others.test, over="search")
     said = [float(number.replace("−", "-")) for number in
@@ -114,7 +117,7 @@ def test_twenty_other_searches_with_the_same_setting_and_other_images(opened):
     assert len(module.REPEATS) >= 20
     assert not set(module.REPEATS) & set(LAB.controls["number"].examples)
     assert runs.sizes["search"] == 1 + len(module.REPEATS)
-    direct = [module.spent(state, seed).winner()["test"] for seed in module.REPEATS]
+    direct = [searched(state, seed).winner()["test"] for seed in module.REPEATS]
     np.testing.assert_array_equal(runs.test[1:], direct)
     _, elsewhere = computed({"open_test": True, "number": 7})
     np.testing.assert_array_equal(elsewhere.test[1:], runs.test[1:])
@@ -142,23 +145,23 @@ def test_a_linear_axis_sends_the_trials_to_the_right():
 def test_the_same_share_of_either_axis(share, dropout):
     rate = tabular.config_at({"width": 0, "learning_rate": share, "l2": 0, "dropout": dropout})["learning_rate"]
     low, *_, high = tabular.SPACE["learning_rate"]
-    assert module.linear(rate) == pytest.approx(low + (high - low) * share)
+    assert searches.linear(rate) == pytest.approx(low + (high - low) * share)
 
 
-@pytest.mark.parametrize("sampler", module.SAMPLERS)
-@pytest.mark.parametrize("budget", module.GRIDS)
+@pytest.mark.parametrize("sampler", searches.SAMPLERS)
+@pytest.mark.parametrize("budget", searches.GRIDS)
 def test_all_samplers_have_the_same_budget(sampler, budget):
     _, runs = computed({"sampler": sampler, "trials": budget})
     assert runs.sizes["trial"] == budget
     if sampler == "grid":
-        counts = module.GRIDS[budget]
+        counts = searches.GRIDS[budget]
         assert [len(np.unique(runs[knob])) for knob in ("learning_rate", "dropout")] == [counts[1], counts[3]]
     else:
         assert len(np.unique(runs.learning_rate)) == budget
 
 
 def test_the_grid_is_that_of_the_lecture():
-    assert dict(zip(tabular.SPACE, module.GRIDS[trials.BUDGET], strict=True)) == trials.EVEN
+    assert dict(zip(tabular.SPACE, searches.GRIDS[trials.BUDGET], strict=True)) == trials.EVEN
 
 
 def test_the_map_shows_the_two_knobs_that_its_docstring_says():
@@ -166,27 +169,20 @@ def test_the_map_shows_the_two_knobs_that_its_docstring_says():
     moved = {knob: float(along.max() - along.min()) for knob in tabular.SPACE
              for along in [mean.mean([other for other in mean.dims if other != knob])]}
     assert moved["learning_rate"] > moved["width"] > moved["dropout"] > moved["l2"]
-    np.testing.assert_allclose(module.background().sel(dropout=0.2), mean.sel(dropout=0.2).mean(["width", "l2"]))
 
 
-def test_trials_come_one_by_one_and_then_the_other_searches(few):
+def test_other_searches_come_one_by_one_until_it_is_stopped(few):
     seen = []
-    state, runs = computed({"trials": 9, "open_test": True}, lambda partial: seen.append(partial))
-    assert [partial.sizes["trial"] for partial in seen[:9]] == list(range(1, 10))
-    shares = [LAB.done(partial) for partial in [*seen, runs]]
-    assert shares == sorted(shares)
-    assert 0 < shares[0] < shares[-1] == 1
+    _, runs = computed({"trials": 9, "open_test": True}, seen.append)
+    assert [partial.sizes["search"] for partial in seen] == [1, 2, 3, 4]
+    assert [LAB.done(partial) for partial in seen] == [0.25, 0.5, 0.75, 1]
     for partial in seen:   # each of them can be drawn
-        drawn(state, partial)
-    _, whole = computed({"trials": 9})
-    assert LAB.done(whole) == 1
-
-
-def test_it_stops_when_told():
-    state, runs = computed({"open_test": True}, lambda partial: partial.sizes["search"] == 4)
-    assert runs.sizes["search"] == 4
-    assert LAB.done(runs) < 1
-    assert "Mean of 3 other such searches" in drawn(state, runs)[-1]
+        drawn(LAB.checked({"trials": 9, "open_test": True}), partial)
+    assert runs.sizes["trial"] == 9
+    assert LAB.done(computed({"trials": 9})[1]) == 1
+    state, runs = computed({"open_test": True}, lambda partial: partial.sizes["search"] == 3)
+    assert LAB.done(runs) == 0.75
+    assert "Mean of 2 other such searches" in drawn(state, runs)[-1]
 
 
 def test_a_search_that_finds_nothing_is_on_the_picture():
@@ -196,22 +192,3 @@ def test_a_search_that_finds_nothing_is_on_the_picture():
         _, right, _ = drawn(state, runs.assign({name: factor * runs[name] for name in ("score", "validation", "test")}))
         assert right.get_ylim()[0] == floor
         assert line(right, "chosen")[0, 1] > floor
-
-
-@pytest.mark.parametrize(("state", "message"), [
-    ({"trials": 10}, "trials is 10; expected one of 9, 16, 36, 64"), ({"sampler": "tpe"}, "expected one of 'grid', "),
-    ({"open_test": 1}, "expected True or False"), ({"seed": 4}, "has no control 'seed'; it has sampler, trials, ")])
-def test_a_wrong_state_is_one_sentence(state, message):
-    with refused(ValueError, match=message):
-        labs.search(**state)
-
-
-def test_the_picture_ends_up_showing_the_controls():
-    lab = labs.search()
-    assert lab.wait(120)
-    for sampler in ("grid", "TPE", "quasi-random"):   # faster than any of them can search
-        lab._widgets["sampler"].value = sampler
-    lab._widgets["open_test"].value = True
-    assert lab.wait(120)
-    assert lab.state == LAB.checked({"sampler": "quasi-random", "open_test": True})
-    assert (lab._image.value, lab._text) == lab.render(lab.state)
