@@ -1,7 +1,5 @@
 """The lab of lecture 03: experiments drawn from a population whose truth is known."""
 
-import sys
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -9,18 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import labs
-from tests.helpers.lab_states import PNG, opens, pairs
-from tests.helpers.sentences import refused
-
-# `labs.seeds` is the lab itself, so its module has to be asked for.
-seeds = sys.modules[labs.seeds.__module__]
+from course_utils.experiments import two_networks as seeds
+from tests.helpers.lab_states import PNG, closed, opens, pairs
 
 
 def runs(shared=1.0, own=0.7, size=400):
     """A population of normal scores, of which a part is shared by the arms."""
     rng = np.random.default_rng(7)
-    points = 95 + rng.normal(0, shared, size) + rng.normal(0, own, (2, size))
-    return xr.DataArray(points, dims=("arm", "seed"), coords={"arm": ["narrow", "wide"]})
+    points = rng.normal(0, shared, size) + rng.normal(0, own, (2, size))
+    return points - points.mean(1, keepdims=True)
 
 
 def widths(found):
@@ -38,14 +33,32 @@ def without_training(monkeypatch):
 
 
 def test_all_pairs_of_controls_can_be_drawn_and_called(without_training):
-    opened = labs.seeds()
-    assert opened.wait(60)
+    lab = closed(labs.seeds)
     for state in pairs(labs.seeds):
-        picture, sentence = opened.render(opened.checked(state))
+        picture, sentence = lab.render(state)
         assert picture.startswith(PNG)
+        assert sentence.startswith(f"True difference {state['effect']:g} point")
+        assert ("1 point," in sentence) == (state["effect"] == 1)
         assert ("doesn't exist" in sentence) == (state["effect"] == 0)
         assert ("up to" in sentence) == state["peek"]
-        assert opens(opened.call(opened.checked(state))) == opened.checked(state)
+        assert opens(lab.call(state)) == state
+
+
+@pytest.mark.parametrize("effect", [0.0, 1.5])
+def test_the_figure_shows_what_the_sentence_says(without_training, effect):
+    lab, state = closed(labs.seeds), labs.seeds.checked({"effect": effect, "seeds": 10})
+    runs = lab.compute(state, lambda partial: False)
+    figure, sentence = lab.figure(state, runs)
+    left, right = figure.axes
+    words = ["right", "undecided", "wrong"] if effect else ["undecided", "wrong"]
+    shown = {line.get_label(): dict(line.get_xydata()) for line in right.lines if line.get_label() in words}
+    assert list(shown) == words
+    for word in words:
+        assert f"{shown[word][10]:.1%}" in sentence
+    assert lab.result(state, runs).startswith(f"{shown['right' if effect else 'wrong'][10]:.0%} of the experiments")
+    ends = [(segment[0, 0], segment[1, 0]) for segment in left.collections[0].get_segments()]
+    first = runs.sel(seeds=10).isel(experiment=slice(30))
+    np.testing.assert_allclose(ends, np.transpose([first.low, first.high]))
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -77,20 +90,17 @@ def test_whoever_peeks_is_sure_more_often_and_never_takes_it_back():
 
 def test_who_stops_keeps_the_interval_that_made_them_stop():
     low = xr.DataArray([[-1.0, -1], [0.2, -1], [-0.5, -1]], dims=("seeds", "experiment"), coords={"seeds": [2, 3, 4]})
-    ended = seeds._stopped(xr.Dataset({"low": low, "high": low + 2}))
+    ended = seeds.stopped(xr.Dataset({"low": low, "high": low + 2}))
     assert ended.low.values.tolist() == [[-1.0, -1], [0.2, -1], [0.2, -1]]
     assert ended.seeds.values.tolist() == [2, 3, 4]
 
 
-@given(st.floats(0, 2), st.booleans(), st.floats(-5, 5))
-def test_the_true_difference_moves_intervals_and_the_means_of_the_arms_do_not(effect, paired, offset):
-    population = runs(size=20)
-    better = population + xr.DataArray([0, offset], dims="arm", coords={"arm": ["narrow", "wide"]})
+@given(st.floats(0, 2), st.booleans())
+def test_the_true_difference_moves_intervals(effect, paired):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seeds, "EXPERIMENTS", 5)
         patch.setattr(seeds, "MOST", 6)
-        still, moved = (seeds.experiments(points, by, paired=paired, peek=False)
-                        for points, by in ((population, 0.0), (better, effect)))
+        still, moved = (seeds.experiments(runs(size=20), by, paired=paired, peek=False) for by in (0.0, effect))
     xr.testing.assert_allclose(moved, still + effect)
 
 
@@ -111,21 +121,8 @@ def test_one_run_of_each_is_wrong_less_often_with_a_larger_effect_and_in_pairs()
     assert seeds.wrong_with_one(runs() * 0, 0.0, paired=True) == 0.5   # ties
 
 
-@pytest.mark.parametrize(("state", "message"), [
-    ({"effect": 3}, "effect is 3; expected a number from 0 to 2"), ({"seeds": 4}, "seeds is 4; expected one of 2, 3"),
-    ({"paired": 1}, "expected True or False"), ({"seed": 4}, "has no control 'seed'; it has effect, seeds, ")])
-def test_a_wrong_state_is_one_sentence(state, message):
-    with refused(ValueError, match=message):
-        labs.seeds(**state)
-
-
-def test_with_real_runs_the_picture_ends_up_showing_the_controls():
-    lab = labs.seeds()
-    assert lab.wait(120)
-    for effect in (0.0, 0.3, 1.5):
-        lab._widgets["effect"].value = effect
-    lab._widgets["paired"].value = True
-    assert lab.wait(60)
-    assert lab.state == {"effect": 1.5, "seeds": 5, "paired": True, "peek": False}
-    assert (lab._image.value, lab._text) == lab.render(lab.state)
-    assert (seeds.population().std("seed") > 0.3).all()   # points: real runs do differ
+def test_the_population_is_trained_for_real():
+    points = seeds.population()
+    assert points.shape == (2, seeds.POPULATION)
+    np.testing.assert_allclose(points.mean(1), 0, atol=1e-4)
+    assert (points.std(1) > 0.3).all()   # points: real runs do differ
