@@ -14,13 +14,9 @@ from course_utils.labs.base import Lab
 SEEDS, BETWEEN = 10, 4   # epochs between two validations
 # The meaning of strength 1 (integers are pixels), and the words for any strength.
 TRANSFORMATIONS = {
-    "shift": (4, "shift by up to {} pixels"),
-    "horizontal flip": (1.0, "left–right flip with probability {:.2g}"),
-    "rotation": (60.0, "rotation by up to {:.2g}°"),
-    "zoom": (0.8, "zoom by up to ±{:.0%}"),
-    "pixel noise": (1.0, "pixel noise of standard deviation {:.2g}"),
-    "cutout": (10, "cutout of {} by {} pixels"),
-    "MixUp": (1.0, "MixUp with alpha {:.2g}"),
+    "shift": (4, "up to {} px"), "horizontal flip": (1.0, "probability {:.2g}"), "rotation": (60.0, "up to {:.2g}°"),
+    "zoom": (0.8, "up to ±{:.0%}"), "pixel noise": (1.0, "standard deviation {:.2g}"),
+    "cutout": (10, "{} px wide and high"), "MixUp": (1.0, "alpha {:.2g}"),
 }
 VERSIONS = {"clean": {}, "shifted": {"shift": 2}, "rotated": {"rotation": 30}, "flipped": {"horizontal_flip": 1}}
 TICKS = ["clean", "shifted\n±2 pixels", "rotated\n±30°", "flipped\nleft–right"]
@@ -55,17 +51,12 @@ class AugmentationLab(Lab):
     def draw(self, axes, state, runs):
         """Digits before and after on the left; accuracy on each version of the held-out images on the right."""
         left, right = axes
-        shown = pictures(knob(state), amount(state), state["probability"])
-        left.imshow(shown, cmap="gray", vmin=-0.25, vmax=1.25, interpolation="nearest")
-        left.set(title=f"Originals, then {knob(state)}={amount(state):.2g}", xticks=[], yticks=[])
-        left.grid(visible=False)
-        left.spines[:].set_visible(False)
+        plots.tiles(left, pictures(knob(state), amount(state), state["probability"]))
+        left.set_title(f"Originals, then {knob(state)}={amount(state):.2g}")
         last = runs.isel(step=-1)
         for arm, offset in zip(runs.arm.values, (-0.1, 0.1), strict=False):
-            score = stats.interval(last.accuracy.sel(arm=arm))
-            right.errorbar(np.arange(len(VERSIONS)) + offset, score["mean"],
-                           [score["mean"] - score["low"], score["high"] - score["mean"]],
-                           **plots.LOOKS[arm] | {"linestyle": ""}, capsize=4, label=f"{arm} augmentation")
+            plots.error_bars(right, np.arange(len(VERSIONS)) + offset, stats.interval(last.accuracy.sel(arm=arm)),
+                             **plots.LOOKS[arm], label=f"{arm} augmentation")
         right.set(title="Accuracy on held-out images", xticks=range(len(VERSIONS)), xticklabels=TICKS,
                   xlim=(-0.5, len(VERSIONS) - 0.5), ylim=(0, 1.2), yticks=np.arange(6) / 5)
         right.grid(visible=False, axis="x")
@@ -118,23 +109,13 @@ def amounts(state):
     return sorted({0 * amount(state), amount(state)})
 
 
-def called(state):
-    """The transformation and its strength in words, as the beginning of a sentence."""
-    words = TRANSFORMATIONS[state["transformation"]][1].format(amount(state), amount(state))
-    return words[0].upper() + words[1:].replace("1 pixels", "1 pixel" if amount(state) == 1 else "1 pixels")
-
-
 @functools.lru_cache(maxsize=8)
 def pictures(knob, amount, probability):
-    """An image of one digit per column: the original on top, below it augmented copies as in training."""
+    """One digit per column, (rows, columns, height, width): the original, and below it copies as in training."""
     data = centered()
-    shown = data.x_train[[np.flatnonzero(data.y_train == label)[1] for label in range(COLUMNS)]]
-    rows = [shown] + [augment(shown, step=step, augment_probability=probability, **{knob: amount})
-                      for step in range(ROWS)]
-    framed = np.pad(np.reshape(rows, (ROWS + 1, COLUMNS, SIDE, SIDE)), [(0, 0), (0, 0), (1, 1), (1, 1)],
-                    constant_values=np.nan)   # drawn white
-    picture = framed.swapaxes(1, 2).reshape((ROWS + 1) * (SIDE + 2), COLUMNS * (SIDE + 2))
-    return np.insert(picture, [SIDE + 2] * 4, np.nan, axis=0)   # a gap below the originals
+    originals = data.x_train[[np.flatnonzero(data.y_train == label)[1] for label in range(COLUMNS)]]
+    copies = [augment(originals, step=step, augment_probability=probability, **{knob: amount}) for step in range(ROWS)]
+    return np.reshape([originals, *copies], (ROWS + 1, COLUMNS, SIDE, SIDE))
 
 
 def sentence(state, last):
@@ -149,6 +130,7 @@ def sentence(state, last):
         phrases.append(words)
     diverged = "".join(f" {int(count)} of {SEEDS} runs {arm} it diverged." for arm in last.arm.values
                        if (count := last.diverged.sel(arm=arm).sum()))
-    return (f"{called(state)} on {state['probability']:.0%} of the images, {state['train_size']} training images, "
-            f"{int(last.step)} steps. Accuracy without and with augmentation, mean of {SEEDS} seeds, and 95% interval "
-            f"of the difference: {'; '.join(phrases)}.{diverged}")
+    strength = TRANSFORMATIONS[state["transformation"]][1].format(amount(state))
+    return (f"{state['train_size']} training images, {int(last.step)} steps, {state['transformation']} ({strength}) on "
+            f"{state['probability']:.0%} of the images. Accuracy without and with augmentation, mean of {SEEDS} seeds, "
+            f"and 95% interval of the difference: {'; '.join(phrases)}.{diverged}")

@@ -96,19 +96,19 @@ TRUE = {
     "search": {
         "A search": lambda n, said: "closed" in said,
         "Open the test set": lambda n, said: n("gap of") > 0 and n(", gap", 1) > 0,
-        "Fewer images, more trials": lambda n, said: n("with accuracy") > 92.0 and n(", gap", 1) > 0,
+        "Fewer images, more trials": lambda n, said: n("accuracy of") > 92.0 and n(", gap", 1) > 0,
         "Many images": lambda n, said: n(", gap", 1) < 0 < n(", gap", 2),
         "A linear axis": lambda n, said: n("learning rates,") < 10,
     },
     "halving": {
-        "No pruner": lambda n, said: n("stopped;") == 64,
+        "No pruner": lambda n, said: n("the end:") == 64,
         "Successive halving": lambda n, said: (
-            n("the end;") < 0.22 * 768 and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
+            n("spent:") < 0.22 * 768 and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
         "A later first rung": lambda n, said: (
             n("and 95% interval):", 1) < 0 < n("and 95% interval):", 2) and n("opportunity in") == 0),
         "A slow starter": lambda n, said: (
             "would have reached" in said and n("epochs, and", 1) < 0 < n("epochs, and", 2)),
-        "The median rule": lambda n, said: n("the end;") > 154 and n("epochs, and", 1) < 0 < n("epochs, and", 2),
+        "The median rule": lambda n, said: n("spent:") > 154 and n("epochs, and", 1) < 0 < n("epochs, and", 2),
     },
     "emoji": {
         "Two artists": lambda n, said: n("interval:") > 88 and n("learned from,") < 80,
