@@ -256,6 +256,12 @@ def test_every_control_has_a_label_and_waits_for_the_release(lab, monkeypatch):
     assert len({control.label for control in lab.controls.values()}) == len(lab.controls)
 
 
+@pytest.mark.parametrize(("value", "problem"), [
+    (6, None), (7, "expected a whole number from 1 to 6"), (1.5, "expected a whole number from 1 to 6")])
+def test_an_integer_is_a_whole_number_within_its_range(value, problem):
+    assert controls.integer("epochs", 1, low=1, high=6).check(value) == problem
+
+
 def test_a_log_slider_spans_what_it_says():
     slider = controls.log_uniform("rate", 0.1, low=1e-3, high=10.0).make(0.1)
     assert isinstance(slider, widgets.FloatLogSlider)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from course_utils import labs
 from course_utils.experiments import descent
 from tests.helpers.lab_states import PNG, closed, opens, pairs
-from tests.helpers.sentences import refused
 
 LAB = labs.scaling
 module = sys.modules[LAB.__module__]
@@ -102,15 +101,6 @@ def test_beyond_the_limit_it_diverges():
         picture, sentence = closed(LAB).render(LAB.checked({"angle": 35.0, "learning_rate": float(rate)}))
         assert picture.startswith(PNG)
         assert said in sentence
-
-
-@pytest.mark.parametrize(("state", "message"), [
-    ({"stretch": 0.5}, "stretch is 0.5; expected a number from 1 to 100"),
-    ({"method": "min–max"}, "expected one of 'none', 'standardize', 'min-max', 'whiten'"),
-    ({"angle": 91}, "expected a number from 0 to 90"), ({"rotate": 4}, "has no control 'rotate'; it has stretch, ")])
-def test_a_wrong_state_is_one_sentence(state, message):
-    with refused(ValueError, match=message):
-        LAB(**state)
 
 
 def test_the_picture_ends_up_showing_the_controls():
