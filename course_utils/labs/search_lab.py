@@ -63,20 +63,24 @@ class SearchLab(Lab):
         others = runs.isel(search=slice(1, None))
         self._draw_map(left, runs, chosen)
         budget, count = state["trials"], others.sizes["search"]
+        right.step(runs.trial, np.maximum.accumulate(runs.score.values), where="post", color="C0", linestyle="-",
+                   marker="", label="best so far")
         right.plot(chosen.trial, chosen.score, **plots.LOOKS["chosen"], label="chosen")
+        scores = [chosen.score]   # that have to be inside the frame
         if state["open_test"]:
             right.plot([chosen.trial] * 2, [chosen.score, chosen.test], color="0.4", linewidth=1, linestyle=":",
                        marker="")
             right.plot(chosen.trial, chosen.test, **TEST, label="test")
+            scores.append(chosen.test)
         if count > 1:
             for part, at, look in (("validation", 1.14, plots.LOOKS["chosen"]), ("test", 1.24, TEST)):
-                plots.error_bars(right, at * budget, stats.interval(others[part], over="search"), **look)
+                score = stats.interval(others[part], over="search")
+                plots.error_bars(right, at * budget, score, **look)
+                scores.append(score.low)
             right.axvspan(1.06 * budget, 1.33 * budget, color="0.95", zorder=0)
             right.text(1.19 * budget, -0.03, f"mean of\n{count} others", ha="center", va="top", fontsize=9,
                        transform=right.get_xaxis_transform())
-        floor = 0.5 if right.dataLim.ymin > 0.52 else 0.0   # the first trials may be below it
-        right.step(runs.trial, np.maximum.accumulate(runs.score.values), where="post", color="C0", linestyle="-",
-                   marker="", zorder=1, label="best so far")
+        floor = 0.5 if min(scores) > 0.52 else 0.0   # the first trials may be below it
         right.set(title="Validation and test accuracy" if state["open_test"] else "Best validation accuracy so far",
                   xlabel="trial", xlim=(0, (1.33 if state["open_test"] else 1.05) * budget),
                   xticks=[1, *(budget * np.arange(1, 5) // 4)], ylim=(floor, 1.2 - 0.2 * floor),

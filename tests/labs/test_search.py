@@ -87,7 +87,7 @@ def test_a_closed_test_set_is_nowhere():
     shown, hidden = ((*drawn(state, each)[1:], closed(LAB).result(state, each)) for each in (
         runs, runs.assign(test=0 * runs.test)))   # whatever the test scores are
     assert shown[1:] == hidden[1:]
-    assert [line.get_label() for line in shown[0].lines] == ["chosen", "best so far"]
+    assert [line.get_label() for line in shown[0].lines] == ["best so far", "chosen"]
     assert shown[0].get_ylim() == hidden[0].get_ylim()
     assert "gap" not in shown[1]
 
