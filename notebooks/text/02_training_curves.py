@@ -12,8 +12,8 @@
 #
 # *My validation loss keeps rising, but the validation accuracy doesn't drop. If the
 # loss gets worse, shouldn't the accuracy get worse, too?* People ask this on every
-# forum, and most of the answers are guesses. In this lecture, you'll learn to read a
-# training run the way a mechanic listens to an engine.
+# forum, and most answers are guesses. In this lecture, you'll learn to read a training
+# run the way a mechanic listens to an engine.
 
 # %% [markdown]
 # By the end, you'll be able to
@@ -27,8 +27,6 @@
 # small network in Keras.
 #
 # ## Make a guess first
-#
-# Before we run anything, try to answer the question above.
 
 # %%
 from course_utils import quiz
@@ -46,7 +44,8 @@ quiz.ask("02", "loss_up_accuracy_flat")
 #
 # We start with a run in which nothing goes wrong: a network with two hidden layers,
 # trained on 1,350 handwritten digits from MNIST. This is plain Keras, except for the
-# functions that load the data and draw the figure. Look at the direction of both curves.
+# functions that load the data and draw the figure. Look at the direction of both
+# curves.
 
 # %%
 import keras
@@ -86,9 +85,9 @@ _ = plots.history(history, title="Healthy: both losses fall")
 # seen the training images several times and the validation images never. Don't worry
 # until the validation loss *rises*.
 #
-# Why is the training loss *higher* in the first epochs? Keras averages it over the whole
-# epoch, including the first steps, when the network knew nothing, and with dropout if
-# there is any. The validation loss is measured at the end of the epoch, without dropout.
+# Why is the training loss *higher* in the first epochs? Keras averages it over the
+# whole epoch, including the first steps, when the network knew nothing. The validation
+# loss is measured at the end of the epoch.
 
 # %% [markdown] tags=["instructor"]
 # **Give them a minute.** All other runs will be compared with this figure. **People
@@ -114,10 +113,9 @@ _ = plots.history(history, metrics=["loss", "accuracy"],
 # validation accuracy barely moves.
 #
 # How can the loss get worse if the accuracy doesn't? Accuracy depends only on which
-# class gets the highest probability. The loss also depends on how high that
-# probability is. As training continues, the network becomes more confident about
-# everything, including the images that it gets wrong, and a confident mistake adds a
-# lot to the loss. The next cell compares the confidence of the two networks.
+# class gets the highest probability. The loss also depends on how high that probability
+# is, and a confident mistake adds a lot to it. The next cell compares how confident the
+# two networks are.
 
 # %%
 for name, model in {"6 epochs": healthy, "40 epochs": trained_long}.items():
@@ -152,9 +150,10 @@ print(f"validation loss higher after 40 epochs than after 10: "
       f"{int(higher.sum())} of {higher.size} runs")
 
 # %% [markdown] tags=["instructor"]
-# **Before you show the 20 runs,** ask whether one run is enough to believe it. The bands
-# are narrow, so the pattern is not an accident. **People ask** why we don't simply stop at
-# the minimum: we will, in the section on early stopping. Come back to the vote now.
+# **Before you show the 20 runs,** ask whether one run is enough to believe it. The
+# bands are narrow, so the pattern is not an accident. **People ask** why we don't
+# simply stop at the minimum: we will, in the section on early stopping. Come back to
+# the vote now.
 
 # %% [markdown]
 # ## The learning rate
@@ -204,10 +203,9 @@ _ = ax.set(xlabel="learning rate", ylabel="training loss", ylim=(0, 5),
            title="The loss falls until the rate is too high")
 
 # %% [markdown]
-# On the left, the rate is too low to make a difference within a few steps. To the right
-# of the dotted line, the loss rises again. A common rule is to use a rate between a
-# tenth and a third of the one at the dotted line. Is that the best rate? To find out, we
-# train ten networks at each of ten rates.
+# On the left, the rate is too low to make a difference. To the right of the dotted
+# line, the loss rises again. A common rule is to use between a tenth and a third of the
+# rate at the line. Is that the best rate? We train ten networks at each of ten rates.
 
 # %%
 sweep = fit_many(build, mnist, {"learning_rate": np.geomspace(0.003, 3, 10),
@@ -220,29 +218,29 @@ ax.axvspan(lowest / 10, lowest / 3, color="0.85", zorder=0)
 print(f"range test: {lowest / 10:.3f} to {lowest / 3:.3f}; best: {best:.2f}")
 
 # %% [markdown] tags=["instructor"]
-# **Let them read the rate** off the range test before you show the sweep. The test finds
-# a rate that works, not the best one: it doesn't know how long we'll train. **People ask**
-# which rate to take for Adam. The same procedure works; the good region is usually
-# lower. Next comes the lab.
+# **Let them read the rate** off the range test before you show the sweep. The test
+# finds a rate that works, not the best one: it doesn't know how long we'll train.
+# **People ask** which rate to take for Adam. The same procedure works; the good region
+# is usually lower. Next comes the lab.
 
 # %% [markdown]
 # The suggested rates work, but a higher rate does at least as well. The test can't know
-# that, because it takes only one step at each rate. So use it to choose where to search,
-# and include higher rates.
+# that, because it takes only one step at each rate. So use it to choose where to
+# search, and include higher rates.
 #
 # A well-known textbook says that if you have time to tune only one hyperparameter, you
-# should tune the learning rate (Goodfellow et al. 2016). The figure fits that advice: at
-# the best rate, this network is good, and at one about five times as high, it learns
+# should tune the learning rate (Goodfellow et al. 2016). The figure fits that advice:
+# at the best rate, this network is good, and at one about five times as high, it learns
 # almost nothing.
 
 # %% [markdown]
 # ## The lab
 #
 # The lab trains ten networks at a time to separate two classes of points. On the left
-# you see where each network draws the boundary; on the right are their losses. Below
-# the lab are three things to try. The second cell opens the same controls for a network
-# and data of your own, such as `datasets.Split("mine", x_train, y_train, x_val, y_val)`.
-# Here it's our digit classifier, trained with Adam.
+# are their boundaries; on the right, their losses. Below are three things to try. The
+# second cell opens the same controls for a network and data of your own, such as
+# `datasets.Split("mine", x_train, y_train, x_val, y_val)`. Here it's our digit
+# classifier, trained with Adam.
 
 # %%
 from course_utils import labs
@@ -251,11 +249,11 @@ labs.playground(data="spirals", noise=0.1)
 
 # %% [markdown] tags=["instructor"]
 # **Try this, answered.** As the rate rises, the curves become erratic first; a little
-# later, the boundaries scatter, and then nothing is learned at all. With few units, both
-# losses stay high, and the ten boundaries disagree. With many units on noisy moons, the
-# training loss keeps falling while the validation loss rises, and the boundaries wrap
-# around individual points. **Ask** after each figure which section of this lecture it
-# belongs to.
+# later, the boundaries scatter, and then nothing is learned at all. With few units,
+# both losses stay high, and the ten boundaries disagree. With many units on noisy
+# moons, the training loss keeps falling while the validation loss rises, and the
+# boundaries wrap around individual points. **Ask** after each figure which section of
+# this lecture it belongs to.
 
 # %%
 labs.playground(build_model=build, data=mnist)
@@ -263,12 +261,12 @@ labs.playground(build_model=build, data=mnist)
 # %% [markdown]
 # ## Learning-rate schedules
 #
-# Early in training, a high learning rate makes fast progress. Late in training, it
-# keeps the weights from settling. A **schedule** lowers the rate as training goes on.
-# A popular one follows half a period of a cosine, down to zero (Loshchilov & Hutter
-# 2017). We compare it with a constant rate on MNIST-1D, a set of short artificial signals
-# in ten classes; `models.mlp` is a network like the one above. On the left, look at the
-# last third of training. On the right, find the best rate for each.
+# Early in training, a high learning rate makes fast progress; later, it keeps the
+# weights from settling. A **schedule** lowers the rate as training goes on. A popular
+# one follows half a period of a cosine, down to zero (Loshchilov & Hutter 2017). We
+# compare it with a constant rate on MNIST-1D, a set of short artificial signals in ten
+# classes; `models.mlp` is a network like the one above. On the left, look at the last
+# third of training. On the right, find the best rate for each.
 
 # %%
 from course_utils import models
@@ -293,19 +291,22 @@ _ = plots.lines(accuracy.isel(step=-1), "learning_rate", by="optimizer",
 
 # %% [markdown] tags=["instructor"]
 # **Ask** why the orange curve rises when the rate goes to zero: small steps no longer
-# jump around the minimum. Then point to the right panel: a fair comparison gives each of
-# the two its own best rate. **People ask** about warm-up and one-cycle schedules: those
-# are in appendix A4. Next, six data sets show how much a schedule gains, and on which.
+# jump around the minimum. Then point to the right panel: a fair comparison gives each
+# of the two its own best rate. **People ask** about warm-up and one-cycle schedules:
+# those are in appendix A4. Next, six data sets show how much a schedule gains, and on
+# which.
 
 # %% [markdown]
-# With a constant rate of 0.6, the accuracy levels off early. With the schedule, it keeps
-# rising as the rate falls. The schedule also does best with a higher initial rate. At
-# the lowest rate, it is *worse*, because its average rate is only half as high.
+# With a constant rate of 0.6, the accuracy levels off early. With the schedule, it
+# keeps rising as the rate falls. The schedule also does best with a higher initial
+# rate. At the lowest rate, it is *worse*, because its average rate is only half as
+# high.
 #
 # How much does a schedule gain if each of the two starts at its own best rate? In the
 # next figure, each row is a data set. Its interval is compared with one point of
-# accuracy (dashed) and with no effect (thin line). The printed line is about our running
-# example, a CNN that classifies emoji, with a schedule and four times as many steps.
+# accuracy (dashed) and with no effect (thin line). The printed line is about our
+# running example, a CNN that classifies emoji, with a schedule and four times as many
+# steps.
 # %%
 from course_utils import claims
 from course_utils.experiments import scoreboard
@@ -317,21 +318,20 @@ print(f"emoji classifier: {100 * gain['mean']:+.1f} points "
 
 # %% [markdown]
 # Within 600 steps, the schedule gains clearly more than a point on MNIST-1D. On four of
-# the other data sets, it doesn't; on one of these, the digits, a constant rate is better.
-# The tones and our emoji CNN leave the question open. A likely reason: once a network
-# fits all of its training data, its gradients are tiny, and a schedule has nothing left
-# to calm down.
+# the other data sets, it doesn't; on one of these, the digits, a constant rate is
+# better. The tones and our emoji CNN leave the question open. A likely reason: once a
+# network fits all of its training data, its gradients are tiny, and a schedule has
+# nothing left to calm down.
 #
 # A schedule also tells you how long to train: until it ends. If you can afford more
-# steps, start again with a longer schedule. Don't add epochs at the end of one, when
-# the rate is close to zero.
+# steps, start again with a longer one.
 
 # %% [markdown]
 # ## Early stopping
 #
 # The other way to end training is to stop when the validation loss no longer improves.
-# `EarlyStopping` waits for `patience` epochs without improvement. Which weights does the
-# network have after that?
+# `EarlyStopping` waits for `patience` epochs without improvement. Which weights does
+# the network have after that?
 
 # %%
 for restore in (False, True):
@@ -380,26 +380,26 @@ doctor.examine(failed, (mnist.x_train, mnist.y_train),
                (mnist.x_val, mnist.y_val), history=history)
 
 # %% [markdown]
-# The report names the most likely cause, the evidence, and an experiment that tells you
-# whether it's right: `report.try_fix()` runs it. The last line says how often this
-# diagnosis was right in a simulation; some are right much less often. The
+# `report.try_fix()` tests the diagnosis. The last line says how often it was right in a
+# simulation; some diagnoses are right much less often. The
 # [symptom guide](whats_wrong.md) covers each symptom. A few of them:
 #
 # | what you see | what it may mean |
 # |---|---|
 # | both scores poor, no gap | network too small, training too short |
-# | training accuracy rises, validation accuracy falls | overfitting, often to label noise |
+# | training accuracy rises, validation accuracy falls | overfitting to label noise |
 # | validation too good to be true | the same samples in both parts (a leak) |
 # | validation poor from the start | not shuffled, or prepared differently |
-# | validation better than training | averaging over the epoch; dropout or augmentation |
-# | validation lags at first, with batch norm | running averages (lecture 06) |
+# | validation better than training | averaging over the epoch, dropout |
+# | with batch norm, validation lags | running averages (lecture 06) |
 
 # %% [markdown]
 # ## On your own network
 #
-# The next cell uses nothing but Keras and Matplotlib. Put in your own model and your own
-# arrays. The cell after it shows a mistake that is often reported: `decay_steps` counts
-# *batches*, not epochs. In its first run, the rate reaches zero after ten batches.
+# The next cell uses nothing but Keras and Matplotlib. Put in your own model and your
+# own arrays. The cell after it shows a mistake that is often reported: `decay_steps`
+# counts *batches*, not epochs. In its first run, the rate reaches zero after ten
+# batches.
 
 # %%
 import math
@@ -429,8 +429,8 @@ for decay_steps in (epochs, steps):
 
 # %% [markdown]
 # Another common mistake: `validation_split=0.2` takes the *last* fifth of the arrays,
-# before shuffling. If the samples are sorted by class, the network is validated on classes that
-# it has never seen. **Fix:** shuffle once, before `fit`.
+# before shuffling. If the samples are sorted by class, the network is validated on
+# classes that it has never seen. **Fix:** shuffle once, before `fit`.
 
 # %%
 order = np.argsort(y_train, kind="stable")
@@ -447,17 +447,15 @@ for name, rows in {"sorted": order, "shuffled": shuffled}.items():
 # %% [markdown]
 # ## What to remember
 #
-# - The validation loss can rise while the accuracy stays the same, because the network
-#   becomes overconfident.
+# - If the validation loss rises while the accuracy stays the same, the network is
+#   becoming overconfident.
 # - Begin with the rate that a range test suggests, and then try higher ones.
 # - Try a schedule, but compare it with a constant rate that is tuned just as well.
-# - Restore the best weights when you stop early, and report the test score.
+# - When you stop early, restore the best weights.
 #
-# **Next:** [lecture 03](03_better_or_lucky.ipynb) asks how many runs you need before
-# you can say that one network is better than another. Exercise {{exercise}} gives you
-# curves to diagnose. Appendix [A4](A4_more_on_training.ipynb) has more schedules,
-# callbacks, and faults.
+# **Next:** [Lecture 03](03_better_or_lucky.ipynb) asks how many runs it takes to
+# compare two networks. Exercise {{exercise}} gives you curves to diagnose. Appendix
+# [A4](A4_more_on_training.ipynb) has more schedules, callbacks, and faults.
 #
-# **References.** L. N. Smith: *Cyclical learning rates*, WACV 2017. I. Goodfellow,
-# Y. Bengio, A. Courville: *Deep learning*, 2016. I. Loshchilov, F. Hutter: *SGDR*, ICLR
-# 2017.
+# **References.** Smith: *Cyclical learning rates*, WACV 2017. Goodfellow, Bengio &
+# Courville: *Deep learning*, 2016. Loshchilov & Hutter: *SGDR*, ICLR 2017.
