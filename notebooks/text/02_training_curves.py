@@ -97,13 +97,13 @@ _ = plots.history(history, title="Healthy: both losses fall")
 # %% [markdown]
 # ## Overfitting
 #
-# Now we train the same network for 40 epochs instead of 6. Nothing else changes. Watch
+# Now we train the same network for 25 epochs instead of 6. Nothing else changes. Watch
 # for two things. When does the validation loss start to rise? And what does the
 # validation accuracy do after that?
 
 # %%
 keras.utils.set_random_seed(0)
-trained_long, history = train(keras.optimizers.SGD(0.1), epochs=40)
+trained_long, history = train(keras.optimizers.SGD(0.1), epochs=25)
 _ = plots.history(history, metrics=["loss", "accuracy"],
                   title="The validation loss rises; the accuracy stays")
 
@@ -118,7 +118,7 @@ _ = plots.history(history, metrics=["loss", "accuracy"],
 # two networks are.
 
 # %%
-for name, model in {"6 epochs": healthy, "40 epochs": trained_long}.items():
+for name, model in {"6 epochs": healthy, "25 epochs": trained_long}.items():
     probability = model.predict(mnist.x_val, verbose=0)
     confidence = probability.max(axis=1)
     correct = probability.argmax(axis=1) == mnist.y_val
@@ -126,7 +126,7 @@ for name, model in {"6 epochs": healthy, "40 epochs": trained_long}.items():
           f"when wrong {confidence[~correct].mean():.2f}")
 
 # %% [markdown]
-# After 40 epochs, the network is more confident, most of all when it is wrong. So the
+# After 25 epochs, the network is more confident, most of all when it is wrong. So the
 # answer to our opening question is: yes, it is overfitting. Whether you should care
 # depends on what you use the network for. If you need only the predicted class, the
 # extra epochs did no harm here. If you need reliable probabilities, stop when the
@@ -141,12 +141,12 @@ for name, model in {"6 epochs": healthy, "40 epochs": trained_long}.items():
 from course_utils import fit_many
 
 runs = fit_many(build, mnist, {"learning_rate": 0.1, "seed": range(20)},
-                epochs=40)
+                epochs=25)
 figure, (left, right) = plots.panels(2)
 _ = plots.curves(runs, "loss", ax=left, title="The validation loss rises …")
 _ = plots.curves(runs, "accuracy", ax=right, title="… the accuracy doesn't fall")
-higher = runs.val_loss.sel(epoch=40) > runs.val_loss.sel(epoch=10)
-print(f"validation loss higher after 40 epochs than after 10: "
+higher = runs.val_loss.sel(epoch=25) > runs.val_loss.sel(epoch=10)
+print(f"validation loss higher after 25 epochs than after 10: "
       f"{int(higher.sum())} of {higher.size} runs")
 
 # %% [markdown] tags=["instructor"]
@@ -337,8 +337,8 @@ print(f"emoji classifier: {100 * gain['mean']:+.1f} points "
 for restore in (False, True):
     keras.utils.set_random_seed(0)
     stop = keras.callbacks.EarlyStopping(
-        patience=5, restore_best_weights=restore)
-    model, history = train(keras.optimizers.Adam(0.003), 40, callbacks=[stop])
+        patience=3, restore_best_weights=restore)
+    model, history = train(keras.optimizers.Adam(0.003), 25, callbacks=[stop])
     final, _ = model.evaluate(mnist.x_val, mnist.y_val, verbose=0)
     print(f"restore_best_weights={restore}: stopped after epoch "
           f"{len(history.epoch)}; validation loss at its lowest "
@@ -351,7 +351,7 @@ for restore in (False, True):
 # better not to stop at all. Next, the doctor looks at a run that failed.
 
 # %% [markdown]
-# By default, the model keeps its *last* weights, which had five more epochs to overfit.
+# By default, the model keeps its *last* weights, which had three more epochs to overfit.
 # With `restore_best_weights=True`, Keras puts back the weights of the epoch with the
 # lowest validation loss, even if training ran to its end. It doesn't restore the
 # optimizer's state. If you need only the classes, set `monitor="val_accuracy"`. If you
@@ -398,7 +398,7 @@ doctor.examine(failed, (mnist.x_train, mnist.y_train),
 #
 # The next cell uses nothing but Keras and Matplotlib. Put in your own model and your
 # own arrays. The cell after it shows a mistake that is often reported: `decay_steps`
-# counts *batches*, not epochs. In its first run, the rate reaches zero after ten
+# counts *batches*, not epochs. In its first run, the rate reaches zero after six
 # batches.
 
 # %%
@@ -408,7 +408,7 @@ import matplotlib.pyplot as plt
 
 model = build()                                       # yours
 x_train, y_train = mnist.x_train, mnist.y_train       # yours
-epochs = 10
+epochs = 6
 steps = epochs * math.ceil(len(x_train) / 32)         # batches of 32
 schedule = keras.optimizers.schedules.CosineDecay(0.3, decay_steps=steps)
 model.compile(keras.optimizers.SGD(schedule), metrics=["accuracy"],
@@ -440,7 +440,7 @@ for name, rows in {"sorted": order, "shuffled": shuffled}.items():
     model = build()
     model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"],
                   loss="sparse_categorical_crossentropy")
-    history = model.fit(x_train[rows], y_train[rows], epochs=5, verbose=0,
+    history = model.fit(x_train[rows], y_train[rows], epochs=3, verbose=0,
                         validation_split=0.2)
     print(f"{name}: {history.history['val_accuracy'][-1]:.3f}")
 
