@@ -12,7 +12,7 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects, ticker
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from course_utils import accessible, moved, stats
@@ -32,6 +32,7 @@ LOOKS = {"with": {"color": "C0", "linestyle": "-", "marker": "o"},
          "training": {"color": "C2", "linestyle": "--", "marker": ""},
          "validation": {"color": "C4", "linestyle": "-", "marker": ""},
          "chosen": {"color": "C1", "linestyle": "", "marker": "*", "markersize": 11, "markeredgecolor": "0.1"}}
+REGIONS = LinearSegmentedColormap.from_list("regions", ["#0072B2", "#FFFFFF", "#D55E00"])   # of two classes
 LOGARITHMIC = {"learning_rate", "initial_scale", "train_size"}
 VALUES = {"batch_norm": {False: "plain", True: "batch norm"},
           "norm_position": {"before": "before the activation", "after": "after the activation"},
@@ -114,11 +115,36 @@ def tiles(ax, pictures):
     """Gray pictures (rows, columns, height, width), with values from 0 to 1, as one image with white lines between."""
     framed = np.pad(pictures, [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=np.nan)   # drawn white
     rows, columns, height, width = framed.shape
-    ax.imshow(framed.swapaxes(1, 2).reshape(rows * height, columns * width), cmap="gray", vmin=-0.25, vmax=1.25,
-              interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
+    picture(ax, framed.swapaxes(1, 2).reshape(rows * height, columns * width), vmin=-0.25, vmax=1.25,
+            interpolation="nearest")
     ax.spines[:].set_visible(False)
+
+
+def over_seeds(ax, x, scores, **look):
+    """The mean over seeds as a line with its 95 % interval, as `band` draws them; nothing for fewer than two seeds.
+
+    Parameters
+    ----------
+    ax, x, look
+        As in `band`.
+    scores : xarray.DataArray, dims (points, seed)
+
+    Returns
+    -------
+    xarray.Dataset with ``mean``, ``low``, ``high`` at the last point, or None.
+    """
+    if scores.sizes["seed"] < 2:
+        return None
+    found = stats.interval(scores)
+    band(ax, x, found, **look)
+    return found.isel({found["mean"].dims[0]: -1})
+
+
+def converged(runs):
+    """The runs of `fit_many` that did not diverge, and how many did: ``" (1 of 3 runs diverged)"``, or ``""``."""
+    diverged = runs.diverged.any("step" if "step" in runs.dims else "epoch")
+    count = f" ({int(diverged.sum())} of {diverged.size} runs diverged)" if diverged.any() else ""
+    return runs.sel(seed=~diverged.values), count
 
 
 def label_lines(ax):
@@ -158,15 +184,15 @@ def curves(runs, score="loss", *, title=None, ax=None):
         From `fit_many`. Diverged runs are left out, and the legend counts them.
     score : {"loss", "accuracy"}
     """
-    diverged = runs.diverged.any("epoch")
+    runs, count = converged(runs)
     ax = ax or axes()
     for name, label in ((score, "training"), (f"val_{score}", "validation")):
-        band(ax, runs.epoch.values, stats.interval(runs[name].sel(seed=~diverged.values)), label=label, **LOOKS[label])
+        over_seeds(ax, runs.epoch.values, runs[name], label=label, **LOOKS[label])
     ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel=score)
     if title:
         ax.set_title(title)
-    ax.legend(title=f"{int(diverged.sum())} of {diverged.size} runs diverged" if diverged.any() else None)
+    ax.legend(title=count.strip(" ()") or None)
     return ax
 
 
@@ -293,6 +319,57 @@ def contours(loss, path, best, *, title=None, ax=None):
     return ax
 
 
+def plane(split, size=40):
+    """Points in rows and columns all over the plane around the training points of a Split: (size, size, 2)."""
+    low, high = split.x_train.min(0) - 0.2, split.x_train.max(0) + 0.2
+    sides = [np.linspace(low[axis], high[axis], size, dtype="float32") for axis in (0, 1)]
+    return np.stack(np.meshgrid(*sides), -1)
+
+
+def boundary(ax, split, probability, **look):
+    """A line between the regions of two classes, if there is one.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    split : Split
+        Of points in the plane.
+    probability : xarray.DataArray, dims (point,)
+        Of one of the two classes at the points of ``plane(split)``, row by row.
+    **look
+        As `matplotlib.axes.Axes.contour` takes it.
+    """
+    across, up = np.moveaxis(plane(split), -1, 0)
+    if probability.min() < 0.5 < probability.max():   # matplotlib warns where there is none
+        ax.contour(across, up, probability.values.reshape(across.shape), levels=[0.5], **look)
+
+
+def regions(ax, split, probability):
+    """Mean probability of the second class as color, each network's boundary as a line, the training points on top.
+
+    `probability` is an xarray.DataArray, dims (seed, point); everything else is as in `boundary`.
+    """
+    across, up = np.moveaxis(plane(split), -1, 0)
+    if probability.sizes["seed"]:
+        ax.contourf(across, up, probability.mean("seed").values.reshape(across.shape), levels=np.linspace(0, 1, 11),
+                    cmap=REGIONS, alpha=0.5)
+    for network in probability.transpose("seed", ...):
+        boundary(ax, split, network, colors="0.25", linewidths=0.7)
+    for label, (color, marker) in enumerate([("#0072B2", "o"), ("#D55E00", "s")]):
+        chosen = split.x_train[split.y_train == label]
+        ax.scatter(*chosen.T, s=13, c=color, marker=marker, edgecolors="white", linewidths=0.4, zorder=3)
+    ax.set(xlim=(across.min(), across.max()), ylim=(up.min(), up.max()), xticks=[], yticks=[])
+    ax.grid(visible=False)
+
+
+def picture(ax, pixels, *, title=None, **look):
+    """An image, by default a gray one, in axes without ticks; `look` as `matplotlib.axes.Axes.imshow` takes it."""
+    ax.imshow(pixels, **{"cmap": "gray"} | look)
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(title or "")
+    ax.grid(visible=False)
+
+
 def images(rows, *, title=None):
     """A matplotlib figure of small images with labels; the gray scale of a column is that of its first image.
 
@@ -304,10 +381,8 @@ def images(rows, *, title=None):
     figure = plt.figure(figsize=(1.7 * len(rows[0]), 0.8 + 1.5 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for axes, pictures in zip(grid, rows, strict=True):
-        for ax, (label, picture), first in zip(axes, pictures.items(), rows[0].values(), strict=True):
-            ax.imshow(picture, cmap="gray", vmin=np.min(first), vmax=np.max(first))
-            ax.set(xticks=[], yticks=[])
-            ax.grid(visible=False)
+        for ax, (label, pixels), first in zip(axes, pictures.items(), rows[0].values(), strict=True):
+            picture(ax, pixels, vmin=np.min(first), vmax=np.max(first))
             if pictures is rows[0] or list(pictures) != list(rows[0]):
                 ax.set_title(label, fontsize=10, fontweight="normal", loc="center")
     if title:

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from course_utils import claims, plots, stats
+from course_utils import claims, datasets, plots, stats
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +160,24 @@ def test_labels_follow_lines_that_are_not_drawn_to_the_end():
     ax.texts[0].remove()
     plots.label_lines(ax)
     assert {text.get_text(): round(text.get_position()[0], 2) for text in ax.texts} == {"half": 0.59, "longer": 0.79}
+
+
+def test_fewer_than_two_seeds_have_no_interval_and_no_line(scores):
+    ax, scores = plots.axes(), scores.sel(batch_norm=True)
+    assert plots.over_seeds(ax, scores.learning_rate, scores.isel(seed=[0])) is None
+    assert not ax.lines
+    xr.testing.assert_equal(plots.over_seeds(ax, scores.learning_rate, scores),
+                            stats.interval(scores).isel(learning_rate=-1))
+    assert len(ax.lines) == 1
+
+
+def test_a_boundary_is_where_the_probability_passes_one_half():
+    data = datasets.moons()
+    plane = plots.plane(data, size=40)
+    assert (plane[0, 0] < data.x_train.min(0)).all()
+    assert (plane[-1, -1] > data.x_train.max(0)).all()
+    ax = plots.axes()
+    plots.boundary(ax, data, xr.DataArray(plane[..., 1].ravel() > 10, dims="point"))   # nowhere in the plane
+    assert not ax.collections
+    plots.boundary(ax, data, xr.DataArray(0.3 + plane[..., 1].ravel(), dims="point"))
+    np.testing.assert_allclose(ax.collections[0].get_paths()[0].vertices[:, 1], 0.2, atol=1e-6)

@@ -10,6 +10,19 @@ Source: LeCun, Bottou, Orr & Müller (1998), Efficient BackProp, section 5.
 import bisect
 
 import numpy as np
+from sklearn.decomposition import PCA
+
+
+def cloud(stretch, angle, samples=200):
+    """Two features x (samples, 2) with mean 0, stretched along the first and then turned by an angle in degrees.
+
+    The standard deviations before the turn are `stretch` and 1. The targets y (samples,) are the sum of the features
+    before both, so they are the same for every stretch and angle.
+    """
+    white = PCA(whiten=True).fit_transform(np.random.default_rng(0).normal(size=(samples, 2)))
+    white /= white.std(0)
+    sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+    return white * [stretch, 1] @ np.array([[cosine, sine], [-sine, cosine]]), white.sum(1)
 
 
 def curvatures(x):

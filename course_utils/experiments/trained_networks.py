@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from course_utils import models
+from course_utils import datasets, models
 from course_utils.training import initial_weights
-from course_utils.training.fine_tune import fine_tune
+from course_utils.training.fine_tune import each, fine_tune, stack
 
 HALF = 512   # images to train on first, and other images to fine-tune on
 
@@ -41,6 +41,12 @@ def halves(data):
 
 
 @functools.lru_cache(maxsize=8)
+def domain(contrast, noise):
+    """Digits that no network of `trained_on_half` was trained on, seen by another camera: a Split."""
+    return shifted(halves(datasets.digits())[1], contrast=contrast, noise=noise)
+
+
+@functools.lru_cache(maxsize=8)
 def with_norms(model, **changes):
     """A copy of a model, with weights of its own, whose batch normalizations have other arguments."""
     import keras
@@ -59,3 +65,17 @@ def trained_on_half(task, seeds):
     model, weights = initial(seeds, depth=2, batch_norm=True)
     old, _ = halves(task(0))
     return model, fine_tune(model, weights, old, learning_rate=0.1, steps=320, seeds=seeds)[1]
+
+
+def re_estimated(model, weights, x, images):
+    """Stacked networks with the running statistics of some images x (samples, ...), different ones for each network.
+
+    Source: Li et al. (2016), Revisiting batch normalization for practical domain adaptation.
+    """
+    def updated_networks():
+        without_memory = with_norms(model, momentum=0.0)   # its averages are those of the last batch
+        for seed, network in enumerate(each(without_memory, weights)):
+            network(np.random.default_rng(seed).permutation(x)[:images], training=True)
+            yield network
+
+    return stack(updated_networks())

@@ -1,12 +1,11 @@
 """How high can the learning rate be, with batch norm and without?"""
 
-from course_utils import datasets, fit_many, models, plots, stats
+from course_utils import datasets, fit_many, models, plots
 from course_utils.formatting import in_percent
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
-EPOCHS = 10
-SEEDS = 10
+EPOCHS, SEEDS = 10, 10
 NAMES = {False: "without", True: "with"}
 
 
@@ -40,20 +39,13 @@ class BatchNormLab(Lab):
         left, right = axes
         phrases = []
         for arm in runs.batch_norm.values:
-            chosen, name = bool(arm) == state["batch_norm"], f"{NAMES[bool(arm)]} batch norm"
-            arm_runs = runs.sel(batch_norm=arm)
-            converged = ~arm_runs.diverged.isel(epoch=-1, drop=True)
-            diverged = int((~converged).sum())
-            look = plots.LOOKS[NAMES[bool(arm)]] | {"marker": "", "linewidth": 2.5 if chosen else 1.5}
-            if converged.sum() > 1:
-                plots.band(left, runs.epoch, stats.interval(arm_runs.loss.sel(seed=converged)), **look)
-            accuracy = stats.interval(arm_runs.val_accuracy)
-            plots.band(right, runs.epoch, accuracy, **look,
-                       label=name + (f"\n({diverged} of {SEEDS} diverged)" if diverged else ""))
-            phrases.append(f"{name} {in_percent(accuracy.isel(epoch=-1))}" +
-                           (f", {diverged} of {SEEDS} runs diverged" if diverged else ""))
-        if not left.lines:
-            left.text(0.5, 0.5, "all runs diverged", ha="center", transform=left.transAxes)
+            arm_runs, name = runs.sel(batch_norm=arm), NAMES[bool(arm)]
+            converged, diverged = plots.converged(arm_runs)
+            look = plots.LOOKS[name] | {"marker": "", "linewidth": 2.5 if arm == state["batch_norm"] else 1.5}
+            plots.over_seeds(left, runs.epoch, converged.loss, **look)
+            accuracy = plots.over_seeds(right, runs.epoch, arm_runs.val_accuracy, **look,
+                                        label=f"{name} batch norm" + diverged.replace(" (", "\n("))
+            phrases.append(f"{name} batch norm {in_percent(accuracy)}{diverged}")
         left.set(title="Training loss", xlabel="epoch", xlim=(0.8, EPOCHS + 0.2), ylim=(0, 2.6))
         right.set(title="Validation accuracy", xlabel="epoch", xlim=(0.8, EPOCHS + 0.2), ylim=(0, 1.02))
         plots.label_lines(right)

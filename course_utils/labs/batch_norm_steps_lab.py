@@ -8,9 +8,7 @@ from course_utils.formatting import minus
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
-MOST = 1024    # values of the feature; a batch consists of the first ones
-MEAN = 3.0     # of the feature, in units of its spread
-SHOWN = 8.0    # the right panel goes from −SHOWN to SHOWN
+MOST, MEAN = 1024, 3.0   # values of the feature, of which a batch takes the first ones; their mean in units of spread
 SHAPES = ["two humps", "skewed", "Gaussian", "constant"]
 
 
@@ -33,35 +31,45 @@ class BatchNormStepsLab(Lab):
     busy = "Computing …"
 
     def compute(self, state, report):
-        """The batch after each step: no training, so there is nothing to report."""
+        """The batch (batch_size,) after each step: no training, so there is nothing to report."""
         x = feature(state["shape"], state["spread"])[:state["batch_size"]]
-        return steps(x, state["gamma"], state["beta"], state["epsilon"])
+        normalized = batch_norm.forward(x[:, None], np.ones(1), np.zeros(1), epsilon=state["epsilon"])[:, 0]
+        return {"input": x, "centered": x - x.mean(), "normalized": normalized,
+                "after γ and β": state["gamma"] * normalized + state["beta"]}
 
     def draw(self, axes, state, runs):
         """Histograms: input and centered on the left, on an axis scaled to the spread; the other steps on the right."""
         left, right = axes
         frame = (-4 * state["spread"], 8 * state["spread"])
-        self._histograms(left, np.linspace(*frame, 61), {
-            "input": (runs["x"], "0.65", True), "centered": (runs["centered"], "C0", False)})
-        self._histograms(right, np.linspace(-SHOWN, SHOWN, 81), {
-            "normalized": (runs["normalized"], "C0", False), "after γ and β": (runs["y"], "C1", True)})
+        histogram(left, np.linspace(*frame, 61), runs, "input", color="0.65", alpha=0.6, histtype="stepfilled")
+        histogram(left, np.linspace(*frame, 61), runs, "centered", color="C0")
+        histogram(right, np.linspace(-8, 8, 81), runs, "normalized", color="C0")
+        histogram(right, np.linspace(-8, 8, 81), runs, "after γ and β", color="C1", alpha=0.6, histtype="stepfilled")
         left.set(title="Subtract the mean", xlabel="value", xlim=frame)
-        right.set(title="Divide; multiply by γ; add β", xlabel="value", xlim=(-SHOWN, SHOWN), xticks=range(-8, 9, 2))
+        right.set(title="Divide; multiply by γ; add β", xlabel="value", xlim=(-8, 8), xticks=range(-8, 9, 2))
         for ax in axes:
             ax.set(yticks=[], ylabel="share of the batch", ylim=(0, 1.3 * ax.get_ylim()[1]))   # space for the legend
             ax.legend(loc="upper right")
-        return sentence(state, runs)
+        count, y = state["batch_size"], runs["after γ and β"]
+        moments = "; ".join(f"{step} {_short(values.mean())} and {_short(values.var())}"
+                            for step, values in runs.items())
+        shape = "Only β is left of the feature."
+        if y.std() > 1e-9:
+            shape = (f"The skewness, a measure of shape, is {_short(stats.skew(runs['input']))} before and "
+                     f"{_short(stats.skew(y))} after.")
+        return f"Mean and variance of {count} value{'s' * (count > 1)}: {moments}. {shape}"
 
     def result(self, state, runs):
         """Mean and variance of the output."""
-        return f"Output: mean {_short(runs['y'].mean())}, variance {_short(runs['y'].var())}"
+        y = runs["after γ and β"]
+        return f"Output: mean {_short(y.mean())}, variance {_short(y.var())}"
 
-    @staticmethod
-    def _histograms(ax, bins, parts):
-        for label, (values, color, filled) in parts.items():
-            shown = np.clip(values, bins[0], bins[-1])   # values outside the frame are counted in its outermost bins
-            ax.hist(shown, bins, weights=np.full(len(shown), 1 / len(shown)), color=color, label=label, linestyle="-",
-                    linewidth=1.5, histtype="stepfilled" if filled else "step", alpha=0.6 if filled else 1)
+
+def histogram(ax, bins, runs, step, **look):
+    """Shares of the values after a step in each bin; values outside the bins are counted in the outermost ones."""
+    values = np.clip(runs[step], bins[0], bins[-1])
+    ax.hist(values, bins, weights=np.full(len(values), 1 / len(values)), label=step, linestyle="-", linewidth=1.5,
+            **{"histtype": "step"} | look)
 
 
 def feature(shape, spread):
@@ -71,28 +79,6 @@ def feature(shape, spread):
               "skewed": rng.exponential(1, MOST) - 1, "Gaussian": rng.normal(0, 1, MOST),
               "constant": np.zeros(MOST)}[shape]
     return spread * (MEAN + values)
-
-
-def steps(x, gamma, beta, epsilon):
-    """One feature, an array (N,), after each step of the layer: arrays ``x``, ``centered``, ``normalized``, ``y``."""
-    column = x[:, None]
-    normalized = batch_norm.forward(column, np.ones(1), np.zeros(1), epsilon=epsilon)[:, 0]
-    y = batch_norm.forward(column, np.array([gamma]), np.array([beta]), epsilon=epsilon)[:, 0]
-    return {"x": x, "centered": x - x.mean(), "normalized": normalized, "y": y}
-
-
-def sentence(state, runs):
-    """Mean and variance after each step, and the skewness, which changes only with the sign of γ."""
-    moments = "; ".join(f"{name} {_short(runs[step].mean())} and {_short(runs[step].var())}" for step, name in {
-        "x": "input", "centered": "centered", "normalized": "normalized", "y": "after γ and β"}.items())
-    count = state["batch_size"]
-    head = f"Mean and variance of {count} value{'s' * (count > 1)} of a feature: {moments}."
-    if runs["x"].std() < 1e-9 * state["spread"]:
-        return f"{head} The batch has no spread, so only β is left."
-    if not state["gamma"]:
-        return f"{head} γ = 0 removes everything but β."
-    before, after = (_short(stats.skew(runs[step])) for step in ("x", "y"))
-    return f"{head} The skewness, a measure of shape, is {before} before and {after} after."
 
 
 def _short(number):

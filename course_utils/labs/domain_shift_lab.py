@@ -1,22 +1,22 @@
 """A trained network gets images from another camera: which of three remedies helps?"""
 
-import functools
-
 import numpy as np
 import xarray as xr
 
-from course_utils import datasets, plots, stats
-from course_utils.experiments.trained_networks import halves, shifted, trained_on_half, with_norms
+from course_utils import datasets, plots
+from course_utils.experiments.trained_networks import domain, re_estimated, trained_on_half, with_norms
 from course_utils.formatting import in_percent
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
-from course_utils.training.fine_tune import each, fine_tune, stack
+from course_utils.training.fine_tune import fine_tune
 
 SEEDS = tuple(range(10))
-ARMS = {"unchanged": "left as it is", "re-estimated": "statistics re-estimated, no labels",
-        "fine-tuned": "fine-tuned", "fine-tuned, frozen": "fine-tuned, batch norm frozen"}
-COLORS = dict(zip(ARMS, ("0.4", "C2", "C0", "C1"), strict=True))
-MARKERS = dict(zip(ARMS, ("x", "^", "o", "s"), strict=True))
+LOOKS = {
+    "unchanged": {"label": "left as it is", "color": "0.4", "marker": "x", "linestyle": "--"},
+    "re-estimated": {"label": "statistics re-estimated, no labels", "color": "C2", "marker": "^", "linestyle": "--"},
+    "fine-tuned": {"label": "fine-tuned", "color": "C0", "marker": "o", "linestyle": "-"},
+    "fine-tuned, frozen": {"label": "fine-tuned, batch norm frozen", "color": "C1", "marker": "s", "linestyle": "-"},
+}
 
 
 class DomainShiftLab(Lab):
@@ -39,18 +39,18 @@ class DomainShiftLab(Lab):
     def compute(self, state, report):
         """Evaluate ten networks, which were trained once on the old domain, in the new one."""
         model, weights = trained_on_half(datasets.digits, SEEDS)
-        data = domain(state["contrast"], state["noise"])
-        size, frozen = min(state["batch_size"], state["images"]), with_norms(model, trainable=False)
+        data, frozen = domain(state["contrast"], state["noise"]), with_norms(model, trainable=False)
+        size, every = min(state["batch_size"], state["images"]), state["steps"] // 10
         estimated = re_estimated(model, weights, data.x_train, state["images"])
         arms = [(model, weights, 0), (model, estimated, 0), (model, weights, state["steps"]),
                 (frozen, weights, state["steps"])]
-        scores, every = [], max(1, state["steps"] // 10)
+        scores = []
         for network, start, steps in arms:
-            scores.append(fine_tune(network, start, data, learning_rate=state["learning_rate"], steps=steps,
-                                    batch_size=size, evaluate_every=every, train_size=state["images"],
-                                    seeds=SEEDS)[0].val_accuracy)
-            partial = xr.concat([score.reindex(step=range(0, state["steps"] + 1, every), method="ffill")
-                                 for score in scores], xr.Variable("arm", list(ARMS)[:len(scores)]))
+            score = fine_tune(network, start, data, learning_rate=state["learning_rate"], steps=steps,
+                              batch_size=size, evaluate_every=every, train_size=state["images"],
+                              seeds=SEEDS)[0].val_accuracy
+            scores.append(score.reindex(step=range(0, state["steps"] + 1, every), method="ffill"))
+            partial = xr.concat(scores, xr.Variable("arm", list(LOOKS)[:len(scores)]))
             if report(partial):
                 break
         return partial
@@ -63,56 +63,21 @@ class DomainShiftLab(Lab):
         left.set_title("Old domain (top) and new one")
         phrases = []
         for arm in runs.arm.values:
-            accuracy = stats.interval(runs.sel(arm=arm, drop=True))
-            plots.band(right, accuracy.step, accuracy, linestyle="-" if "tuned" in arm else "--", color=COLORS[arm],
-                       marker=MARKERS[arm], markevery=0.25, linewidth=2.5, label=ARMS[arm])
-            phrases.append(f"{ARMS[arm]} {in_percent(accuracy.isel(step=-1))}")
+            last = plots.over_seeds(right, runs.step, runs.sel(arm=arm), markevery=0.25, linewidth=2.5, **LOOKS[arm])
+            phrases.append(f"{LOOKS[arm]['label']} {in_percent(last)}")
         right.set(title="Accuracy in the new domain", xlabel="fine-tuning step", ylim=(0, 1.02))
         right.legend(loc="best", fontsize=9)
-        return (f"With {state['images']} images of the new domain, in batches of "
-                f"{min(state['batch_size'], state['images'])}: {'; '.join(phrases)} "
-                f"(validation accuracy, mean of {len(SEEDS)} seeds and 95% interval).")
+        size = min(state["batch_size"], state["images"])
+        return (f"Validation accuracy with {state['images']} new images in batches of {size}, mean of {len(SEEDS)} "
+                f"seeds and 95% interval: {'; '.join(phrases)}.")
 
     def result(self, state, runs):
         """The accuracy before, and with the best remedy."""
         last = runs.isel(step=-1).mean("seed")
-        best = str(last.idxmax("arm").item())
-        return f"{float(last.sel(arm='unchanged')):.0%} unchanged, {float(last.max()):.0%} at best ({ARMS[best]})"
+        best = LOOKS[last.idxmax("arm").item()]["label"]
+        return f"{float(last.sel(arm='unchanged')):.0%} unchanged, {float(last.max()):.0%} at best ({best})"
 
     @staticmethod
     def done(runs):
         """Share of the arms that are finished."""
-        return runs.sizes["arm"] / len(ARMS)
-
-
-@functools.lru_cache(maxsize=8)
-def domain(contrast, noise):
-    """Images that no network was trained on, seen by another camera: a Split."""
-    return shifted(halves(datasets.digits())[1], contrast=contrast, noise=noise)
-
-
-def re_estimated(model, weights, x, images):
-    """Networks with the running statistics of some images of a new domain, different images for each seed.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The structure.
-    weights : list of arrays (networks, ...)
-    x : array (samples, ...)
-    images : int
-        How many of them each network sees, without labels.
-
-    Returns
-    -------
-    list of arrays (networks, ...)
-
-    Source: Li et al. (2016), Revisiting batch normalization for practical domain adaptation.
-    """
-    def updated_networks():
-        without_memory = with_norms(model, momentum=0.0)   # its averages are those of the last batch
-        for seed, network in enumerate(each(without_memory, weights)):
-            network(np.random.default_rng(seed).permutation(x)[:images], training=True)
-            yield network
-
-    return stack(updated_networks())
+        return runs.sizes["arm"] / len(LOOKS)

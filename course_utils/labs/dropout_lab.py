@@ -6,7 +6,6 @@ from course_utils import datasets, fit_many, models, plots, stats
 from course_utils.formatting import in_percent, in_points, points
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
-from course_utils.labs.playground_lab import mesh, regions
 
 SEEDS, DEPTH = 10, 2
 SHOWN = (24, 32)      # samples and units, at most, of the mask in the figure
@@ -37,52 +36,46 @@ class DropoutLab(Lab):
         epochs, between, _ = DATA[state["data"]]
         split = data(state)
         grid = {"dropout": rates(state), "width": state["width"], "depth": DEPTH, "label_noise": state["label_noise"],
-                "learning_rate": state["learning_rate"], "seed": range(SEEDS)}
-        if state["train_size"] != "all":
-            grid["train_size"] = state["train_size"]
+                "learning_rate": state["learning_rate"], "seed": range(SEEDS),
+                "train_size": None if state["train_size"] == "all" else state["train_size"]}
         return fit_many(models.mlp, split, grid, epochs=epochs, evaluate_every=between * (len(split.x_train) // 32),
-                        predict=mesh(split)[0] if state["data"] == "moons" else None, callback=report)
+                        predict=plots.plane(split).reshape(-1, 2) if state["data"] == "moons" else None,
+                        callback=report)
 
     def draw(self, axes, state, runs):
         """A mask on the left, accuracy in the middle, what dropout changed on the right."""
         left, middle, right = axes
         epochs, between, _ = DATA[state["data"]]
         epoch = between * np.arange(1, runs.sizes["step"] + 1)
-        left.imshow(mask(state["rate"], state["width"]), cmap="gray", vmin=0, vmax=1, aspect="auto",
-                    interpolation="nearest")
-        left.set(title="Dropped units are black", xlabel="unit", ylabel="sample of a batch", xticks=[],
-                 yticks=[])
-        left.grid(visible=False)
-        arms = dict(zip(["without", "with"], rates(state), strict=False))
+        plots.picture(left, mask(state["rate"], state["width"]), vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        left.set(title="Dropped units are black", xlabel="unit", ylabel="sample of a batch")
         phrases = []
-        for name, rate in arms.items():
-            arm = runs.sel(dropout=rate)
-            score = stats.interval(arm.val_accuracy)
-            look = plots.LOOKS[name] | {"marker": ""}
-            plots.band(middle, epoch, score, **look, label=f"{name} dropout")
+        for name, rate in zip(["without", "with"], rates(state), strict=False):
+            arm, look = runs.sel(dropout=rate), plots.LOOKS[name] | {"marker": ""}
+            score = plots.over_seeds(middle, epoch, arm.val_accuracy, **look, label=f"{name} dropout")
             middle.plot(epoch, arm.accuracy.mean("seed"), **look | {"linestyle": ":"})
-            phrases.append(f"{name} dropout {in_percent(score.isel(step=-1))}")
+            phrases.append(f"{name} dropout {in_percent(score)}{plots.converged(arm)[1]}")
         middle.set(title="Accuracy (dotted: training)", xlabel="epoch", xlim=(0, epochs), ylim=(0, 1.02))
         plots.label_lines(middle)
-        gain = stats.interval(runs.val_accuracy.sel(dropout=rates(state)[-1]) - runs.val_accuracy.sel(dropout=0.0))
+        gain = gained(state, runs)
         if state["data"] == "moons":
-            _boundaries(right, state, runs, arms)
+            split, last = data(state), runs.sel(seed=~runs.diverged.any(["dropout", "step"])).isel(step=-1)
+            probability = last.probability.sel({"class": 1})
+            plots.regions(right, split, probability.sel(dropout=rates(state)[-1]))
+            plots.boundary(right, split, probability.sel(dropout=0.0).mean("seed"), linewidths=2.5, linestyles="--",
+                           colors=plots.LOOKS["without"]["color"])
+            right.set_title("Boundaries (dashed: without)" if state["rate"] else "Boundaries without dropout")
         else:
-            plots.band(right, epoch, gain, color="C2", marker="", linestyle="-")
+            plots.over_seeds(right, epoch, gain, color="C2", marker="", linestyle="-")
             right.axhline(0, color="0.4", linewidth=1, marker="", linestyle="-")
             right.set(title="Accuracy gained by dropout", xlabel="epoch", xlim=(0, epochs))
-        diverged = "".join(f" {int(count)} of {SEEDS} runs {name} dropout diverged." for name, rate in arms.items()
-                           if (count := runs.diverged.isel(step=-1).sel(dropout=rate).sum()))
-        return (f"Validation accuracy after {int(epoch[-1])} epochs on {state['data']}, {state['train_size']} training "
-                f"samples, {state['label_noise']:.0%} label noise, mean of {SEEDS} seeds and 95% interval: "
-                f"{', '.join(phrases)}. Dropout with rate {state['rate']:g} gains {in_points(gain.isel(step=-1))}."
-                f"{diverged}")
+        return (f"Validation accuracy after {epoch[-1]} epochs, mean of {SEEDS} seeds and 95% interval: "
+                f"{', '.join(phrases)}. Dropout with rate {state['rate']:g} gains "
+                f"{in_points(stats.interval(gain.isel(step=-1)))}.")
 
     def result(self, state, runs):
         """What dropout gains."""
-        last = runs.val_accuracy.isel(step=-1)
-        gain = last.sel(dropout=rates(state)[-1]) - last.sel(dropout=0.0)
-        return f"Dropout gains {points(gain.mean())}"
+        return f"Dropout gains {points(gained(state, runs).isel(step=-1).mean())}"
 
 
 def data(state):
@@ -95,20 +88,11 @@ def rates(state):
     return sorted({0.0, float(state["rate"])})
 
 
+def gained(state, runs):
+    """Validation accuracy with dropout minus that without, dims (seed, step)."""
+    return runs.val_accuracy.sel(dropout=rates(state)[-1]) - runs.val_accuracy.sel(dropout=0.0)
+
+
 def mask(rate, width):
     """Which units stay (1) and which are dropped (0), (samples, units); a higher rate drops the same ones and more."""
     return (np.random.default_rng(0).random(SHOWN) >= rate).astype(int)[:, :width]
-
-
-def _boundaries(ax, state, runs, arms):
-    """Regions of the networks with dropout, and as a line the average boundary of those without."""
-    split = data(state)
-    last = runs.isel(step=-1)
-    probability = last.probability.sel({"class": 1}).sel(seed=~last.diverged.any("dropout"))
-    regions(ax, split, probability.sel(dropout=rates(state)[-1]))
-    _, across, up = mesh(split)
-    mean = probability.sel(dropout=0.0).mean("seed").values.reshape(len(up), len(across))   # NaN if all diverged
-    if mean.min() < 0.5 < mean.max():
-        ax.contour(across, up, mean, levels=[0.5], colors=plots.LOOKS["without"]["color"], linewidths=2.5,
-                   linestyles="--")
-    ax.set_title("Boundaries (dashed: without)" if len(arms) > 1 else "Boundaries without dropout")

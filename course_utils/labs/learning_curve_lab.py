@@ -1,8 +1,7 @@
 """More data or a better model? A learning curve, and a power law that predicts how it continues."""
 
-import numpy as np
-
 from course_utils import datasets, fit_many, models, plots, power_law, stats
+from course_utils.formatting import in_percent
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
@@ -41,21 +40,19 @@ class LearningCurveLab(Lab):
                        **plots.LOOKS[label])
         left.axvline(state["images"], color="0.4", linewidth=1, linestyle=":", marker="")
         left.set_xscale("log", base=2)
-        left.set(title="Accuracy", xlabel="training images", ylim=(0, 1.02), xticks=SIZES[::2],
-                 xticklabels=SIZES[::2])
+        left.set(title="Accuracy", xlabel="training images", ylim=(0, 1.02))
+        left.set_xticks(SIZES[::2], SIZES[::2])
         plots.label_lines(left)
         errors = 1 - last.val_accuracy
-        known = errors.sel(train_size=slice(state["images"]))
         measured = float(errors.sel(train_size=SIZES[-1]).mean())
-        text = f"The measured error with {SIZES[-1]} images is {measured:.1%}"
+        text = f"With {SIZES[-1]} images, the measured error is {measured:.1%}"
         if state["fit"] and self.done(runs) == 1:
-            law = power_law.fit(known, resamples=60)
+            law = power_law.fit(errors.sel(train_size=slice(state["images"])), resamples=60)
             plots.power_law(errors, law, ax=right)
             prediction = law.predict(SIZES[-1:]).isel(train_size=0)
-            low, high = np.maximum([prediction["low"], prediction["high"]], 0)
-            text = (f"A power law fitted to up to {state['images']} images predicts an error of "
-                    f"{prediction['mean']:.1%} with {SIZES[-1]} images, 95% prediction interval {low:.1%} to "
-                    f"{high:.1%}. {text}, {'inside' if low <= measured <= high else 'outside'} that interval")
+            place = "inside" if prediction["low"] <= measured <= prediction["high"] else "outside"
+            text += (f", {place} the 95% prediction interval of a power law fitted to up to {state['images']} images, "
+                     f"{in_percent(prediction)}")
         else:
             plots.lines(errors, "train_size", test_share=TEST_SHARE, ax=right)
             plots.errors_on_log_axis(right)

@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 
-from course_utils import plots, stats
+from course_utils import fit_many, plots
 from course_utils.datasets import Split
+from course_utils.formatting import rounded
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
 
@@ -15,7 +16,6 @@ TRAINING = {
     "batch_size": controls.choice("batch size", [8, 16, 32, 64, 128], 32),
     "train_size": controls.choice("training samples", list(SHARES), "all", structural=False),
 }
-LABEL_NOISE = controls.uniform("label noise", 0.0, high=0.6, unit="of the labels")
 # Arguments of functions that build models.
 MODEL = {
     "width": controls.choice("units per layer", [2, 4, 8, 16, 32], 16),
@@ -42,10 +42,6 @@ def own_network(build_model, data, *, loss=None, optimizer="adam", **state):
     **state
         Values of controls.
 
-    Returns
-    -------
-    OwnNetworkLab
-
     Raises
     ------
     TypeError
@@ -67,10 +63,10 @@ def own_network(build_model, data, *, loss=None, optimizer="adam", **state):
         name: dataclasses.replace(control, default=arguments[name].default) for name, control in MODEL.items()
         if name in arguments and control.check(arguments[name].default) is None}
     if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
-        chosen = chosen | {"label_noise": LABEL_NOISE}
+        chosen["label_noise"] = controls.uniform("label noise", 0.0, high=0.6, unit="of the labels")
     own = type("OwnNetworkLab", (OwnNetworkLab,), {
         "__module__": __name__, "controls": chosen, "build_model": staticmethod(build_model), "data": data,
-        "loss": loss, "optimizer": optimizer, "given": given})
+        "loss": loss, "optimizer": optimizer, "score": "accuracy" if data.classes else "mae", "given": given})
     return own(**state)
 
 
@@ -89,42 +85,41 @@ class OwnNetworkLab(Lab):
 
     def compute(self, state, report):
         """Train ten seeds on the same split."""
-        from course_utils import fit_many
-
         knobs = state | {"train_size": int(SHARES[state["train_size"]] * len(self.data.x_train)), "seed": range(SEEDS)}
         return fit_many(self.build_model, self.data, knobs, epochs=EPOCHS, optimizer=self.optimizer, loss=self.loss,
-                        metrics=[self._score()], callback=report)
+                        metrics=[self.score], callback=report)
 
     def draw(self, axes, state, runs):
         """Loss on the left, the score on the right."""
-        phrases, converged = [], ~runs.diverged.isel(epoch=-1, drop=True)
-        for ax, name in zip(axes, ("loss", self._score()), strict=True):
-            for part, label in ((name, "training"), (f"val_{name}", "validation")):
-                if converged.sum() > 1:
-                    found = stats.interval(runs[part].sel(seed=converged))
-                    plots.band(ax, runs.epoch, found, label=label, **plots.LOOKS[label])
-                    mean, low, high = (float(found[key].isel(epoch=-1)) for key in ("mean", "low", "high"))
-                    phrases.append(f"{label} {TITLES[name].lower()} {mean:.3g} [{low:.3g}, {high:.3g}]")
+        converged, diverged = plots.converged(runs)
+        phrases = []
+        for ax, name in zip(axes, ("loss", self.score), strict=True):
+            phrases += training_and_validation(ax, runs.epoch, converged, name)
             ax.set(title=TITLES[name], xlabel="epoch", xlim=(0.8, EPOCHS + 0.2))
             ax.set_ylim(0, 1.02 if name == "accuracy" else None)
             plots.label_lines(ax)
-            if converged.sum() < 2:
-                ax.text(0.5, 0.5, "nearly all runs diverged", ha="center", transform=ax.transAxes)
-        diverged = f"{int((~converged).sum())} of {SEEDS} runs diverged"
-        return (f"After {runs.sizes['epoch']} epochs, mean of {int(converged.sum())} seeds and 95% interval: "
-                f"{', '.join([*phrases, diverged])}.")
+        axes[0].set_title(f"Loss{diverged}")
+        return (f"After {runs.sizes['epoch']} epochs{diverged}, mean of {converged.sizes['seed']} seeds and 95% "
+                f"interval: {'; '.join(phrases) or 'none'}.")
 
     def result(self, state, runs):
         """The final validation score."""
-        last = runs.isel(epoch=-1)
-        if last.diverged.all():
+        converged, _ = plots.converged(runs)
+        if not converged.sizes["seed"]:
             return f"All {SEEDS} runs diverged"
-        score = last[f"val_{self._score()}"].where(~last.diverged).mean("seed").item()
+        score = converged[f"val_{self.score}"].isel(epoch=-1).mean().item()
         return (f"{score:.0%} validation accuracy" if self.data.classes else
                 f"Mean absolute error {score:.3g} on the validation data")
 
-    def _score(self):
-        return "accuracy" if self.data.classes else "mae"
+
+def training_and_validation(ax, epochs, runs, score):
+    """Draw a score of training and validation by epoch; return what both are at the end, in words."""
+    phrases = []
+    for part, label in ((score, "training"), (f"val_{score}", "validation")):
+        last = plots.over_seeds(ax, epochs, runs[part], label=label, **plots.LOOKS[label])
+        if last is not None:
+            phrases.append(f"{label} {TITLES[score].lower()} {rounded(*map(float, last.values()))}")
+    return phrases
 
 
 def loss_for(build_model, data):
@@ -133,8 +128,9 @@ def loss_for(build_model, data):
 
     if data.classes is None:
         return "mse"
-    known, taken = {"input_shape": data.x_train.shape[1:], "classes": data.classes}, inspect.signature(build_model)
-    model = build_model(**{name: value for name, value in known.items() if name in taken.parameters})
-    kind = (keras.losses.BinaryCrossentropy if model.output_shape[-1] == 1 else
-            keras.losses.SparseCategoricalCrossentropy)
-    return kind(from_logits=getattr(model.layers[-1], "activation", None) is keras.activations.linear)
+    known = {"input_shape": data.x_train.shape[1:], "classes": data.classes}
+    taken = inspect.signature(build_model).parameters
+    last = build_model(**{name: value for name, value in known.items() if name in taken}).layers[-1]
+    kind = "BinaryCrossentropy" if last.output.shape[-1] == 1 else "SparseCategoricalCrossentropy"
+    linear = getattr(last, "activation", None) is keras.activations.linear
+    return getattr(keras.losses, kind)(from_logits=linear)

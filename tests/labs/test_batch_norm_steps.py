@@ -44,17 +44,17 @@ def test_a_feature_has_the_mean_and_the_spread_it_says(shape):
 @pytest.mark.parametrize("shape", module.SHAPES[:3])
 def test_no_step_changes_the_shape(shape):
     runs = closed(LAB).compute(LAB.checked({"shape": shape, "gamma": 2.0, "beta": 1.0}), None)
-    for step in ("centered", "normalized", "y"):
-        assert stats.skew(runs[step]) == pytest.approx(stats.skew(runs["x"]))
-        assert stats.kurtosis(runs[step]) == pytest.approx(stats.kurtosis(runs["x"]))
+    for values in runs.values():
+        assert stats.skew(values) == pytest.approx(stats.skew(runs["input"]))
+        assert stats.kurtosis(values) == pytest.approx(stats.kurtosis(runs["input"]))
 
 
 def test_every_step_leaves_the_moments_it_should():
     runs = closed(LAB).compute(LAB.checked({"gamma": -2.0, "beta": 1.5, "epsilon": 1e-6}), None)
     assert runs["centered"].mean() == pytest.approx(0)
-    assert runs["centered"].var() == pytest.approx(runs["x"].var())
+    assert runs["centered"].var() == pytest.approx(runs["input"].var())
     assert (runs["normalized"].mean(), runs["normalized"].var()) == pytest.approx((0, 1), abs=1e-4)
-    assert (runs["y"].mean(), runs["y"].var()) == pytest.approx((1.5, 4), abs=1e-4)
+    assert (runs["after γ and β"].mean(), runs["after γ and β"].var()) == pytest.approx((1.5, 4), abs=1e-4)
 
 
 def test_the_sentence_tells_what_epsilon_costs():
@@ -64,17 +64,17 @@ def test_the_sentence_tells_what_epsilon_costs():
     assert "normalized 0 and 0.001" in narrow
 
 
-@pytest.mark.parametrize("state", [{"shape": "constant"}, {"batch_size": 1}])
-def test_without_spread_only_beta_is_left(state):
+@pytest.mark.parametrize("state", [{"shape": "constant"}, {"batch_size": 1}, {"gamma": 0.0}])
+def test_without_spread_or_gamma_only_beta_is_left(state):
     _, sentence = render(**state, beta=-2.0)
-    assert sentence.endswith("after γ and β −2 and 0. The batch has no spread, so only β is left.")
+    assert sentence.endswith("after γ and β −2 and 0. Only β is left of the feature.")
 
 
 def test_nothing_goes_missing_beyond_the_frame():
     from matplotlib.figure import Figure
 
     ax = Figure().subplots()
-    LAB._histograms(ax, np.linspace(-8, 8, 81), {"far": (np.array([-99.0, 0.5, 99.0]), "C0", True)})
+    module.histogram(ax, np.linspace(-8, 8, 81), {"far": np.array([-99.0, 0.5, 99.0])}, "far")
     heights = [vertex[1] for vertex in ax.patches[0].get_path().vertices]
     assert max(heights) == pytest.approx(1 / 3)
     assert ax.patches[0].get_path().vertices[1][1] == pytest.approx(1 / 3)

@@ -8,8 +8,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from course_utils import labs
-from course_utils.labs.playground_lab import mesh
+from course_utils import labs, plots
 from tests.helpers.lab_states import PNG, closed, opens, pairs
 
 LAB = labs.dropout
@@ -31,7 +30,7 @@ def results(state, *, validations=None, lost=0):
                       {"dropout": rates, "seed": range(module.SEEDS), "step": steps * np.arange(1, shape[2] + 1)},
                       {"steps": steps * (epochs // between)})
     if state["data"] == "moons":
-        across = mesh(split)[0][:, 0] - np.linspace(-0.3, 0.3, module.SEEDS)[:, None]
+        across = plots.plane(split)[..., 0].ravel() - np.linspace(-0.3, 0.3, module.SEEDS)[:, None]
         one = np.broadcast_to(1 / (1 + np.exp(-5 * across))[:, None], (*shape, across.shape[1]))
         one = np.where(diverged[..., None], np.nan, one)
         runs["probability"] = ((*dims, "point", "class"), np.stack([1 - one, one], -1))
@@ -49,7 +48,6 @@ def test_all_pairs_of_controls_can_be_drawn_and_called():
         picture, sentence = closed(LAB)._picture(state, results(state, lost=lost))
         assert picture.startswith(PNG)
         assert ("diverged" in sentence) == (lost > 0)
-        assert f"on {state['data']}, {state['train_size']} training samples" in sentence
         assert "nan" not in sentence
         assert opens(closed(LAB).call(LAB.checked(state))) == LAB.checked(state)
 
@@ -116,11 +114,6 @@ def test_moons_and_narrow_networks_train_for_real():
     runs = closed(LAB).compute(state, lambda partial: False)
     assert runs.val_accuracy.sel(dropout=0.0).isel(step=-1).mean() > 0.8
     assert closed(LAB)._picture(state, runs) == closed(LAB).render(state)
-
-
-def test_it_stops_when_told():
-    runs = closed(LAB).compute(LAB.checked({}), lambda partial: partial.sizes["step"] == 2)
-    assert runs.sizes["step"] == 2
 
 
 def test_only_structural_changes_compile(compilations):

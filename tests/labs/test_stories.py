@@ -18,9 +18,9 @@ TRAINED = {"augmentation", "batch_norm", "batch_norm_modes", "domain_shift", "dr
 TRUE = {
     "learning_curve": {
         "256 images": lambda n, said: "inside" in said,
-        "Only 128 images": lambda n, said: "inside" in said and n("interval", 1) - n("interval") > 4,
-        "Label noise": lambda n, said: "outside" in said and n("images is") < n("interval", 1),
-        "Four units": lambda n, said: n("images is") > 20,
+        "Only 128 images": lambda n, said: "inside" in said and n("fitted to", 3) - n("fitted to", 2) > 4,
+        "Label noise": lambda n, said: "outside" in said and n("error is") < n("fitted to", 2),
+        "Four units": lambda n, said: n("error is") > 20,
     },
     "playground": {
         "A good run": lambda n, said: n("training loss") < 0.15 and n("validation loss") < 0.15,
@@ -41,7 +41,7 @@ TRUE = {
         "Stretched": lambda n, said: n("value in") > 100,
         "A higher rate": lambda n, said: "diverges" in said,
         "Standardized": lambda n, said: n("value in") < 10,
-        "… and turned": lambda n, said: n("condition number") == 100,
+        "… and turned": lambda n, said: n("Condition number") == 100,
     },
     "batch_norm_steps": {
         "Mean and variance": lambda n, said: n("normalized", 1) > 0.99 and n("shape, is") == n("shape, is", 1),
