@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from course_utils import claims, datasets, plots, stats
+from tests.helpers.sentences import refused
 
 
 @pytest.fixture(autouse=True)
@@ -61,9 +62,21 @@ def test_curves_leave_diverged_runs_out_and_count_them():
                        "diverged": (("seed", "epoch"), np.isnan(loss))}, {"seed": range(3), "epoch": [1, 2]})
     ax = plots.curves(runs, title="A finding")
     assert [line.get_ydata().tolist() for line in ax.lines] == [[2.5, 1.0], [3.5, 2.0]]
-    assert [text.get_text() for text in ax.get_legend().texts] == ["training (1 of 3 runs diverged)", "validation"]
+    assert [text.get_text() for text in ax.get_legend().texts] == ["training", "validation"]
+    assert ax.get_legend().get_title().get_text() == "1 of 3 runs diverged"
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("epoch", "loss", "")
     assert ax.get_title(loc="left") == "A finding"
+
+
+def test_a_history_has_a_panel_for_each_metric_with_training_and_validation():
+    left, right = plots.history({"loss": [2.0, 1.0], "val_loss": [3.0, 2.0], "accuracy": [0.5, 0.6]},
+                                metrics=["loss", "accuracy"])
+    assert [line.get_ydata().tolist() for line in left.lines] == [[2.0, 1.0], [3.0, 2.0]]
+    assert [line.get_label() for line in left.lines] == ["training", "validation"]
+    assert left.lines[0].get_xdata().tolist() == [1, 2]
+    assert [line.get_label() for line in right.lines] == ["training"]
+    with refused(ValueError, match="no 'mae'; it has loss, val_loss, accuracy"):
+        plots.history({"loss": [2.0], "val_loss": [3.0], "accuracy": [0.5]}, metrics=["mae"])
 
 
 def test_labels_stand_above_rows_that_have_their_own():

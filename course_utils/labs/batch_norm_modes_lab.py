@@ -49,6 +49,8 @@ class BatchNormModesLab(Lab):
         left.plot(runs.step, runs.running_mean, "-", color="C1", marker="", linewidth=2.5, label="running")
         left.axhline(0, color="0.8", linewidth=1, marker="", linestyle="-")   # where the running mean starts
         left.set(title="Mean of one unit", xlabel="step", ylabel="", xlim=(0, state["steps"]))
+        low, high = min(runs.batch_mean.min(), 0), max(runs.batch_mean.max(), 0)
+        left.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
         left.legend(loc="best", fontsize=9)
         phrases, scores = [], runs.val_accuracy.dropna("step", how="all")
         for mode in sorted(MODES, key=lambda mode: mode != state["mode"]):

@@ -16,12 +16,12 @@
 # run the way a mechanic listens to an engine.
 
 # %% [markdown]
-# By the end, you'll be able to
+# By the end, you'll be able to:
 #
-# - tell a healthy run from one that overfits, is too slow, or doesn't learn;
-# - find a learning rate that works in a minute;
-# - decide whether to use a schedule, and when to stop training;
-# - ask the doctor about a run that doesn't work.
+# - tell a healthy run from one that overfits, learns slowly, or doesn't learn;
+# - quickly find a learning rate that works;
+# - decide whether to use a schedule and when to stop training;
+# - diagnose a failed run with the course's doctor.
 #
 # The lecture takes about {{minutes}} minutes. You should know how to build and fit a
 # small network in Keras.
@@ -34,10 +34,10 @@ from course_utils import quiz
 quiz.ask("02", "loss_up_accuracy_flat")
 
 # %% [markdown] tags=["instructor"]
-# **Take a vote** and don't resolve it; the section on overfitting will. Most people
-# choose between “it is overfitting” and “the loss is broken”. The next figure is a run
-# in which nothing is wrong. **People ask** which of the two numbers they should look
-# at. Answer: that depends on what the network is used for, and we'll come back to it.
+# **Take a vote,** but don't give the answer yet; the section on overfitting does. The
+# next figure shows a run in which nothing is wrong. **People ask** whether they should
+# look at the loss or at the accuracy. Answer: that depends on what the network is used
+# for, and we'll come back to it.
 
 # %% [markdown]
 # ## A healthy run
@@ -81,18 +81,17 @@ _ = plots.history(history, title="Healthy: both losses fall")
 
 # %% [markdown]
 # Both losses fall quickly at first and then more slowly. At the end, the training loss
-# is lower than the validation loss. A gap like this is normal, because the network has
-# seen the training images several times and the validation images never. Don't worry
-# until the validation loss *rises*.
+# is lower. A gap like this is normal, because the network has never seen the validation
+# images. The sign of overfitting is a validation loss that *rises*.
 #
 # Why is the training loss *higher* in the first epochs? Keras averages it over the
-# whole epoch, including the first steps, when the network knew nothing. The validation
-# loss is measured at the end of the epoch.
+# whole epoch, while the network is still improving. The validation loss is measured at
+# the end of the epoch.
 
 # %% [markdown] tags=["instructor"]
 # **Give them a minute.** All other runs will be compared with this figure. **People
 # ask:** “The gap is growing at the end. Is that overfitting?” Not yet: the validation
-# loss hasn't risen. Next, the same network simply goes on training.
+# loss hasn't risen. Next, we train the same network for longer.
 
 # %% [markdown]
 # ## Overfitting
@@ -105,7 +104,7 @@ _ = plots.history(history, title="Healthy: both losses fall")
 keras.utils.set_random_seed(0)
 trained_long, history = train(keras.optimizers.SGD(0.1), epochs=25)
 _ = plots.history(history, metrics=["loss", "accuracy"],
-                  title="The validation loss rises; the accuracy stays")
+                  title="The validation loss rises; the accuracy stays flat")
 
 # %% [markdown]
 # The training loss approaches zero, because the network memorizes its training images.
@@ -126,16 +125,16 @@ for name, model in {"6 epochs": healthy, "25 epochs": trained_long}.items():
           f"when wrong {confidence[~correct].mean():.2f}")
 
 # %% [markdown]
-# After 25 epochs, the network is more confident, most of all when it is wrong. So the
-# answer to our opening question is: yes, it is overfitting. Whether you should care
-# depends on what you use the network for. If you need only the predicted class, the
-# extra epochs did no harm here. If you need reliable probabilities, stop when the
-# validation loss is lowest.
+# After 25 epochs, the network is more confident than after 6, even when it is wrong. So
+# the answer to our opening question is no: the loss can get worse while the accuracy
+# doesn't. The network is overfitting. Should you care? If you need only the predicted
+# class, the extra epochs did no harm here. If you need reliable probabilities, stop
+# when the validation loss is lowest.
 #
-# Could this be one unlucky run? The course's helper `fit_many` trains many Keras
-# networks at the same time, by default with plain SGD. Here it trains 20, each with
-# different initial weights and a different order of the training images. The lines are
-# means, and the bands are 95% confidence intervals.
+# Could this be one unlucky run? The course's helper `fit_many` trains 20 of these
+# networks at the same time (by default, with plain SGD), each with different initial
+# weights and a different order of the images. Lines are means; bands are 95% confidence
+# intervals.
 
 # %%
 from course_utils import fit_many
@@ -149,11 +148,16 @@ higher = runs.val_loss.sel(epoch=25) > runs.val_loss.sel(epoch=10)
 print(f"validation loss higher after 25 epochs than after 10: "
       f"{int(higher.sum())} of {higher.size} runs")
 
+# %% [markdown]
+# In most runs, the validation loss is higher at the end than after 10 epochs, although
+# on average it rises only a little. The mean accuracy doesn't fall. So the first run
+# was not an accident.
+
 # %% [markdown] tags=["instructor"]
 # **Before you show the 20 runs,** ask whether one run is enough to believe it. The
-# bands are narrow, so the pattern is not an accident. **People ask** why we don't
-# simply stop at the minimum: we will, in the section on early stopping. Come back to
-# the vote now.
+# printed count answers that. (The narrow bands describe the mean, not each run.)
+# **People ask** why we don't simply stop at the minimum: we will, in the section on
+# early stopping. Come back to the vote now.
 
 # %% [markdown]
 # ## The learning rate
@@ -170,9 +174,8 @@ ax = plots.lines(rates.loss, "epoch", by="learning_rate",
 _ = ax.set(ylim=(0, 3.2))
 
 # %% [markdown]
-# At the lowest rate, nothing is wrong except the pace: the loss falls steadily, and the
-# runs agree with each other. At the highest rate, the steps are so large that they
-# overshoot, and the runs differ widely.
+# At the lowest rate, the loss falls steadily but far too slowly. At the highest rate,
+# the steps overshoot, and the runs differ widely.
 #
 # To find a good rate, you can use a **range test** (Smith 2017): take about a hundred
 # steps, raise the learning rate at every step, and record the loss. This ruins the
@@ -203,9 +206,9 @@ _ = ax.set(xlabel="learning rate", ylabel="training loss", ylim=(0, 5),
            title="The loss falls until the rate is too high")
 
 # %% [markdown]
-# On the left, the rate is too low to make a difference. To the right of the dotted
-# line, the loss rises again. A common rule is to use between a tenth and a third of the
-# rate at the line. Is that the best rate? We train ten networks at each of ten rates.
+# At the lowest rates, the loss hardly changes. Beyond the dotted line, it rises again.
+# A common rule is to use between a tenth and a third of the rate at the line. Is the
+# best rate in that range? We train ten networks at each of ten rates.
 
 # %%
 sweep = fit_many(build, mnist, {"learning_rate": np.geomspace(0.003, 3, 10),
@@ -213,7 +216,7 @@ sweep = fit_many(build, mnist, {"learning_rate": np.geomspace(0.003, 3, 10),
 score = sweep.val_accuracy.isel(epoch=-1)
 best = float(score.mean("seed").idxmax("learning_rate"))
 ax = plots.lines(score, "learning_rate",
-                 title="Gray: what the range test suggests")
+                 title="The best rate is above the suggested range (gray)")
 ax.axvspan(lowest / 10, lowest / 3, color="0.85", zorder=0)
 print(f"range test: {lowest / 10:.3f} to {lowest / 3:.3f}; best: {best:.2f}")
 
@@ -224,23 +227,22 @@ print(f"range test: {lowest / 10:.3f} to {lowest / 3:.3f}; best: {best:.2f}")
 # is usually lower. Next comes the lab.
 
 # %% [markdown]
-# The suggested rates work, but a higher rate does at least as well. The test can't know
-# that, because it takes only one step at each rate. So use it to choose where to
+# The suggested rates work, but a higher rate does at least as well. The test takes only
+# one step at each rate, so it can't predict a whole run. Use it to choose where to
 # search, and include higher rates.
 #
 # A well-known textbook says that if you have time to tune only one hyperparameter, you
-# should tune the learning rate (Goodfellow et al. 2016). The figure fits that advice:
-# at the best rate, this network is good, and at one about five times as high, it learns
-# almost nothing.
+# should tune the learning rate (Goodfellow et al. 2016). Our figure shows how much it
+# can matter: at about five times the best rate, the network learns almost nothing.
 
 # %% [markdown]
 # ## The lab
 #
 # The lab trains ten networks at a time to separate two classes of points. On the left
-# are their boundaries; on the right, their losses. Below are three things to try. The
-# second cell opens the same controls for a network and data of your own, such as
-# `datasets.Split("mine", x_train, y_train, x_val, y_val)`. Here it's our digit
-# classifier, trained with Adam.
+# are their boundaries; on the right, their losses. The second cell opens a similar lab
+# for your own network and data. Put your arrays in
+# `datasets.Split("mine", x_train, y_train, x_val, y_val)`. Here, the network is our
+# digit classifier, trained with Adam.
 
 # %%
 from course_utils import labs
@@ -265,8 +267,8 @@ labs.playground(build_model=build, data=mnist)
 # weights from settling. A **schedule** lowers the rate as training goes on. A popular
 # one follows half a period of a cosine, down to zero (Loshchilov & Hutter 2017). We
 # compare it with a constant rate on MNIST-1D, a set of short artificial signals in ten
-# classes; `models.mlp` is a network like the one above. On the left, look at the last
-# third of training. On the right, find the best rate for each.
+# classes; `models.mlp` is a network like the one above. On the left, look at the second
+# half of training. On the right, find the best rate with and without the schedule.
 
 # %%
 from course_utils import models
@@ -287,26 +289,26 @@ accuracy = runs.val_accuracy
 _ = plots.lines(accuracy.sel(learning_rate=0.6), "step", by="optimizer",
                 title="At rate 0.6, the schedule helps late", ax=left)
 _ = plots.lines(accuracy.isel(step=-1), "learning_rate", by="optimizer",
-                title="The best rate is higher with it", ax=right)
+                title="Its best initial rate is higher", ax=right)
 
 # %% [markdown] tags=["instructor"]
-# **Ask** why the orange curve rises when the rate goes to zero: small steps no longer
-# jump around the minimum. Then point to the right panel: a fair comparison gives each
-# of the two its own best rate. **People ask** about warm-up and one-cycle schedules:
-# those are in appendix A4. Next, six data sets show how much a schedule gains, and on
-# which.
+# **Ask** why the orange curve ends higher: as the rate falls, the steps become too
+# small to jump around the minimum. Then point to the right panel: a fair comparison
+# uses the best rate for each of the two. **People ask** about warm-up and one-cycle
+# schedules; see appendix A4. Next, we'll see how much a schedule gains on each of six
+# data sets.
 
 # %% [markdown]
-# With a constant rate of 0.6, the accuracy levels off early. With the schedule, it
-# keeps rising as the rate falls. The schedule also does best with a higher initial
-# rate. At the lowest rate, it is *worse*, because its average rate is only half as
-# high.
+# At rate 0.6, the schedule is clearly ahead in the second half of training. It does
+# best at the highest rate that we tried; without it, a lower rate is best. At the two
+# lowest rates, the schedule is *worse*, probably because its average rate is only half
+# as high.
 #
-# How much does a schedule gain if each of the two starts at its own best rate? In the
-# next figure, each row is a data set. Its interval is compared with one point of
-# accuracy (dashed) and with no effect (thin line). The printed line is about our
-# running example, a CNN that classifies emoji, with a schedule and four times as many
-# steps.
+# How much does a schedule gain over a constant rate if both rates are tuned? In the
+# next figure, each row is a data set. Compare its interval with zero and with one point
+# of accuracy (dashed). The printed line is for our running example, a CNN that
+# classifies emoji; it adds a schedule *and* four times as many steps.
+
 # %%
 from course_utils import claims
 from course_utils.experiments import scoreboard
@@ -317,14 +319,14 @@ print(f"emoji classifier: {100 * gain['mean']:+.1f} points "
       f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]")
 
 # %% [markdown]
-# Within 600 steps, the schedule gains clearly more than a point on MNIST-1D. On four of
-# the other data sets, it doesn't; on one of these, the digits, a constant rate is
-# better. The tones and our emoji CNN leave the question open. A likely reason: once a
-# network fits all of its training data, its gradients are tiny, and a schedule has
-# nothing left to calm down.
+# Within 600 steps, the schedule gains clearly more than a point on MNIST-1D. On four
+# other data sets, it gains less than a point; on one of them, `digits`, a constant rate
+# is better. The results for `tones` and for our CNN (not the network in the emoji row)
+# are inconclusive. One possible reason, which we don't test: once a network fits all of
+# its training data, its gradients are tiny, so the rate hardly matters.
 #
-# A schedule also tells you how long to train: until it ends. If you can afford more
-# steps, start again with a longer one.
+# With a schedule, train until it ends. If you can afford more steps, start over with a
+# longer schedule.
 
 # %% [markdown]
 # ## Early stopping
@@ -347,23 +349,23 @@ for restore in (False, True):
 # %% [markdown] tags=["instructor"]
 # **Ask for a show of hands** before you run the cell: who thinks that the model has its
 # best weights? By default, it has the last ones. **People ask** how large the patience
-# should be: larger than the usual bumps in the validation loss, and with a schedule,
-# better not to stop at all. Next, the doctor looks at a run that failed.
+# should be: long enough to outlast the usual bumps in the validation loss. With a
+# schedule, don't stop early at all. Next, the doctor looks at a run that failed.
 
 # %% [markdown]
-# By default, the model keeps its *last* weights, which had three more epochs to overfit.
-# With `restore_best_weights=True`, Keras puts back the weights of the epoch with the
-# lowest validation loss, even if training ran to its end. It doesn't restore the
-# optimizer's state. If you need only the classes, set `monitor="val_accuracy"`. If you
-# use a schedule, let it run to its end.
+# By default, the model keeps its *last* weights, after three more epochs of
+# overfitting. With `restore_best_weights=True`, Keras restores the weights of the epoch
+# with the lowest validation loss, even if training wasn't stopped early. It doesn't
+# restore the optimizer's state. If you need only the classes, set
+# `monitor="val_accuracy"`.
 #
-# The restored score looks a little better than it is, because the same images chose the
-# epoch and gave the score. An honest score comes from the test set, used once.
+# The validation score at the restored epoch is slightly optimistic, because the same
+# images were used to choose the epoch. For an unbiased score, use the test set once.
 
 # %% [markdown]
 # ## Ask the doctor
 #
-# Here is a run that failed. What would you say is wrong with it?
+# Here is a run that failed. What do you think went wrong?
 
 # %%
 keras.utils.set_random_seed(0)
@@ -371,35 +373,35 @@ failed, history = train(keras.optimizers.SGD(1.5), epochs=8)
 _ = plots.history(history, title="What is wrong with this run?")
 
 # %% [markdown]
-# `doctor.examine` compares a run with the patterns of this lecture and with others.
+# `doctor.examine` looks for the problems in this lecture and for many others.
 
 # %%
 from course_utils import doctor
 
-doctor.examine(failed, (mnist.x_train, mnist.y_train),
-               (mnist.x_val, mnist.y_val), history=history)
+report = doctor.examine(failed, (mnist.x_train, mnist.y_train),
+                        (mnist.x_val, mnist.y_val), history=history)
+report
 
 # %% [markdown]
-# `report.try_fix()` tests the diagnosis. The last line says how often it was right in a
-# simulation; some diagnoses are right much less often. The
-# [symptom guide](whats_wrong.md) covers each symptom. A few of them:
+# The doctor suspects that the learning rate is too high. The last line says how often
+# this diagnosis was right in a simulation; some others are right much less often.
+# `report.try_fix()` tests the diagnosis. The [symptom guide](whats_wrong.md) covers
+# many symptoms, such as these:
 #
 # | what you see | what it may mean |
 # |---|---|
-# | both scores poor, no gap | network too small, training too short |
+# | training and validation both poor | network too small, training too short |
 # | training accuracy rises, validation accuracy falls | overfitting to label noise |
-# | validation too good to be true | the same samples in both parts (a leak) |
-# | validation poor from the start | not shuffled, or prepared differently |
+# | validation too good to be true | a leak: shared samples |
+# | validation poor from the start | not shuffled, or preprocessed differently |
 # | validation better than training | averaging over the epoch, dropout |
-# | with batch norm, validation lags | running averages (lecture 06) |
 
 # %% [markdown]
 # ## On your own network
 #
-# The next cell uses nothing but Keras and Matplotlib. Put in your own model and your
-# own arrays. The cell after it shows a mistake that is often reported: `decay_steps`
-# counts *batches*, not epochs. In its first run, the rate reaches zero after six
-# batches.
+# The next cell needs only Keras and Matplotlib. Replace what is marked `yours`. The
+# cell after it shows a common mistake: `decay_steps` counts *batches*, but the first
+# run passes the number of epochs. So the rate reaches zero after six batches.
 
 # %%
 import math
@@ -414,9 +416,10 @@ schedule = keras.optimizers.schedules.CosineDecay(0.3, decay_steps=steps)
 model.compile(keras.optimizers.SGD(schedule), metrics=["accuracy"],
               loss="sparse_categorical_crossentropy")
 history = model.fit(x_train, y_train, epochs=epochs, verbose=0,
-                    validation_data=(mnist.x_val, mnist.y_val)).history
+                    validation_data=(mnist.x_val, mnist.y_val)).history  # yours
 for name in ("loss", "val_loss"):
     plt.plot(history[name], label=name)
+_ = plt.gca().set(title="A run of my own network", xlabel="epoch", ylabel="loss")
 _ = plt.legend()
 
 # %%
@@ -449,13 +452,13 @@ for name, rows in {"sorted": order, "shuffled": shuffled}.items():
 #
 # - If the validation loss rises while the accuracy stays the same, the network is
 #   becoming overconfident.
-# - Begin with the rate that a range test suggests, and then try higher ones.
+# - Start with the rates that a range test suggests, and then try higher ones.
 # - Try a schedule, but compare it with a constant rate that is tuned just as well.
 # - When you stop early, restore the best weights.
 #
 # **Next:** [Lecture 03](03_better_or_lucky.ipynb) asks how many runs it takes to
 # compare two networks. Exercise {{exercise}} gives you curves to diagnose. Appendix
-# [A4](A4_more_on_training.ipynb) has more schedules, callbacks, and faults.
+# [A4](A4_more_on_training.ipynb) has more schedules, callbacks, and problems.
 #
 # **References.** Smith: *Cyclical learning rates*, WACV 2017. Goodfellow, Bengio &
 # Courville: *Deep learning*, 2016. Loshchilov & Hutter: *SGDR*, ICLR 2017.

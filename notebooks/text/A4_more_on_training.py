@@ -8,10 +8,10 @@
 # # Appendix A4: More on training
 #
 # Lecture 02 covers the patterns that you'll meet most often. This appendix has the rest:
-# more learning-rate schedules and callbacks, and faults that are rarer or harder to see.
-# Read the sections you need; each one stands on its own after the first cell.
+# more learning-rate schedules and callbacks, and problems that are rarer or harder to
+# see. Read the sections you need; after the first cell, each one works on its own.
 #
-# It takes about {{minutes}} minutes. You should have finished lecture 02.
+# The appendix takes about {{minutes}} minutes. You should have finished lecture 02.
 
 # %%
 import keras
@@ -27,23 +27,21 @@ def train(data=digits, epochs=20, **knobs):
     usual = {"learning_rate": 0.1, "seed": range(10)}
     return fit_many(models.mlp, data, usual | knobs, epochs=epochs)
 
-
-healthy = train()
-
 # %% [markdown]
 # ## Other schedules
 #
-# A **step decay** divides the rate by a constant at chosen steps. **Warm-up** starts at a
-# low rate and raises it, which protects large networks from their first, wild steps. A
-# **one-cycle** schedule raises the rate for the first third of training and lowers it
-# after that (Smith 2018). In Keras, each is a few lines. The next figure shows the rates.
+# A **step decay** divides the rate by a constant at regular intervals. **Warm-up** starts at a
+# low rate and raises it, because large steps at the start can be unstable (Goyal et al.
+# 2017). A **one-cycle** schedule raises the rate for a large part of training, here the
+# first third, and then lowers it (Smith 2018). In Keras, each schedule takes only a few
+# lines. The next figure shows how the rate changes.
 
 # %%
 STEPS, TOP = 660, 0.5
 schedules = {
     "cosine": keras.optimizers.schedules.CosineDecay(TOP, STEPS),
-    "steps": keras.optimizers.schedules.PiecewiseConstantDecay(
-        [STEPS // 2, 3 * STEPS // 4], [TOP, TOP / 10, TOP / 100]),
+    "steps": keras.optimizers.schedules.ExponentialDecay(
+        TOP, STEPS // 3, 0.1, staircase=True),
     "warm-up": keras.optimizers.schedules.CosineDecay(
         0.0, STEPS - 60, warmup_target=TOP, warmup_steps=60),
     "one-cycle": keras.optimizers.schedules.CosineDecay(
@@ -53,11 +51,11 @@ for name, schedule in schedules.items():
     ax.plot([float(schedule(step)) for step in range(STEPS)], label=name,
             marker="")
 _ = ax.legend()
-_ = ax.set(xlabel="step", ylabel="learning rate", title="Four schedules")
+_ = ax.set(xlabel="step", ylabel="learning rate", title="Each schedule ends with a low rate")
 
 # %% [markdown]
-# Which one is best? For a small network on MNIST-1D, look at how much the intervals
-# overlap.
+# Which one is best? We train a small network on MNIST-1D with each schedule. Look at how
+# much the intervals overlap.
 
 # %%
 signals = datasets.mnist1d(seed=0)
@@ -68,15 +66,20 @@ runs = fit_many(models.mlp, signals, {"optimizer": optimizers, "depth": 2,
 last = runs.val_accuracy.isel(step=-1)
 _ = plots.intervals({name: stats.interval(last.sel(optimizer=name))
                      for name in schedules}, xlabel="validation accuracy",
-                    title="Four schedules, ten runs each")
+                    title="Most of the intervals overlap")
+
+# %% [markdown]
+# Most of the intervals overlap. All four schedules use the same top rate here. At its own
+# best rate, each of them might do better, so this figure doesn't tell you which is best.
 
 # %% [markdown]
 # ## Plateaus
 #
-# `ReduceLROnPlateau` lowers the rate when the validation loss stops improving. If `patience`
-# is short, a few noisy epochs are enough to make the rate so low that nothing is learned
-# after that. Three hidden layers of sigmoid units are stuck on a plateau at first, which
-# the callback takes for the end.
+# `ReduceLROnPlateau` lowers the rate when the validation loss stops improving. If
+# `patience` is short, a few epochs without improvement can make the rate so low that the
+# network stops learning. A network with three hidden layers of sigmoid units starts on a
+# plateau, and the callback mistakes this plateau for the end of training. Here,
+# `min_delta=0.05` means that smaller improvements don't count.
 
 # %%
 def reduced(patience):
@@ -100,9 +103,10 @@ _ = plots.lines(both, "epoch", by="patience",
 # %% [markdown]
 # ## Gradient clipping
 #
-# Clipping limits the length of a gradient. It helps when a few batches have huge
-# gradients, as in recurrent networks. It also hides a learning rate that is too high.
-# Here the rate is far too high, without clipping and with `global_clipnorm=1`.
+# Clipping limits the norm of the gradient. It helps when a few batches have huge
+# gradients, as in recurrent networks. It can also hide a learning rate that is too high.
+# Here, the rate is far too high. Compare training without clipping and with
+# `global_clipnorm=1`.
 
 # %%
 clipped = [fit_many(models.mlp, digits, {"learning_rate": 1.0, "seed": range(10)},
@@ -116,11 +120,11 @@ _ = plots.lines(both, "epoch", by="clipping",
 # %% [markdown]
 # ## Checkpoints and TensorBoard
 #
-# `ModelCheckpoint` saves the model during training, so that you lose nothing if the
-# training is interrupted. `CSVLogger` writes the scores of each epoch into a file.
-# `TensorBoard` draws them in your browser while the network trains; it needs the package
-# of the same name: `pip install tensorboard`, `keras.callbacks.TensorBoard("logs")` among
-# the callbacks, and `tensorboard --logdir logs` in a terminal.
+# `ModelCheckpoint` saves the model during training, so you lose little if the training is
+# interrupted. `CSVLogger` writes the scores of each epoch to a file. `TensorBoard` plots
+# the scores in your browser while the network trains. To use it, run
+# `pip install tensorboard`, add `keras.callbacks.TensorBoard("logs")` to the callbacks,
+# and run `tensorboard --logdir logs` in a terminal.
 
 # %%
 import pathlib
@@ -147,9 +151,9 @@ print("the saved model gives the same predictions:", same)
 # %% [markdown]
 # ## Penalties in the validation loss
 #
-# With an L2 penalty in the model, Keras adds the penalty to both losses. So a callback
-# that monitors `val_loss` also watches the weights shrink. Compare `val_loss` with a
-# metric that has no penalty in it.
+# With an L2 penalty in the model, Keras adds the penalty to both losses. So `val_loss`
+# can fall just because the weights shrink, and a callback that monitors it counts this
+# as an improvement. Compare `val_loss` with a metric that doesn't include the penalty.
 
 # %%
 cross = keras.metrics.SparseCategoricalCrossentropy(name="crossentropy")
@@ -174,8 +178,8 @@ _ = ax.legend()
 # ## Dead units
 #
 # If a ReLU unit returns zero for *every* training image, its weights get no gradient, so
-# it stays dead. The next cell counts dead units in each layer after two epochs at a rate
-# that is far too high, and at a moderate one.
+# it usually stays dead. The next cell counts the dead units in each layer after two
+# epochs, first at a rate that is far too high and then at a moderate rate.
 
 # %%
 for rate in (1.0, 0.1):
@@ -221,7 +225,8 @@ _ = plots.intervals(
 # %% [markdown]
 # ## Samples that aren't shuffled
 #
-# Here, the training images are sorted by class. They are used in this order, or shuffled.
+# Here, the training images are sorted by class. The next figure compares training in this
+# order with training on shuffled images.
 
 # %%
 order = np.argsort(digits.y_train, kind="stable")
@@ -235,9 +240,10 @@ _ = plots.lines(unshuffled.val_accuracy, "epoch", by="shuffle", ax=right,
                 title="… but the validation lags far behind")
 
 # %% [markdown]
-# Each batch contains one or two classes, and the network learns to answer with those. It
-# overwrites what it knew about the other classes. `model.fit` shuffles arrays by default,
-# but a `tf.data.Dataset` or a generator only if you tell it to.
+# When the images are sorted, each batch contains only one or two classes. The network
+# learns to predict those and forgets the others. `model.fit` shuffles arrays by
+# default, but it doesn't shuffle a `tf.data.Dataset` or a generator. **Fix:** shuffle
+# those yourself, for example with `dataset.shuffle`.
 
 # %% [markdown]
 # ## Validation better than training
@@ -259,9 +265,9 @@ ax = plots.lines(both, "epoch", by="way", labels={way: way for way in ways},
 _ = ax.set_ylabel("accuracy")
 
 # %% [markdown]
-# Nothing is wrong with this run. A leak could look the same, so the order of the two
-# curves proves nothing. **Fix:** compare only what was measured in the same way.
+# Nothing is wrong with this run. But a leak can look the same, so the order of the two
+# curves doesn't tell you which it is. **Fix:** compare only scores that were measured in
+# the same way.
 #
 # **References.** L. N. Smith: *A disciplined approach to neural network
-# hyper-parameters*, 2018. L. Prechelt: *Early stopping, but when?*, in Neural Networks:
-# Tricks of the Trade, 1998. P. Goyal et al.: *Accurate, large minibatch SGD*, 2017.
+# hyper-parameters*, 2018. P. Goyal et al.: *Accurate, large minibatch SGD*, 2017.
