@@ -21,7 +21,7 @@ from course_utils import labs
 from course_utils.tools import measured, pages
 from tests.helpers import jupyterlab
 
-CHANGES = 10   # of each control, evenly spaced over its range, ends included
+CHANGES = 10  # of each control, evenly spaced over its range, ends included
 WATCH = """() => {
     const picture = document.querySelector('.lab img.widget-image');
     window.pictures = [];
@@ -82,7 +82,7 @@ def change(lab, name, value):
     lab._widgets[name].value = value
     lab.wait()
     lab._image.unobserve(note, "value")
-    return (drawn[0] - started, drawn[-1] - started) if drawn else (0, 0)   # the value was the same
+    return (drawn[0] - started, drawn[-1] - started) if drawn else (0, 0)  # the value was the same
 
 
 def in_jupyterlab(cls):
@@ -98,8 +98,9 @@ def in_jupyterlab(cls):
             slider.locator("[role=slider]").focus()
             page.evaluate(PRESSED)
             page.keyboard.press("ArrowRight" if number < CHANGES else "ArrowLeft")
-            page.wait_for_function(FINAL, arg=f"{float(slider.locator('.widget-readout').inner_text()):.3g}",
-                                   timeout=60_000)
+            page.wait_for_function(
+                FINAL, arg=f"{float(slider.locator('.widget-readout').inner_text()):.3g}", timeout=60_000
+            )
             page.wait_for_timeout(100)
             pictures = page.evaluate(WAITED)
             times.append((pictures[0], pictures[-1]))
