@@ -33,19 +33,32 @@ def train(data=digits, epochs=20, **knobs):
 # A **step decay** divides the rate by a constant at regular intervals. **Warm-up** starts at a
 # low rate and raises it, because large steps at the start can be unstable (Goyal et al.
 # 2017). A **one-cycle** schedule raises the rate for a large part of training, here the
-# first third, and then lowers it (Smith 2018). In Keras, each schedule takes only a few
-# lines. The next figure shows how the rate changes.
+# first third, and then lowers it (Smith 2018). Any class with a method
+# `__call__` can be a schedule. The next figure shows how the rate changes.
 
 # %%
 STEPS, TOP = 660, 0.5
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Raise the rate for some steps, and then follow a cosine down to zero."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        share = (step - self.steps) / (STEPS - self.steps)
+        return TOP * keras.ops.where(step < self.steps, step / self.steps,
+                                     0.5 * (1 + keras.ops.cos(np.pi * share)))
+
+# %%
 schedules = {
     "cosine": keras.optimizers.schedules.CosineDecay(TOP, STEPS),
     "steps": keras.optimizers.schedules.ExponentialDecay(
         TOP, STEPS // 3, 0.1, staircase=True),
-    "warm-up": keras.optimizers.schedules.CosineDecay(
-        0.0, STEPS - 60, warmup_target=TOP, warmup_steps=60),
-    "one-cycle": keras.optimizers.schedules.CosineDecay(
-        TOP / 25, 2 * STEPS // 3, warmup_target=TOP, warmup_steps=STEPS // 3)}
+    "warm-up": WarmUp(60),
+    "one-cycle": WarmUp(STEPS // 3)}
 ax = plots.axes()
 for name, schedule in schedules.items():
     ax.plot([float(schedule(step)) for step in range(STEPS)], label=name,
