@@ -63,6 +63,17 @@ def test_the_costs_say_what_is_over_its_limit(monkeypatch):
     assert "| memory of a kernel with a lab open | 427 MB | 700 MB |" in table
 
 
+def test_a_lab_that_is_slower_than_it_may_be_is_a_missed_target(monkeypatch):
+    found = {"seeds": {"first": 0.2, "final": 0.9}, "dropout": {"first": 0.4, "final": 2.5}}
+    monkeypatch.setattr(measured, "costs", lambda: {"labs": found})
+    monkeypatch.setattr(measured, "EXCEPTIONS", {"dropout": 3.0})
+    assert "| `dropout` | 0.4 s | 2.5 s | 0.3 s | 3 s |" in measured.lab_table()
+    missed = measured.missed()
+    assert "Lab dropout: 0.4 s until the first figure; the target was at most 0.3 s" in missed
+    assert "final figure" not in missed
+    assert "Lab seeds" not in missed
+
+
 def test_the_verdicts_count_every_claim_once():
     columns = list(zip(*claims.summary().rows, strict=True))
     for column in columns[1:]:
