@@ -1,6 +1,7 @@
 """Claims about learning rates and schedules, of lectures 02 and 12."""
 
-import keras
+import functools
+
 import xarray as xr
 
 from course_utils import fit_many, models
@@ -78,7 +79,6 @@ def _measured(runs):
 
 
 DECAY_STEPS = 600
-COSINE = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, DECAY_STEPS), name="cosine")
 
 BENGIO = "common reading of Bengio, Practical recommendations for gradient-based training of deep architectures (2012)"
 CLAIMS = [
@@ -92,10 +92,22 @@ CLAIMS = [
           "accuracy regained by tuning the rate again, mean over seven changes, after six epochs",
           all_hyperparameters, regained, threshold=A_POINT, neutral=0.0, smallest_effect=0.03, pilot_sd=0.03),
 ]
-STUDIES = [
-    Study("tc-decay", Comparison(
-        arms={"constant": {}, "cosine": {"optimizer": COSINE}},
+
+
+def __getattr__(name):
+    """`STUDIES`, which need Keras: it is imported when they are first asked for."""
+    if name != "STUDIES":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _studies()
+
+
+@functools.cache
+def _studies():
+    import keras
+
+    cosine = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, DECAY_STEPS), name="cosine")
+    return [Study("tc-decay", Comparison(
+        arms={"constant": {}, "cosine": {"optimizer": cosine}},
         tune={"learning_rate": [0.03, 0.1, 0.3, 0.6, 1.0]}, fixed={"depth": 2}, steps=DECAY_STEPS),
         "accuracy gained by a cosine schedule, each at its best initial learning rate", threshold=0.01, neutral=0.0,
-        margin=0.01, within="600 steps", tasks=tuple(TASKS)),
-]
+        margin=0.01, within="600 steps", tasks=tuple(TASKS))]

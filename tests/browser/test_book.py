@@ -173,7 +173,7 @@ def test_every_state_of_a_lab_can_be_chosen_and_is_drawn(page, site):
         for first in ("Home", "End"):
             page.get_by_role("slider", name="epochs to the first rung").press(first)
             picture, sentence, call = shown(page)
-            assert sentence.lower().startswith(pruner)
+            assert sentence.lower().startswith(f"pruner: {pruner}")
             assert ("first=2" in call) == (first == "End")
             assert ("median" in call) == (pruner == "median")
             assert page.locator(".lab svg text", has_text="Accuracy in one search").is_visible()
