@@ -51,7 +51,7 @@ def seconds(cls):
     for name, control in cls.controls.items():
         values = settings(lab._widgets[name])
         if values and not control.structural:
-            times = np.array([change(lab, name, value) for value in values])
+            times = [times for value in values if (times := change(lab, name, value))]
             lab.show()
             lab.wait()
             first, final = np.percentile(times, 95, axis=0)
@@ -61,7 +61,7 @@ def seconds(cls):
 
 
 def settings(widget):
-    """Values of a numeric control, the last one different from its value now; none for other controls."""
+    """Values of a numeric control; none for other controls."""
     if isinstance(widget, widgets.FloatLogSlider):
         return list(np.logspace(widget.min, widget.max, CHANGES))
     if isinstance(widget, widgets.FloatSlider | widgets.IntSlider):
@@ -71,7 +71,7 @@ def settings(widget):
 
 
 def change(lab, name, value):
-    """Seconds from a change of a control to the first new figure and to the final one."""
+    """Seconds from a change of a control to the first new figure and to the final one; None if nothing changed."""
     drawn = []
 
     def note(_):
@@ -82,7 +82,7 @@ def change(lab, name, value):
     lab._widgets[name].value = value
     lab.wait()
     lab._image.unobserve(note, "value")
-    return (drawn[0] - started, drawn[-1] - started) if drawn else (0, 0)  # the value was the same
+    return (drawn[0] - started, drawn[-1] - started) if drawn else None
 
 
 def in_jupyterlab(cls):

@@ -289,7 +289,7 @@ accuracy = runs.val_accuracy
 _ = plots.lines(accuracy.sel(learning_rate=0.6), "step", by="optimizer",
                 title="At rate 0.6, the schedule helps late", ax=left)
 _ = plots.lines(accuracy.isel(step=-1), "learning_rate", by="optimizer",
-                title="Its best initial rate is higher", ax=right)
+                title="The schedule's best rate is higher", ax=right)
 
 # %% [markdown] tags=["instructor"]
 # **Ask** why the orange curve ends higher: as the rate falls, the steps become too

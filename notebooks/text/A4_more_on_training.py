@@ -5,7 +5,7 @@
 # ---
 
 # %% [markdown]
-# # Appendix A4: More on training
+# # What else happens in training?
 #
 # Lecture 02 covers the patterns that you'll meet most often. This appendix has the rest:
 # more learning-rate schedules and callbacks, and problems that are rarer or harder to
