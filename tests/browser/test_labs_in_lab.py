@@ -110,7 +110,7 @@ def test_a_choice_obeys_the_keyboard(page):
                        ("End", "Hyperband"), ("m", "median")):
         after = moved(page, "halving", lambda key=key: page.keyboard.press(key))
         assert choice.input_value() == value
-        assert after[1].startswith(f"{value[0].upper()}{value[1:]}, ")
+        assert after[1].startswith(f"Pruner: {value}. ")
 
 
 def test_shortcuts_with_ctrl_and_shift_enter_are_still_those_of_the_notebook(page):

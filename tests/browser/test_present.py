@@ -141,7 +141,7 @@ def test_the_lab_is_live_and_tells_its_story(stage):
     button = frame.get_by_role("button", name="A batch of one")
     button.focus()
     stage.keyboard.press("Enter")
-    stage.wait_for_function(f"() => ({SAID})().some(said => said.includes('only β is left'))", timeout=120_000)
+    stage.wait_for_function(f"() => ({SAID})().some(said => said.includes('Only β is left'))", timeout=120_000)
     assert "nothing of the feature is left" in shown(stage)
     frame.get_by_role("button", name="▶ A batch of one").wait_for(timeout=10_000)
     assert place(stage) == "6 / 6"
@@ -208,7 +208,7 @@ def test_a_lab_is_a_page_without_code(tmp_path, chromium):
         page.get_by_role("link", name="batch norm steps").click()
         page.get_by_text("Mean and variance of 256").wait_for(timeout=240_000)
         page.get_by_role("button", name="A batch of one").click()
-        page.get_by_text("only β is left").wait_for(timeout=120_000)
+        page.get_by_text("Only β is left").wait_for(timeout=120_000)
         assert page.get_by_role("heading", level=1).inner_text().startswith("Batch norm steps")
         assert "from course_utils" not in page.inner_text("body")
         assert {url.split("/")[2].split(":")[0] for url in asked if url.startswith("http")} == {"127.0.0.1"}
