@@ -1,7 +1,6 @@
 """Claims that are being retired, and why. Each keeps working until the lecture that shows it is rewritten."""
 
 RETIRING = {
-    "lc-learned-by-heart": "a special case of “More data always helps.”",
     "bl-same-run": "a demonstration of rounding errors; one example shows it",
     "bl-same-seed": "the answer depends on how much of the luck comes from the split, which is different in each study",
     "bnl-gaussian": "few people claim it, and a figure shows that it is wrong",
