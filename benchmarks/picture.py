@@ -45,7 +45,7 @@ def main(names):
 
 def claim():
     """Draw the claim of the first page; the words beside the picture tell whether it is up to date."""
-    figure = claims.picture(claims.FIRST).figure
+    figure = claims.forest(claims.FIRST).figure
     figure.savefig(pages.PICTURES / "claim.png", metadata={"Description": plots.alt_text(figure)})
 
 

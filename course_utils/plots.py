@@ -24,7 +24,7 @@ plt.style.use(pathlib.Path(__file__).with_name("course.mplstyle"))
 # Names of values and axes in figures, where they differ from the names in the code.
 NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss", "accuracy": "training accuracy",
          "loss": "training loss", "learning_rate": "learning rate", "initial_scale": "initial-weight scale",
-         "label_noise": "share of wrong labels", "train_size": "training images", "step": "steps",
+         "label_noise": "label noise", "train_size": "training samples", "step": "steps",
          "l1": "L1", "l2": "L2"}
 # How the arms and the parts of the data look in every figure that compares them.
 LOOKS = {"with": {"color": "C0", "linestyle": "-", "marker": "o"},
@@ -51,7 +51,7 @@ def axes():
     return panels()[1][0]
 
 
-def lines(scores, x, *, by=None, over="seed", test_share=None, title=None, labels=None, ax=None):
+def lines(scores, x, *, by=None, over="seed", title=None, labels=None, ax=None):
     """Mean score over seeds against one dimension, with its 95 % interval as a band.
 
     Parameters
@@ -63,14 +63,10 @@ def lines(scores, x, *, by=None, over="seed", test_share=None, title=None, label
         Dimension with one line for each value.
     over : str
         Dimension of the repeats.
-    test_share : float in (0, 1), optional
-        The repeats are random splits of one data set, which score on this share of it: draw
-        `stats.resampled_interval`, which is wider.
     labels : dict value of `by` → str, optional
     """
     ax = ax or axes()
-    bands = (stats.interval(scores, over=over) if test_share is None else
-             stats.resampled_interval(scores, over=over, test_share=test_share))
+    bands = stats.interval(scores, over=over)
     points = scores[x].values
     look = {"marker": ""} if len(points) > 25 else {}
     for value in scores[by].values if by else [None]:
@@ -193,6 +189,30 @@ def curves(runs, score="loss", *, title=None, ax=None):
     if title:
         ax.set_title(title)
     ax.legend(title=count.strip(" ()") or None)
+    return ax
+
+
+def learning_curve(runs, x="train_size", *, target=None, title=None, ax=None):
+    """Training and validation accuracy at the end of training, against the number of training samples.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset, dims (x, seed, epoch or step)
+        From `fit_many`.
+    x : str
+        Another numeric dimension, such as the number of units: a *validation curve*.
+    target : float, optional
+        The accuracy that is needed; drawn as a dashed line.
+    """
+    ax, last = ax or axes(), runs.isel({"step" if "step" in runs.dims else "epoch": -1})
+    for name, label in (("accuracy", "training"), ("val_accuracy", "validation")):
+        over_seeds(ax, last[x].values, last[name].transpose(x, "seed"), label=label, **LOOKS[label] | {"marker": "o"})
+    if target is not None:
+        ax.axhline(target, color="0.4", linestyle="--", marker="", label="target")
+    ax.set_xscale("log", base=2)
+    ax.set(xlabel=axis_label(x), ylabel="accuracy", title=title or "")
+    ax.xaxis.set_major_formatter(ticker.ScalarFormatter())
+    ax.legend()
     return ax
 
 

@@ -5,7 +5,6 @@ Each topic has a file with its claims, such as `batch_norm`. A claim with a `reg
 them again, with other seeds and on a second task, and writes ``results.json``.
 """
 
-import collections
 import dataclasses
 import importlib
 import inspect
@@ -25,7 +24,7 @@ TOPICS = ["learning_curves", "training_curves", "better_or_lucky", "normalizing_
           "weight_regularization", "data_augmentation", "hyperparameter_search", "search_at_scale"]
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 # The claim whose picture is on the first page.
-FIRST = "bn-ten-times-faster"
+FIRST = "bn-higher-rates"
 WORDS = {"holds": "✓", "holds in part": "·", "does not hold": "✗", "reverses": "⇄", "undecided": "·"}
 SLIP = "common slip"
 IOFFE = "Ioffe & Szegedy, Batch normalization (2015), abstract"
@@ -258,29 +257,3 @@ def ledger(chosen=None):
                        for verdict in chosen])
     return Ledger(["lecture", "claim", "measured", "on digits", "on a second task"],
                   [[claim.lecture, *row(claim)] for claim in (map(get, chosen) if chosen else older_claims())])
-
-
-def summary():
-    """A `Ledger` of how many claims hold, by their re-trials; not base rates, since the course chose the claims."""
-    retrials = results()
-    tried = [claim for claim in all_claims() if claim.key in retrials]
-    digits = collections.Counter(retrials[claim.key]["digits"]["verdict"] for claim in tried)
-    second = collections.Counter(retrials[claim.key][claim.second_task]["verdict"] for claim in tried)
-    return Ledger([f"{len(tried)} claims", "on digits", "on a second task"],
-                  [[f"{sign} {word}", str(digits[word]), str(second[word])] for word, sign in WORDS.items()])
-
-
-def picture(key):
-    """Draw the re-trials of the claim with this key and the threshold it needs; returns the matplotlib axes."""
-    from types import SimpleNamespace
-
-    from course_utils import plots
-
-    claim = get(key)
-    intervals = {task: SimpleNamespace(**results()[key][task]) for task in ("digits", claim.second_task)}
-    measured = ", ".join(f"{interval.mean:.2g}{'×' if claim.ratio else ''} on {task}"
-                         for task, interval in intervals.items())
-    ax = plots.intervals(intervals, threshold=claim.threshold, neutral=claim.neutral, xlabel=claim.effect_is,
-                         title=f"{claim.says.rstrip('.')}?\nMeasured: {measured}")
-    ax.figure.set_figheight(2.5)   # the title takes two lines
-    return ax

@@ -1,6 +1,6 @@
 """More data or a better model? A learning curve, and a power law that predicts how it continues."""
 
-from course_utils import datasets, fit_many, models, plots, power_law, stats
+from course_utils import datasets, fit_many, models, plots, power_law
 from course_utils.formatting import in_percent
 from course_utils.labs import controls
 from course_utils.labs.base import Lab
@@ -8,7 +8,6 @@ from course_utils.labs.base import Lab
 SIZES = [32, 48, 64, 96, 128, 192, 256, 512, 1024]
 SEEDS = 10
 EPOCHS = 20   # the number of steps is the same at every size; with fewer, large sets would not be learned yet
-TEST_SHARE = 0.2   # of the data, in every split
 
 
 class LearningCurveLab(Lab):
@@ -26,24 +25,19 @@ class LearningCurveLab(Lab):
         "Choose four units per layer. Would you buy more data for this network?")
 
     def compute(self, state, report):
-        """Train ten networks at each size, each seed with a split of its own."""
-        return fit_many(models.mlp, datasets.digits, {
+        """Train ten networks at each size, each seed on training images of its own."""
+        return fit_many(models.mlp, datasets.digits(), {
             "width": state["width"], "depth": 2, "label_noise": state["label_noise"], "learning_rate": 0.1,
             "train_size": SIZES, "seed": range(SEEDS)}, epochs=EPOCHS, callback=report)
 
     def draw(self, axes, state, runs):
         """Training and validation accuracy on the left, validation error on logarithmic axes on the right."""
         left, right = axes
-        last = runs.isel(epoch=-1)
-        for name, label in (("accuracy", "training"), ("val_accuracy", "validation")):
-            plots.band(left, SIZES, stats.resampled_interval(last[name], test_share=TEST_SHARE), label=label,
-                       **plots.LOOKS[label])
+        plots.learning_curve(runs, title="Accuracy", ax=left).get_legend().remove()
         left.axvline(state["images"], color="0.4", linewidth=1, linestyle=":", marker="")
-        left.set_xscale("log", base=2)
-        left.set(title="Accuracy", xlabel="training images", ylim=(0, 1.02))
-        left.set_xticks(SIZES[::2], SIZES[::2])
+        left.set_ylim(0, 1.02)
         plots.label_lines(left)
-        errors = 1 - last.val_accuracy
+        errors = 1 - runs.val_accuracy.isel(epoch=-1)
         measured = float(errors.sel(train_size=SIZES[-1]).mean())
         text = f"With {SIZES[-1]} images, the measured error is {measured:.1%}"
         if state["fit"] and self.done(runs) == 1:
@@ -54,10 +48,10 @@ class LearningCurveLab(Lab):
             text += (f", {place} the 95% prediction interval of a power law fitted to up to {state['images']} images, "
                      f"{in_percent(prediction)}")
         else:
-            plots.lines(errors, "train_size", test_share=TEST_SHARE, ax=right)
+            plots.lines(errors, "train_size", ax=right)
             plots.errors_on_log_axis(right)
         right.set(title="Validation error, on log axes", ylim=(0.01, 1.1))
-        return f"{text} (means of {SEEDS} seeds, each with its own split)."
+        return f"{text} (means of {SEEDS} runs, each on other training images)."
 
     def result(self, state, runs):
         """The errors with the images one has and with all of them."""

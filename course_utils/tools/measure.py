@@ -9,21 +9,23 @@ import os
 import sys
 import time
 
-from course_utils.experiments import doctor_rates, scoreboard
+from course_utils.experiments import doctor_rates, emoji_curves, scoreboard
 
 GROUPS = {
     "scratch": [name for name, row in scoreboard.ROWS.items() if row.score is None],
     "pretrained": [name for name, row in scoreboard.ROWS.items() if row.score],
+    "curves": list(emoji_curves.CURVES),
     "doctor": ["doctor_rates"],
 }
 MEASURE = {name: functools.partial(scoreboard.measure, name) for name in scoreboard.ROWS} | {
+    name: functools.partial(emoji_curves.measure, name) for name in emoji_curves.CURVES} | {
     "doctor_rates": doctor_rates.measure}
 
 
 def left():
     """Names of what is not measured yet, or not completely."""
-    return [name for name in MEASURE if (doctor_rates.missing() if name == "doctor_rates"
-                                         else name not in scoreboard.results())]
+    measured = scoreboard.results() | emoji_curves.results()
+    return [name for name in MEASURE if (doctor_rates.missing() if name == "doctor_rates" else name not in measured)]
 
 
 def main(names):

@@ -43,7 +43,7 @@ def update():
 
 def _claim():
     """The picture of the first claim, with its alternative text; `make picture` draws it."""
-    figure = claims.picture(claims.FIRST).figure
+    figure = claims.forest(claims.FIRST).figure
     plots.plt.close(figure)
     return f"![{plots.alt_text(figure)}]({PICTURES.relative_to(build.HOME).as_posix()}/claim.png)"
 

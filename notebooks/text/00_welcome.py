@@ -1,65 +1,72 @@
 # %% [markdown]
 # # Improving Performance
 #
-# An interactive course on making neural networks work *better*: learning curves,
-# batch normalization, dropout, regularization, data augmentation and
-# hyperparameter tuning.
+# *My network trains, but it isn't good enough. What should I change?* This course helps
+# you answer that question for your own networks: with learning curves, batch
+# normalization, dropout, regularization, data augmentation, and hyperparameter tuning.
 #
-# After it you can
+# By the end, you'll be able to:
 #
-# - **tell** from a curve what holds a network back, and what would help;
-# - **use** batch norm, dropout, penalties and augmentation where they pay, and
-#   leave them out where they do not;
-# - **search** hyperparameters without fooling yourself;
-# - **say** “A is better than B” only when it is, with an interval.
+# - tell from its curves what holds a network back, and what would help;
+# - use batch norm, dropout, penalties, and augmentation where they help, and leave them
+#   out where they don't;
+# - search for hyperparameters without fooling yourself;
+# - say “A is better than B” only if the evidence supports it.
 #
-# You should be able to build, compile and fit a small network in Keras.
+# You should know how to build, compile, and fit a small network in Keras.
 
 # %% [markdown]
-# ## “Batch norm makes training ten times faster”
+# ## A network that doesn't learn
 #
-# So people say. Here is what was measured when this course put it on trial: how
-# many times fewer *training steps* a network needs with batch norm than without
-# it, each at the learning rate that suits it best. The bars are 95 % confidence
-# intervals. Do they come near what the sentence claims?
-
-# %%
-from course_utils import claims
-
-_ = claims.picture("bn-ten-times-faster")
-
-# %% [markdown]
-# Batch norm does need fewer steps, but by a factor of about four rather than ten,
-# and by even less on a second task. Steps are not time: a step with batch norm takes
-# longer, so the gain in time is smaller still. Many popular sentences fare like this
-# one, some far worse, and some hold. We chose the claims, the conditions, and the
-# thresholds ourselves, so these counts do not say how often popular sentences are
-# true in general. You will put them on trial yourself:
-
-# %%
-claims.summary()
-
-# %% [markdown]
+# If you have such a network right now, start with the symptom guide,
+# [What's wrong with my network?](whats_wrong.md) Look up what you see, find out in two
+# minutes what it means, and follow the link to the lecture that explains it.
+#
 # ## Networks that train while you move a slider
 #
-# Every lecture has a *lab*. In most labs, moving a control trains ten or more
-# networks again. In the lab below, ten networks learn what an emoji shows, from the
-# features of a network that was trained on more than a million photos. On the left,
-# they classify new drawings by the artist they learned from; on the right, they
-# classify drawings by another artist. Each row is a true class, and each column is a
-# predicted class. Pictures with an orange frame are those that most of the networks
-# misclassify. Lectures 08 to 10 come back to this example.
+# Every lecture has a *lab*. In most labs, moving a control trains ten or more networks
+# again. Here, ten networks learn what an emoji shows, from the features of a network
+# that was trained on more than a million photos. On the left, they classify new drawings
+# by the artist they learned from; on the right, drawings by another artist. Each row is
+# a true class, and each column is a predicted class. Pictures with an orange frame are
+# misclassified by most of the networks. This classifier is the course's running example.
 
 # %%
 from course_utils import labs
 
 labs.emoji()
 
+# %% [markdown] tags=["instructor"]
+# **Let the class predict** what label noise does to each artist's drawings, and then
+# move that slider. **People ask** why the right side is worse: the networks have never
+# seen the second artist's style. Next, you'll see what the course does with popular
+# advice.
+
 # %% [markdown]
-# ## Is everything there?
+# ## Popular advice, measured
 #
-# Run the next cell (Shift+Enter). It prints one line for each thing the course
-# needs. A ✗ says what to do.
+# *Batch norm allows much higher learning rates.* You'll hear many sentences like this
+# one. Some are true, some are false, and most depend on the data. So each lecture takes
+# one or more of them, lets you predict, and shows what happened on up to six data sets.
+# In the figure, a dot is how many times as high the learning rate can be with batch
+# norm, and a bar is its 95% confidence interval. The dashed line is what we required of
+# “much higher” before we measured.
+
+# %%
+from course_utils import claims
+
+_ = claims.forest("bn-higher-rates")
+
+# %% [markdown]
+# This advice is good: on each of these data sets, the whole interval is above the dashed
+# line. Whether higher rates also lead to better networks is another question, and
+# lecture 07 answers it. The [ledger](../LEDGER.md) lists all claims. We chose them, so
+# their results don't tell you how often popular advice is right.
+#
+# ## Is everything installed?
+#
+# Run the next cell (Shift+Enter). It prints one line for each thing that the course
+# needs. If a line begins with ✗, it says what to do.
 
 # %%
 from course_utils import environment
@@ -67,9 +74,8 @@ from course_utils import environment
 environment.check()
 
 # %% [markdown]
-# The lectures have controls to play with. Move this one: the number has to follow.
-# If no slider appears, close JupyterLab, run `make lab` again and open this
-# notebook anew.
+# Now move this slider. The number should follow. If no slider appears, close JupyterLab,
+# run `make lab` again, and reopen this notebook.
 
 # %%
 environment.slider()
@@ -77,8 +83,8 @@ environment.slider()
 # %% [markdown]
 # ## Is this course for you?
 #
-# Five questions about what it builds on. Choose an answer; it opens and says what to
-# think of it. If you are right in four of them, begin.
+# Here are five questions about what you should already know. Choose an answer; it opens
+# and explains itself. If you get four of them right, you're ready.
 
 # %%
 from IPython.display import display
@@ -89,77 +95,64 @@ for question in ("kernel", "start", "step", "validation", "axis"):
     display(quiz.ask("00", question))
 
 # %% [markdown]
-# ## How the course works
+# ## A hundred networks, and how to read their results
 #
-# **Every claim is put on trial.** “Batch norm trains ten times faster”: you will
-# hear such sentences. Each lecture states one or more, lets you predict, and then
-# measures: at least ten runs with different seeds, in pairs, and the 95 %
-# confidence interval of the *difference*. A claim has a threshold that was fixed
-# before the seeds of its trial were run:
-#
-# | verdict | the interval lies |
-# |---|---|
-# | ✓ holds | above the threshold |
-# | · holds in part | below the threshold, and wholly above “no effect” |
-# | ✗ does not hold | below the threshold, and it includes “no effect” |
-# | ⇄ reverses | wholly on the other side of “no effect” |
-# | · undecided | across the threshold |
-#
-# **A hundred networks at once.** One run proves nothing, and a hundred would take
-# minutes. `fit_many` trains all of them in one go:
+# One run proves little, because another random seed gives another result. The helper
+# `fit_many` trains a whole grid of networks at the same time. It returns an
+# [xarray](https://docs.xarray.dev) dataset: arrays whose dimensions have names. These
+# lines are all that you need to know about it.
 
 # %%
 import numpy as np
 
 from course_utils import datasets, fit_many, models
 
-runs = fit_many(models.mlp, datasets.digits(), epochs=8, grid={
-    "learning_rate": np.logspace(-3, 0, 10), "seed": range(10)})
+runs = fit_many(models.mlp, datasets.digits(seed=0), {
+    "learning_rate": np.logspace(-3, 0, 10), "seed": range(10)}, epochs=8)
+accuracy = runs.val_accuracy                       # one variable of the dataset
+print(dict(accuracy.sizes))                        # its dimensions and their sizes
+final = accuracy.isel(epoch=-1)                    # by position: the last epoch
+print(final.sel(learning_rate=0.1, seed=3).item())   # by value: a single run
+mean = final.mean("seed")                          # the mean over one dimension
+print(mean.idxmax("learning_rate").item())         # where that mean is highest
+print(mean.to_series().round(3))                   # as a pandas series
 
 # %% [markdown]
-# Those were a hundred trainings of a network with three hidden layers. Here they
-# are: the mean over ten seeds, and how sure one may be of it.
+# `sel` takes values, `isel` takes positions, and functions such as `mean` and `max` take
+# the name of the dimension that disappears. Next, the same means as a figure. The band is
+# a 95% confidence interval.
 
 # %%
 from course_utils import plots
 
-_ = plots.lines(runs.val_accuracy.isel(epoch=-1), "learning_rate",
-                  title="The learning rate decides, and 0.1 is about right")
+_ = plots.lines(final, "learning_rate",
+                title="The accuracy depends on the learning rate")
 
 # %% [markdown]
-# How much faster than a loop of `model.fit` that is was measured once, side by
-# side on two cores:
-
-# %%
-from course_utils.tools import measured
-
-print(measured.ratio("sweep_warm"))
-print(measured.ratio("sweep_cold"))
-
-# %% [markdown]
-# **Predict first.** Questions like this one stand before the experiments.
+# ## How the course works
+#
+# - **Predict first.** Before an experiment, a question asks you to commit to an answer.
+# - **Compare fairly.** Networks are compared over several seeds, in pairs, with a
+#   confidence interval of the *difference*.
+# - **Open the test set once.** You train on the training data and choose on the
+#   validation data. The test set is only for the very end. If you open it twice, the
+#   course warns you.
+# - **Work offline.** Almost all data is installed with the course.
 
 # %%
 quiz.ask("00", "seeds")
 
 # %% [markdown]
-# **The test set is opened once.** Training data train, validation data choose,
-# and the test set is opened at the very end. Open it twice in one notebook, and
-# it says so.
-#
-# **Nothing is downloaded.** All data ship with scikit-learn or are generated.
-
-# %% [markdown]
 # ## The lectures
 #
-# How long a lecture takes you, how long its cells run without you on two fast and on
-# two slow cores, and the number of the exercise that goes with it:
+# Take the lectures in order. The times are estimates for self-study. Each exercise
+# belongs to the lectures that are listed with it.
 #
 # <!-- lectures: written by `course build` -->
 #
 # |  | lecture | self-study (estimate) | exercise |
 # | --- | --- | --- | --- |
-# | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 45 min | 01 |
+# | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 60 min | 01 |
 # | [02](02_training_curves.ipynb) | Training curves: what is wrong with this run? | 60 min | 01 |
 # | [03](03_better_or_lucky.ipynb) | Better, or lucky? How many runs before you may say A beats B? | 45 min | 01 |
 # | [04](04_normalizing_inputs.ipynb) | Normalizing inputs: why scale, and what exactly? | 45 min | 02 |
@@ -180,25 +173,10 @@ quiz.ask("00", "seeds")
 #
 # <!-- end -->
 #
-# Four more pages go with the lectures:
+# These pages go with the lectures:
 #
-# - [What's wrong with my network?](whats_wrong.md) lists what people complain about,
-#   what it usually means, and how to find out.
-# - [The data sets](data.md) shows each data set, its license, and what can go wrong
-#   when you draw conclusions from it.
-# - [Pretrained networks](pretrained_networks.md) shows how to use them, with and
-#   without internet access.
-# - The annotated [reading list](reading_batch_normalization.md) is about batch
-#   normalization.
-
-# %% [markdown]
-# ## The ledger
-#
-# What people claim, and what was measured when every claim was tried again with other
-# seeds, and on a second task (which of ten tones sounds in a noise? Where it is
-# another one, it is named). Each interval is a plain 95% interval; with this many of
-# them, some will miss the true effect by chance. Many trials use the same split of
-# the data for all seeds, and their verdicts apply to those images.
-
-# %%
-claims.ledger()
+# - [What's wrong with my network?](whats_wrong.md) starts from what you see.
+# - [The data sets](data.md) shows each data set, its license, and its pitfalls.
+# - [Pretrained networks](pretrained_networks.md) shows how to use them, with and without
+#   internet access.
+# - The [reading list](reading_batch_normalization.md) is about batch normalization.

@@ -74,14 +74,6 @@ def test_a_lab_that_is_slower_than_it_may_be_is_a_missed_target(monkeypatch):
     assert "Lab seeds" not in missed
 
 
-def test_the_verdicts_count_every_claim_once():
-    columns = list(zip(*claims.summary().rows, strict=True))
-    for column in columns[1:]:
-        assert sum(map(int, column)) == len(claims.older_claims())
-    told = [found["digits"]["verdict"] for found in claims.results().values()]
-    assert [int(count) for count in columns[1]] == [told.count(name.split(maxsplit=1)[1]) for name in columns[0]]
-
-
 DATA = (build.HOME / "notebooks" / "data.md").read_text(encoding="utf-8")
 NO_DATA_SET = {"Split", "TestSetReopened", "emoji_images", "emoji_rows", "emoji_table", "standardized", "stratified",
                "with_label_noise"}
@@ -125,8 +117,8 @@ def test_keeping_a_measurement_leaves_the_others(tmp_path):
 
 
 def test_the_picture_of_a_claim_is_that_of_its_last_results():
-    figure = claims.picture(claims.FIRST).figure
-    assert "ten times faster?\nMeasured: " in figure.axes[0].get_title(loc="left")
+    figure = claims.forest(claims.FIRST).figure
+    assert claims.get(claims.FIRST).says in figure.axes[0].get_title(loc="left")
     with Image.open(pages.PICTURES / "claim.png") as picture:
         assert f"![{picture.info['Description']}]" in README, "run `make picture`"
 
