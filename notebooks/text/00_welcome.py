@@ -154,7 +154,7 @@ quiz.ask("00", "seeds")
 # | --- | --- | --- | --- |
 # | [01](01_learning_curves.ipynb) | Learning curves: more data or a better model? | 60 min | 01 |
 # | [02](02_training_curves.ipynb) | Training curves: what is wrong with this run? | 60 min | 01 |
-# | [03](03_better_or_lucky.ipynb) | Better, or lucky? How many runs before you may say A beats B? | 45 min | 01 |
+# | [03](03_better_or_lucky.ipynb) | Better or lucky: how many runs? | 60 min | 01 |
 # | [04](04_normalizing_inputs.ipynb) | Normalizing inputs: why scale, and what exactly? | 45 min | 02 |
 # | [05](05_batch_norm_from_scratch.ipynb) | Batch normalization from scratch: what number does the layer output? | 50 min | 02 |
 # | [06](06_batch_norm_in_keras.ipynb) | Batch normalization in Keras: which mode, which momentum, which batch? | 50 min | 02 |

@@ -1,257 +1,337 @@
 # ---
 # jupyter:
 #   course:
-#     minutes: 45
+#     minutes: 60
 #     exercise: "01"
 #     lab: seeds
+#     problem: https://datascience.stackexchange.com/q/94723
 # ---
 
 # %% [markdown]
-# # Better, or lucky? How many runs before you may say A beats B?
+# # Better or lucky: how many runs?
 #
-# After this lecture you can
-#
-# - **tell** what a seed fixes, what a split fixes, and how much each of them
-#   moves a score;
-# - **compute** the interval of a difference, paired and unpaired, and say when
-#   pairing helps;
-# - **fix** the number of seeds before you start, from the effect that matters;
-# - **recognize** four ways of being fooled: one run each, stopping when it looks
-#   good, many comparisons, overlapping splits;
-# - **give** a verdict by the rule that this whole course follows.
-#
-# You need about {{minutes}} minutes. You should be able to build and fit a small network
-# in Keras. Nothing is downloaded.
+# *I changed a detail of my network, and the accuracy went up a little. How large does
+# the gain have to be before I can say that the new network is better? Each training
+# takes days, so I can't repeat it many times.* This question comes up whenever two
+# networks are compared. In this lecture, you'll learn to answer it for your own
+# networks, even with only a few runs.
 
 # %% [markdown]
-# ## The claims
+# By the end, you'll be able to:
 #
-# You have heard these, and perhaps said them:
+# - measure how much the score changes from one run to the next, and why;
+# - compute the interval of a difference between two networks;
+# - plan how many runs you need;
+# - say what three expensive runs can tell you, and what they can't.
 #
-# 1. “I set the seed, so it is reproducible.”
-# 2. “It gained 0.4 points, so it is better.”
-# 3. “I ran both once, with the same seed: the one ahead is better.”
-# 4. “With the same seed in both arms luck cancels out.”
+# The lecture takes about {{minutes}} minutes. You should know how to build and fit a
+# small network in Keras.
 #
-# Each will be tried here, over runs of real networks. Before that you will get
-# the tools: they are the ones behind every verdict of this course.
-
-# %% [markdown]
-# ## Predict first
-#
-# Commit yourself before you run anything.
+# ## Make a guess first
 
 # %%
 from course_utils import quiz
 
-quiz.ask("03", "point_four")
+quiz.ask("03", "same_twice")
 
 # %% [markdown] tags=["instructor"]
-# **Ask** for hands, and note the count on the board. “One time in twenty”
-# sounds like significance: it is what one would *need*, not what is so. The
-# histogram of trial 2 answers it.
+# **Take a vote,** and write the counts on the board. The histogram in the second
+# section answers the question. **People ask** what exactly differs between the two
+# trainings. Answer: the initial weights and the order of the images, and nothing else.
+# Next, we train one network several times in plain Keras.
 
 # %% [markdown]
-# ## The idea
+# ## A loop over seeds
 #
-# A validation accuracy is not a property of a network. It is one draw:
-#
-# $$\text{score} = \underbrace{\mu}_{\text{what you want to know}}
-# + \underbrace{u_{\text{split}}}_{\text{which images you got}}
-# + \underbrace{v_{\text{seed}}}_{\text{initial weights, order, noise}} .$$
-#
-# The *seed* fixes the initial weights, the order of the images and every other
-# random choice of the training. The *split* fixes which images are trained on and
-# which ones the score is counted on. In Keras:
+# A **seed** fixes the initial weights, the order of the images, and every other random
+# choice during training. We train the same network with the seeds 0, 1, 2, and 3, and
+# then with seed 0 once more. The data are 1,350 training and 450 validation images from
+# MNIST, shrunk to 14×14 pixels to save time. `small_mnist(seed)` draws these images at
+# random, so each seed gives another **split**. The loop needs only Keras and NumPy; copy
+# it for your own network.
 
 # %%
 import keras
+import numpy as np
+from keras import layers
 
-from course_utils import datasets, models
-
-digits = datasets.digits(seed=0)
+from course_utils import datasets
 
 
-def losses(seed):
+def shrink(images):
+    return images.reshape(-1, 14, 2, 14, 2, 1).mean(axis=(2, 4))
+
+
+def small_mnist(seed):
+    split = datasets.mnist(seed, samples=1800)
+    return split.replace(x_train=shrink(split.x_train), x_val=shrink(split.x_val))
+
+
+# %%
+mnist = small_mnist(seed=0)
+
+
+def build(width):
+    return keras.Sequential([
+        keras.Input((14, 14, 1)), layers.Flatten(),
+        layers.Dense(width, activation="relu"),
+        layers.Dense(width, activation="relu"),
+        layers.Dense(10, activation="softmax")])
+
+
+# %%
+scores = []
+for seed in (0, 1, 2, 3, 0):
     keras.utils.set_random_seed(seed)
-    model = models.mlp(width=32, depth=2)
+    model = build(width=32)
     model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"],
                   loss="sparse_categorical_crossentropy")
-    return model.fit(digits.x_train, digits.y_train, epochs=2,
-                     verbose=0).history["loss"]
-
-
-# %% tags=["nbval-check-output"]
-first = losses(seed=0)
-print("the same seed once more, the same losses:", losses(seed=0) == first)
-print("another seed, the same losses:           ", losses(seed=1) == first)
+    model.fit(mnist.x_train, mnist.y_train, epochs=12, verbose=0)
+    _, accuracy = model.evaluate(mnist.x_val, mnist.y_val, verbose=0)
+    scores.append(100 * accuracy)
+    print(f"seed {seed}: {accuracy:.1%}")
+print(f"standard deviation of seeds 0 to 3: {np.std(scores[:4], ddof=1):.1f} points")
 
 # %% [markdown]
-# So much is true about seeds: the same seed gives the same run. Another seed
-# gives another run of the same network, and neither is the right one.
+# The same seed gives the same run, at least on the same machine with the same versions
+# of the libraries. Another seed gives a different run, and neither of them is the
+# correct one. So a seed lets you repeat a *run*. Whether your *finding* can be repeated
+# is another question, and it takes other seeds to answer it.
+
+# %% [markdown] tags=["instructor"]
+# **Point at** the two lines for seed 0. **People ask** which seed they should use. Any
+# of them, as long as they don't choose it by its score. On a GPU, the two lines can
+# differ; appendix A5 says what to do about it. Next, we need many more runs, so
+# `fit_many` takes over.
+
+# %% [markdown]
+# ## Three sources of luck
 #
-# How far do such runs spread? Here is the experiment that most of this lecture
-# lives on: many splits, ten seeds on each, and on each of those a narrow network
-# and one twice as wide.
+# A score depends on three kinds of luck: the initial weights and the order of the
+# images, which images the network is trained on, and which images it is tested on. To
+# separate them, we train two networks, with 32 and 64 units per layer, 24 times each.
+# We do this once with the same split for all seeds and once with a new split for each
+# seed. `fit_many` trains all these runs at the same time, and `predict` records what
+# each network answers on 1,000 test images. (We may look at the test set here because
+# we don't use it to choose anything.)
 
 # %%
-from course_utils import claims
+import xarray as xr
 
-point_four = claims.get("bl-point-four")
-point_four.code()
+from course_utils import fit_many
 
-# %%
-runs = point_four.trial(datasets.digits, range(point_four.seeds))
-narrow, wide = runs.points.sel(width=32), runs.points.sel(width=64)
+x_test, y_test = mnist.open_test()
+order = np.random.default_rng(0).permutation(len(x_test))
+x_test, y_test = shrink(x_test[order]), y_test[order]
+
+grid = {"width": [32, 64], "learning_rate": 0.1, "seed": range(24)}
+same_split, new_splits = (
+    fit_many(build, data, grid, steps=500, predict=x_test).isel(step=-1)
+    for data in (mnist, small_mnist))
+labels = xr.DataArray(y_test, dims="point")
+correct, correct_new = (
+    (runs.probability.argmax("class") == labels).astype(float)
+    for runs in (same_split, new_splits))
 
 # %% [markdown]
-# Mind the names: along `seed` the *split* changes, since each seed of the trial
-# brings its own, and along `run` lie the ten seeds on it. Look at the narrow network
-# alone. Every column is a split, sorted by their means; every dot in it is the same
-# network on the same images with another seed.
+# The arrays `correct` and `correct_new` say for each run whether it classified each test
+# image correctly. In the next figure, each dot is one training of the smaller network,
+# scored on 450 images. Each row adds one more source of luck. Which one matters most?
 
 # %%
 from course_utils import plots
 
-columns = narrow.sortby(narrow.mean("run")).transpose("seed", "run")
+rows = {"weights, order": correct.isel(point=slice(450)).mean("point"),
+        "+ training images": correct_new.isel(point=slice(450)).mean("point"),
+        "+ test images": new_splits.val_accuracy}
 ax = plots.axes()
-ax.plot(columns, "o", color="C0", alpha=0.5)
-ax.plot(columns.mean("run"), "_", color="C1", markersize=14,
-        markeredgewidth=2.5)
-ax.set(xlabel="splits, sorted by their means (bars)", xticks=[],
-       ylabel="validation accuracy (points)")
-_ = ax.set_title("One network, one recipe, and points between its runs")
-
-# %% [markdown] tags=["instructor"]
-# **The figure not to skip;** five minutes. Point at a single column and ask:
-# which of these dots is the accuracy of the network? None: each is one draw.
-# The next question is whether the columns differ, too. Warn that sorted means
-# climb in any case; the standard deviations below say it properly.
+for row, (name, score) in enumerate(rows.items()):
+    points = 100 * score.sel(width=32)
+    ax.plot(points, np.full(points.size, row), "o", color="C0", alpha=0.5)
+    print(f"{name}: standard deviation {points.std(ddof=1):.1f} points")
+ax.set(yticks=range(3), yticklabels=rows, ylim=(2.5, -0.5),
+       xlabel="accuracy (%)")
+_ = ax.set_title("The same network scores points higher or lower")
 
 # %% [markdown]
-# Inside a column only the seed differs, and the dots lie points apart. From
-# column to column the split differs too; but sorted bars climb in any case, so do not
-# trust your eye here. As standard deviations, with their intervals over the splits:
+# PLACEHOLDER-ROWS
+#
+# Now back to the guess. We compare every pair of runs in the first row, this time on all
+# 1,000 test images. This is called an **A/A comparison**: both networks are the same, so
+# every difference is luck.
 
 # %%
-import numpy as np
+narrow = 100 * correct.sel(width=32).mean("point").values
+first, second = np.triu_indices(len(narrow), k=1)
+apart = np.abs(narrow[first] - narrow[second])
+ax = plots.axes()
+ax.hist(apart, bins=np.arange(0, apart.max() + 0.5, 0.5) - 0.05,
+        weights=np.full(apart.size, 1 / apart.size))
+ax.set(xlabel="difference between two runs (points)", ylabel="share of pairs")
+_ = ax.set_title("Two runs of the same network often differ by a point")
+print(f"half a point or more: {np.mean(apart > 0.49):.0%} of pairs")
 
+# %% [markdown] tags=["instructor"]
+# **Go back to the vote.** Then ask which of the dots is *the* accuracy of the network.
+# None of them is: each dot is one draw. **People ask** whether a larger test set would
+# help. It helps with the last row only; the next section says how much. **Short of
+# time?** Show the first figure and skip the histogram.
+
+# %% [markdown]
+# ## How precise is a test set?
+#
+# If a network classifies a share $p$ of all images correctly, its score on $n$ test
+# images has a standard error of about $\sqrt{p(1-p)/n}$, the **binomial error**. Let's
+# check this formula on groups of 50 test images. Then we'll use it: twice the standard
+# error is roughly the 95% interval.
+
+# %%
+import pandas as pd
+
+p = float(correct.sel(width=32).mean())
+groups = correct.sel(width=32).values.reshape(24, 20, 50).mean(axis=2)
+print(f"groups of 50: measured {100 * groups.std(axis=1, ddof=1).mean():.1f}, "
+      f"formula {100 * np.sqrt(p * (1 - p) / 50):.1f} points")
+images = np.array([100, 450, 1000, 10_000])
+error = 100 * np.sqrt(p * (1 - p) / images)
+pd.DataFrame({"test images": images, "± points (95%)": (1.96 * error).round(1)})
+
+# %% [markdown]
+# With a few hundred test images, the score of a *single* network is uncertain by more
+# than a point, however often you train it. A *difference* is more precise if both
+# networks are tested on the same images, because only the images on which they disagree
+# count. A **paired bootstrap** draws the images again and again, with replacement, and
+# computes the difference each time.
+
+# %%
+from scipy.stats import binomtest
+
+difference = (correct.sel(width=64) - correct.sel(width=32)).sel(seed=0).values
+gained, lost = int(np.sum(difference > 0)), int(np.sum(difference < 0))
+rng = np.random.default_rng(0)
+again = 100 * rng.choice(difference, (2000, difference.size)).mean(axis=1)
+low, high = np.quantile(again, [0.025, 0.975])
+print(f"only the wider network is right: {gained}; only the other one: {lost}")
+print(f"difference {100 * difference.mean():+.1f} points [{low:+.1f}, {high:+.1f}]")
+print(f"McNemar's test: p = {binomtest(gained, gained + lost).pvalue:.3f}")
+
+# %% [markdown]
+# **McNemar's test** asks the same question: would so uneven a division of the
+# disagreements be likely if both networks were equally good?
+#
+# Both methods compare these two *trained networks*. They don't know that another seed
+# would have given other networks. How often do they find a "significant" difference
+# between two runs of the *same* network?
+
+# %%
+answers = correct.sel(width=32).values
+for images in (100, 1000):
+    change = answers[first, :images] - answers[second, :images]
+    limit = 1.96 * change.std(axis=1) / np.sqrt(images)
+    found = np.abs(change.mean(axis=1)) > limit
+    print(f"{images} test images: {found.mean():.0%} of pairs")
+
+# %% [markdown]
+# PLACEHOLDER-FALSE
+#
+# Use the test images to choose between two trained networks, for example the one that
+# you'll deploy. To compare two *recipes* for training a network, you need several runs
+# of each.
+
+# %% [markdown] tags=["instructor"]
+# **Ask** first what the share should be for a 95% interval. This is the most surprising
+# result of the lecture: more test images make the mistake *more* frequent, because they
+# detect real differences between two trained networks, and the seed has caused those.
+# **People ask** whether McNemar's test is wrong, then. It isn't; it answers a different
+# question. Next, we compare recipes.
+
+# %% [markdown]
+# ## Pairs of runs
+#
+# Train both networks with the same $n$ seeds and splits, and subtract the scores seed by
+# seed. If $\bar d$ is the mean of the differences and $s$ is their standard deviation,
+# the 95% interval is $\bar d \pm t\,s/\sqrt n$, where $t$ comes from Student's
+# distribution and is close to 2 unless $n$ is small. Whatever both runs share cancels. If
+# you ignore the pairs, it doesn't, as the next figure shows.
+
+# %%
 from course_utils import stats
 
-same_split = narrow.var("run", ddof=1)
-both_vary = ((narrow - narrow.roll(seed=1)) ** 2).mean("run") / 2
-for name, variance in {"another seed, the same split": same_split,
-                       "another seed, another split": both_vary}.items():
-    sd = np.sqrt(stats.interval(variance))
-    print(f"{name:29} {sd['mean']:.2f} points "
-          f"[{sd['low']:.2f}, {sd['high']:.2f}]")
-
-# %% [markdown]
-# ### The interval of a difference
-#
-# You train A and B with $n$ seeds each. If run $i$ of A and run $i$ of B have
-# something in common, subtract first: $d_i = b_i - a_i$. With their mean $\bar d$,
-# their standard deviation $s_d$, and Student's $t$ at 97.5 % ($s_a$ and $s_b$: the
-# standard deviations of the runs of A and of B; $\nu$: Welch's degrees of freedom),
-#
-# $$\text{paired:}\quad \bar d \pm t_{n-1}\,\frac{s_d}{\sqrt n}, \qquad
-# \text{unpaired:}\quad \bar b - \bar a \pm t_\nu
-# \sqrt{\frac{s_a^2}{n} + \frac{s_b^2}{n}} .$$
-#
-# What both runs share drops out of $d_i$; if it is much, $s_d$ is small. In the
-# second formula everybody's luck is counted. So, what should the two runs share?
-
-# %%
-quiz.ask("03", "share")
-
-# %% [markdown] tags=["instructor"]
-# **Ask,** then think aloud with the class: which luck is in one run? Which
-# images, which initial weights, which order. “Nothing may be shared, runs must
-# be independent” is the tempting answer. Independent runs may be compared;
-# they only cost more of them.
-
-# %% [markdown]
-# The same runs, subtracted in three ways. Look at how much a single difference
-# between wide and narrow varies, depending on what the two runs share.
-
-# %%
-partners = {"nothing": narrow.roll(seed=1), "the split": narrow.roll(run=1),
-            "the split and the seed": narrow}
-spread = {}
-for shared, partner in partners.items():
-    gained = wide - partner
-    squares = ((gained - gained.mean()) ** 2).mean("run")
-    spread[shared] = np.sqrt(stats.interval(squares))
-_ = plots.intervals(spread, title="What both runs share cancels",
-                    xlabel="standard deviation of a difference (points)")
-
-# %% [markdown]
-# With each thing shared the difference varies less. That of the split one would
-# expect. That of the seed is less obvious: the two networks have weights of
-# different shapes, but they see the images in the same order. Whether it counts
-# for much is claim 4.
-#
-# For the interval itself, take one run of each network on every split, first as
-# pairs, then as if you had forgotten which belong together.
-
-# %%
-one = runs.points.sel(run=0)
-found = {name: difference(one, "width", between=(32, 64)) for
-         name, difference in {"paired": stats.paired_difference,
-                              "unpaired": stats.unpaired_difference}.items()}
-found["paired, ten runs on each split"] = stats.paired_difference(
-    runs.points.mean("run"), "width", between=(32, 64))
-_ = plots.intervals(found, neutral=0, xlabel="points gained by width",
+points = 100 * new_splits.val_accuracy
+compared = {
+    "unpaired": stats.unpaired_difference(points, "width", between=(32, 64)),
+    "paired": stats.paired_difference(points, "width", between=(32, 64))}
+_ = plots.intervals(compared, neutral=0, xlabel="accuracy gained (points)",
                     title="The same runs say more as pairs")
 
 # %% [markdown]
-# The first two have the same mean, from the same runs; only the intervals differ.
-# The third has ten times as many runs, and we shall take it for the truth: the
-# wider network is better on these data, by little.
-#
-# ### The rule for verdicts
-#
-# A claim gets a threshold and a number of seeds *before* the seeds of its trial
-# are run, and then one of five words. Here are invented intervals, judged by the
-# rule of this course for a claim that needs 0.95, where 0.5 would mean no effect
-# at all:
-
-# %%
-claim = claims.get("bl-one-run")
-invented = [(0.96, 0.99), (0.6, 0.9), (0.35, 0.6), (0.2, 0.4),
-            (0.85, 0.99), (0.4, 0.97)]
-examples = {}
-for row, (low, high) in enumerate(invented, 1):
-    verdict = claims.Verdict(claim, (low + high) / 2, low, high, seeds=10)
-    examples[f"{row}  {verdict.verdict}"] = verdict
-_ = plots.intervals(
-    examples, threshold=claim.threshold, neutral=claim.neutral,
-    title="The whole interval decides, never the dot alone")
+# PLACEHOLDER-PAIRS
 
 # %% [markdown] tags=["instructor"]
-# **A game:** cover the words on the left and let the class give one to each
-# row. Rows 2 and 3 differ only in whether they reach the gray line. Row 5 is
-# where the dot misleads: it lies close to the threshold, and the interval on
-# both sides of it. Insist that “undecided” is a finding: it asks for more
-# seeds, it does not say that there is nothing.
+# **Ask** what the two runs of a pair have in common: the training images, the
+# validation images, and the order of the images. **People ask** whether runs have to be
+# independent. The *pairs* have to be; the two runs of a pair don't. Another frequent
+# mistake: “Their error bars overlap, so there is no difference.” Look at the interval of
+# the difference instead. Next comes a measured claim.
 
 # %% [markdown]
-# *Holds*: all of the interval lies beyond the threshold. *Holds in part*: all of
-# it lies between no effect and the threshold. *Does not hold*: all of it lies below
-# the threshold, and it includes “no effect” (some claims have no “in part”; for them,
-# everything below the threshold counts as “does not hold”). *Reverses*: all of it lies
-# on the other side of “no effect”. *Undecided*: it includes the threshold. That is a
-# finding too. It says that you need more seeds, not that there is no effect.
+# ## What a verdict means
+#
+# Many people run both networks once, with the same seed, and say that the one ahead is
+# better. How often is that the wider one? We measured this on six data sets. The claim
+# holds if the wider network is ahead in at least 95% of the pairs (dashed); one half is
+# a coin toss.
+
+# %%
+from course_utils import claims
+
+_ = claims.forest("bl-one-run")
 
 # %% [markdown]
+# The whole interval decides, not the dot. The claim **holds** if all of the interval is
+# above the threshold, **holds in part** if it's between the threshold and the neutral
+# value (here, one half), and **reverses** if it's below the neutral value. It **does
+# not hold** if the interval is below the threshold and includes the neutral value. If
+# it contains the threshold, the effect is **at the threshold**, or, if the interval is
+# too wide to tell, there are **not enough runs**. The threshold and the number of runs
+# are fixed [before anything is measured](../course_utils/claims/PROTOCOL.md).
+#
+# PLACEHOLDER-FOREST
+
+# %% [markdown] tags=["instructor"]
+# **A game:** cover the words on the left and let the class name the verdict of each row.
+# **People ask** whether “not enough runs” means that there is no effect. No: it says
+# that the interval is too wide. Next, we find out how many runs would be enough.
+
+# %% [markdown]
+# ## How many runs?
+#
+# Decide before you start. You need two numbers: the smallest difference that matters to
+# you, and the standard deviation of one difference. A **pilot** of about ten pairs gives
+# you the second; don't use its seeds again. `stats.seeds_needed` then tells you how many
+# pairs you need for a **power** of 80%: if the difference is real, four of five such
+# experiments find it. Here, our 24 pairs serve as the pilot.
+
+# %%
+gains = points.sel(width=64) - points.sel(width=32)
+pair_sd = float(gains.std("seed", ddof=1))
+run_sd = float(np.sqrt(points.var("seed", ddof=1).mean()))
+effects = [2, 1, 0.5, 0.25]
+pd.DataFrame({
+    "difference (points)": effects,
+    "pairs": [stats.seeds_needed(effect, pair_sd) for effect in effects],
+    "unpaired runs of each": [stats.seeds_needed(effect, run_sd, paired=False)
+                              for effect in effects]})
+
+# %% [markdown]
+# To detect half the difference, you need about four times as many runs. If the last row
+# is more than you can afford, say so, and claim nothing about a quarter of a point.
+#
 # ## The lab
 #
-# The lab uses real runs of both networks, each seed with its own split. Only their true
-# difference is replaced by the one you choose, so that we know the truth. On the left
-# are thirty experiments; the dashed line is the truth. Blue intervals find the
-# difference, gray ones include zero, and orange ones report something false. On the
-# right you see how the results of a thousand experiments change with the number of
-# seeds. Below the lab are three things to try.
+# The lab uses real runs of two networks, but you choose their true difference. On the
+# left are thirty experiments; the dashed line is the true difference. On the right, you
+# see how the results of a thousand experiments depend on the number of seeds.
 
 # %%
 from course_utils import labs
@@ -259,293 +339,166 @@ from course_utils import labs
 labs.seeds()
 
 # %% [markdown] tags=["instructor"]
-# **Let the class move the controls,** one volunteer for each item. If the networks
-# share their seeds, about half as many seeds are enough. At a true difference of
-# zero, the share of orange intervals stays near one in twenty, whatever the number of
-# seeds; if experiments stop early, it grows with every look. **Question:** “Why are
-# most of them gray?” Because a few seeds rarely find a difference: undecided is the
-# usual outcome of a small study.
+# **Let the class move the controls,** one volunteer for each task. If the networks share
+# their seeds, about half as many seeds are enough. At a true difference of zero, about
+# one interval in twenty is orange, whatever the number of seeds; if experiments stop
+# early, more and more are. **People ask** why most intervals are gray. A few seeds rarely
+# find a small difference.
 
 # %% [markdown]
-# ## Trial 1: “I set the seed, so it is reproducible”
+# ## Stopping when it looks good
 #
-# On one machine, with one version of every library, you saw it hold. On another
-# one, sums are added up in another order, and the last bit of a number may come
-# out differently. We imitate that: the same seeds twice, and the second time every
-# pixel that is not zero is larger by about one part in ten million, one or two
-# units of its last bit.
-
-# %%
-same_run = claims.get("bl-same-run")
-same_run.code()
-
-# %%
-twins = same_run.trial(datasets.digits, range(same_run.seeds))
-
-# %% [markdown]
-# Twins start with the same weights and see the same batches. Watch how many of
-# them still have the same accuracy, epoch by epoch, at an ordinary learning rate
-# and at a high one.
-
-# %% [markdown] tags=["instructor"]
-# **Ask** first: the same seed on another computer, the same run? **Point at**
-# both lines: the calm rate forgets the disturbance, the high one amplifies it.
-# **Question:** “So are seeds useless?” No: they pair the arms, and they repeat
-# a run on one machine. They do not make a finding true.
-
-# %%
-from course_utils.claims.better_or_lucky import same_accuracy
-
-ax = plots.lines(same_accuracy(twins).rename("twins still equal"),
-                   "epoch", by="learning_rate",
-                   title="At a high rate the last bit becomes another run")
-_ = ax.set_ylim(0, 1.03)
-
-# %% [markdown]
-# At the ordinary rate training mostly forgets the disturbance. At the high one it
-# amplifies it, and soon most twins are two different runs. A seed alone promises
-# you a run only together with the machine, the libraries and a calm training.
-
-# %%
-verdicts = [same_run.judge(twins)]
-verdicts[0]
-
-# %% [markdown]
-# That is the average over both rates, and the figure shows that the high one decides
-# it. And where the run *is* reproduced, what have you reproduced? One draw. Whether
-# the *finding* comes out again is asked with other seeds, and that is trial 3.
-#
-# ## Trial 2: “It gained 0.4 points, so it is better”
-#
-# An A/A test: A against A. All pairs of runs of the narrow network on one split.
-# Nothing is better than anything here, so look at how many pairs would still
-# make a headline.
-
-# %%
-first, second = np.triu_indices(narrow.sizes["run"], 1)
-values = narrow.transpose("seed", "run").values
-apart = np.abs(values[:, first] - values[:, second]).ravel()
-ax = plots.axes()
-image = 100 / len(digits.x_val)   # points that one image is worth
-edges = image * np.arange(-0.5, apart.max() / image + 1)
-_, _, bars = ax.hist(apart, bins=edges,
-                     weights=np.full(apart.size, 1 / apart.size))
-for bar in bars[:2]:   # no image apart, or one
-    bar.set_color("0.6")
-ax.set(xlabel="points between two runs of the same network",
-       ylabel="share of pairs")
-_ = ax.set_title("Most pairs of equals lie 0.4 points or more apart")
-
-# %% [markdown] tags=["instructor"]
-# **Let the class work out** how many validation images 0.4 points are;
-# `digits` says how many there are. The answer is between one and two. Only the
-# gray bars are below 0.4 points. Then open the first prediction and compare
-# with the count on the board.
-
-# %% [markdown]
-# One bar for each number of validation images. Only the gray bars are below 0.4
-# points. If such a gain is to mean something, they have to hold nearly all pairs; our
-# threshold is 95% of them.
-
-# %%
-verdicts.append(point_four.judge(runs))
-verdicts[-1]
-
-# %% [markdown]
-# ## Trial 3: “I ran both once: the one ahead is better”
-#
-# Now A and B, narrow and wide, and there *is* a difference. Somebody who runs each
-# once, on one split and with the same seed, names the one that is ahead. How often
-# is that the right one?
-
-# %%
-one_run, same_seed = claims.get("bl-one-run"), claims.get("bl-same-seed")
-verdicts += [one_run.judge(runs), same_seed.judge(runs)]
-verdicts[-2]
-
-# %% [markdown]
-# Better than tossing a coin, and far from what a report sounds like. How fast does
-# it improve if you take the mean of several differences? We draw thousands of
-# small studies from the real differences above, each on one new split and seed after
-# the other: paired, both networks get the same; unpaired, each its own. The thin
-# lines are what `stats.sign_error` expects of normal differences. Look at the left
-# end first, then at the distance between the two curves.
-
-# %%
-rng, ax = np.random.default_rng(0), plots.axes()
-numbers = np.arange(1, 21)
-for name, partner in {"unpaired": narrow.roll(seed=1),
-                      "paired": narrow}.items():
-    gained = (wide - partner).values.ravel()
-    sums = rng.choice(gained, (5000, 20)).cumsum(1).round(3)
-    wrong = ((sums < 0) + 0.5 * (sums == 0)).mean(0)   # a tie: a coin
-    normal = stats.sign_error(gained.mean(), gained.std(), seeds=numbers)
-    ax.plot(numbers, wrong, label=name)
-    ax.plot(numbers, normal, "-", color="0.4", linewidth=1, marker="")
-ax.set(xlabel="seeds", ylabel="chance of naming the wrong network",
-       xticks=[1, 5, 10, 15, 20], ylim=(0, 0.5))
-ax.set_title("Pairs settle the sign with fewer seeds")
-_ = ax.legend()
-
-# %% [markdown] tags=["instructor"]
-# **Point at** the left end first: that is a report with one run for each arm.
-# Then ask where the curves would have to be for you to publish. The distance
-# between the curves is what pairing is worth on digits; the ledger has a task
-# where sharing the seed is worth nothing, and it costs next to nothing
-# either.
-
-# %% [markdown]
-# A single run of each is wrong disturbingly often. The mean over seeds gets there,
-# and paired seeds get there first. Is it fair to say that luck *cancels*? We chose
-# a criterion after the pilot and before the seeds of this trial were run: sharing
-# the seed, on one split, has to make the interval half as wide, which is worth
-# four times as many runs.
-
-# %%
-verdicts[-1]
-
-# %% [markdown]
-# ### Seeds needed, fixed beforehand
-#
-# Turn the interval around: to detect a difference $\delta$ four times in five you
-# need about $n \approx (2.8\, s_d / \delta)^2$ pairs. `stats.seeds_needed` does it
-# exactly for normally distributed differences. It wants two numbers: the smallest
-# effect that *matters to you*, and a standard deviation from a pilot whose seeds
-# you will not use again.
-
-# %%
-paired_sd = float((wide - narrow).std(ddof=1))
-single_sd = float(np.sqrt(both_vary.mean()))
-for effect in (2.0, 1.0, 0.4):
-    pairs = stats.seeds_needed(effect, paired_sd)
-    each = stats.seeds_needed(effect, single_sd, paired=False)
-    print(f"{effect} points: {pairs:3} pairs, or {each:3} unpaired runs "
-          "of each")
-
-# %% [markdown]
-# By the formula half the effect costs four times the seeds; where they are few,
-# Student's t asks for some more. If the last line is more than you can pay, say so,
-# and claim nothing about 0.4 points. The count is for an interval that leaves out
-# zero. To get beyond a threshold, as the verdicts of this course require, only the
-# part of the effect above the threshold counts, and that takes more seeds.
-
-# %% [markdown]
-# ## What goes wrong
-#
-# **“I stopped when it was significant.”** Predict first.
+# Suppose that you add one seed at a time, and stop as soon as the interval excludes zero.
 
 # %%
 quiz.ask("03", "peek")
 
 # %% [markdown] tags=["instructor"]
-# **Ask.** “One in twenty, that is what 95 % means” is the answer to wait for:
-# true for one look at a number of seeds that was fixed. Here one looks again
-# and again, and takes the first chance to be fooled. **Short of time:** this
-# quiz, the figure after it, and the ledger; leave out the twenty variants and
-# the overlapping splits. **Homework:** 1.3, 1.4 and 1.7.
+# **Wait for** “One time in twenty, because it's a 95% interval.” That is true for one
+# look, at a number of seeds that was fixed. **People ask** what they should do if the
+# planned runs aren't enough. Report that, and start a new experiment with new seeds.
+# **Homework:** 1.3, 1.4, 1.7.
 
 # %% [markdown]
-# An A/A test again: differences between real runs of the narrow network, with
-# random signs, so that the truth is zero. The lower curve looks once, at a number
-# of seeds that was fixed. The upper one looks after every seed and stops at the
-# first interval without zero.
+# We simulate this with differences between real runs of the *same* network; random signs
+# make sure that the true difference is zero. Where does each curve end?
 
 # %%
-import xarray as xr
-
-equals = (narrow - narrow.roll(run=1)).values.ravel()
-signs = rng.choice([-1, 1], (3000, 30))
-studies = xr.DataArray(signs * rng.choice(equals, signs.shape),
-                       dims=("study", "seed"))
-numbers, sure = range(3, 31), []
-for n in numbers:
-    found = stats.interval(studies.isel(seed=slice(n)))
-    sure.append((found.low > 0) | (found.high < 0))
-once, peeking = np.mean(sure, 1), np.maximum.accumulate(sure).mean(1)
-
-# %%
+signs = rng.choice([-1, 1], (2000, 30))
+equal = xr.DataArray(signs * rng.choice(apart, signs.shape), dims=("study", "seed"))
+counts, excluded = range(3, 31), []
+for count in counts:
+    interval = stats.interval(equal.isel(seed=slice(count)))
+    excluded.append((interval.low > 0) | (interval.high < 0))
 ax = plots.axes()
-ax.plot(numbers, peeking, label="looks after every seed", marker="")
-ax.plot(numbers, once, label="looks once", marker="")
-ax.axhline(0.05, color="0.4", linewidth=1, marker="", linestyle="-")
-ax.set(xlabel="seeds", ylabel="share that finds a difference",
-       ylim=(0, None))
-ax.set_title("Look often enough, and nothing becomes something")
-_ = ax.legend()
+ax.plot(counts, np.maximum.accumulate(excluded).mean(axis=1), marker="",
+        label="looks after every seed")
+ax.plot(counts, np.mean(excluded, axis=1), marker="", label="looks once")
+ax.legend()
+_ = ax.set(xlabel="seeds", ylabel="share that finds a difference", ylim=(0, None),
+           title="If you look often, you find what isn't there")
 
 # %% [markdown]
-# **Fix:** decide on the number of seeds in advance, or use a sequential design,
-# whose intervals allow for repeated looks.
+# PLACEHOLDER-PEEK
 #
-# **“One of our twenty variants is better.”** One interval in twenty misses.
-# Twenty variants, all secretly the same as what they are compared with, ten seeds
-# each; how many studies find at least one improvement or harm? **Fix:** ask more
-# of each interval. With the level `stats.bonferroni_level(20)` for each, all twenty
-# together are right at least 95% of the time.
+# **Fix:** decide on the number of runs in advance, or use a *sequential design*, whose
+# intervals are wide enough for several looks. The same happens if you try twenty variants
+# and look at each of them once. Appendix A5 shows how to correct for both.
+
+# %% [markdown]
+# ## Three runs of three hours
+#
+# Now suppose that each run takes three hours, and that you can afford three pairs. We
+# pretend that this is true of our networks. The next figure has two intervals for the
+# same six runs, one over the three seeds and one over the 1,000 test images. Which of
+# them would you report?
 
 # %%
-signs = rng.choice([-1, 1], (1000, 20, 10))
-variants = xr.DataArray(signs * rng.choice(equals, signs.shape),
-                        dims=("study", "variant", "seed"))
-for level in (0.95, stats.bonferroni_level(20)):
-    found = stats.interval(variants, level=level)
-    false = ((found.low > 0) | (found.high < 0)).any("variant").mean()
-    print(f"level {level:.4f}: {false:.0%} of studies find something")
+three = 100 * (correct.sel(width=64) - correct.sel(width=32)).isel(
+    seed=slice(3))
+both = {"over images": stats.interval(three.mean("seed"), over="point"),
+        "over seeds": stats.interval(three.mean("point"), over="seed")}
+_ = plots.intervals(both, neutral=0, xlabel="accuracy gained (points)",
+                    title="Three seeds leave much more open than 1,000 images")
 
 # %% [markdown]
-# **“I resampled the splits, so my runs are independent.”** All these splits cut up
-# the same images; two training sets share most of them. The ordinary interval
-# counts each split as new evidence, and is too narrow if you want to speak of
-# *new* images. `stats.resampled_interval` widens it by the ratio of validation to
-# training images, taking for granted that a split trains on all that it does not
-# score on. So the test images, which do neither, are left out of `test_share`.
+# PLACEHOLDER-THREE
+#
+# What could three pairs have detected? We turn the calculation around and look for the
+# smallest difference that three pairs find with a power of 80%. With so few runs, we
+# hardly know the standard deviation, so $t$ is large. If you already know it from
+# earlier runs of similar networks, you can use the normal distribution instead (last
+# column).
 
 # %%
-gained = (wide - narrow).mean("run")
-share = len(digits.x_val) / (len(digits.x_train) + len(digits.x_val))
-_ = plots.intervals(
-    {"splits as if independent": stats.interval(gained),
-     "corrected": stats.resampled_interval(gained, test_share=share)},
-    neutral=0, xlabel="points gained by width",
-    title="Splits of one data set are less evidence than they seem")
+accuracy = 100 * correct.mean("point")
+seed_sd = float((accuracy.sel(width=64) - accuracy.sel(width=32)).std(ddof=1))
+differences = np.arange(0.1, 10, 0.1)
+rows = []
+for pairs in (3, 5, 10, 20):
+    smallest = next(effect for effect in differences
+                    if stats.seeds_needed(effect, seed_sd) <= pairs)
+    rows.append([pairs, round(smallest, 1),
+                 round(2.8 * seed_sd / np.sqrt(pairs), 1)])
+pd.DataFrame(rows, columns=["pairs", "detectable (points)", "if the sd is known"])
 
 # %% [markdown]
-# Which of the two you need depends on what you say: about *these* images the first
-# will do, about digits in general take the second. More splits narrow the first
-# one as far as you like; the second has a floor, and only more data lower it.
+# PLACEHOLDER-DETECT
+
+# %% [markdown] tags=["instructor"]
+# **Let each group write** one sentence that these six runs support, and compare the
+# sentences. **People ask** whether three runs are worthless. No: they rule out large
+# differences, and with a known standard deviation they say more. Also ask what a
+# cheaper pilot could be: fewer epochs, fewer images, or a smaller network. It works only
+# if the standard deviation is similar. Next comes a recipe for their own networks.
 
 # %% [markdown]
-# ## What you may now claim, and what not
+# ## On your own network
+#
+# The next cell needs only Keras, NumPy, and SciPy. Replace what is marked `yours`.
 
 # %%
-claims.ledger(verdicts)
+from scipy.stats import sem, t
 
-# %% tags=["nbval-check-output"]
-for verdict in verdicts:
-    if verdict.claim.key != "bl-same-seed":
-        print(f"{verdict.claim.key}: {verdict.verdict}")
+versions = {"A": lambda: build(32), "B": lambda: build(64)}      # yours
+x, y, x_val, y_val = (mnist.x_train, mnist.y_train,
+                      mnist.x_val, mnist.y_val)                  # yours
+scores = {"A": [], "B": []}
+for seed in range(3):
+    for name, build_version in versions.items():
+        keras.utils.set_random_seed(seed)
+        model = build_version()
+        model.compile("adam", metrics=["accuracy"],
+                      loss="sparse_categorical_crossentropy")
+        model.fit(x, y, epochs=4, verbose=0)
+        scores[name].append(model.evaluate(x_val, y_val, verbose=0)[1])
+gain = 100 * (np.array(scores["B"]) - scores["A"])
+low, high = t.interval(0.95, len(gain) - 1, gain.mean(), sem(gain))
+print(f"B - A: {gain.mean():+.1f} points [{low:+.1f}, {high:+.1f}]")
 
 # %% [markdown]
-# You may say that A beats B if you fixed the number of seeds and the threshold
-# beforehand, paired what could be paired, and the interval of the difference
-# leaves no doubt. You may say “undecided”. You may not say that a gain is real
-# because a seed was set, because it has a decimal, or because one run was ahead.
-# Where the effect is large, one run shows it too, as on the second task; you only
-# know that it is large once you have looked at more than one. And sharing the seed
-# saved runs on digits, none on the second task. Pair anyway: it costs next to
-# nothing, and the interval itself says what it was worth. (Where an interval in
-# the ledger reaches above 1, that is a limit of Student's $t$, which does not know
-# that a share ends there.)
+# **A common mistake:** the model is built *before* the loop. Then every "run" continues
+# the training of the one before, and the scores aren't repetitions.
+
+# %%
+for where in ("before the loop", "in the loop"):
+    keras.utils.set_random_seed(0)
+    model, scores = build(32), []
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        if where == "in the loop":
+            model = build(32)
+        model.compile("adam", metrics=["accuracy"],
+                      loss="sparse_categorical_crossentropy")
+        model.fit(x, y, epochs=2, verbose=0)
+        scores.append(model.evaluate(x_val, y_val, verbose=0)[1])
+    print(f"built {where}:", *[f"{score:.1%}" for score in scores])
+
+# %% [markdown]
+# **Another common mistake:** the *best* of several seeds is compared with a network that
+# was trained once. Here, both are the same network. **Fix:** train both equally often,
+# and compare the means.
+
+# %%
+drawn = rng.choice(narrow, (2000, 11))
+best_of_ten = drawn[:, :10].max(axis=1) - drawn[:, 10]
+mean_of_ten = drawn[:, :10].mean(axis=1) - drawn[:, 10]
+print(f"best of ten, average lead: {best_of_ten.mean():+.1f} points")
+print(f"mean of ten, average lead: {mean_of_ten.mean():+.1f} points")
+
+# %% [markdown]
+# ## What to remember
 #
-# **Where to go next.** From here on every lecture uses these tools: paired seeds,
-# intervals of differences, five words. Exercise {{exercise}} lets you referee a report with
-# one run for each arm.
+# - One run is one draw. Vary the seed and the split, and pair the runs.
+# - Report the interval of the difference, and decide on the number of runs in advance.
+# - Test images compare two trained networks; seeds compare two recipes.
+# - Three runs can only detect a large difference. Say how large.
 #
-# **References.**
+# **Next:** [Lecture 04](04_normalizing_inputs.ipynb) is about the inputs of a network. In
+# exercise {{exercise}}, you referee a report. Appendix
+# [A5](A5_more_on_comparing_runs.ipynb) covers many variants, overlapping splits, and
+# exact reproducibility.
 #
-# - C. Nadeau, Y. Bengio: *Inference for the generalization error*, Machine Learning
-#   52, 2003.
-# - X. Bouthillier et al.: *Accounting for variance in machine learning benchmarks*,
-#   MLSys 2021.
-# - A. Gelman, F. Tuerlinckx: *Type S error rates for classical and Bayesian single
-#   and multiple comparison procedures*, Computational Statistics 15, 2000.
+# **References.** Dietterich: *Approximate statistical tests for comparing supervised
+# classification learning algorithms*, Neural Computation 1998. Bouthillier et al.:
+# *Accounting for variance in machine learning benchmarks*, MLSys 2021.
