@@ -1,8 +1,6 @@
 """Claims that are being retired, and why. Each keeps working until the lecture that shows it is rewritten."""
 
 RETIRING = {
-    "bl-same-run": "a demonstration of rounding errors; one example shows it",
-    "bl-same-seed": "the answer depends on how much of the luck comes from the split, which is different in each study",
     "bnl-gaussian": "few people claim it, and a figure shows that it is wrong",
     "bnl-one-pair": "follows from the definition",
     "bn-wider-range": "says the same as “Batch norm allows much higher learning rates.”",
