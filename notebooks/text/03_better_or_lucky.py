@@ -273,7 +273,7 @@ _ = plots.intervals(compared, neutral=0, xlabel="accuracy gained (points)",
 # the difference instead. Next comes a measured claim.
 
 # %% [markdown]
-# Both intervals come from the same runs, but only the paired one excludes zero.
+# Both intervals come from the same runs, but the paired one is about half as wide.
 #
 # ## What a verdict means
 #
@@ -380,28 +380,37 @@ _ = ax.set(xlabel="seeds", ylabel="share that finds a difference", ylim=(0, None
 
 # %% [markdown]
 # After one look, about one study in twenty finds a difference; after many looks, several
-# times as many do. **Fix:** decide on the number of runs in advance, or use a *sequential
-# design*, whose intervals are wide enough for several looks. The same happens if you try
-# twenty variants and look at each of them once. Appendix A5 shows how to correct for
-# both.
+# times as many do. **Fix:** plan the number of runs in advance, or use a *sequential
+# design*, whose intervals allow for several looks. The same happens if you compare twenty
+# variants. Appendix A5 corrects for both.
 #
 # ## Three runs of three hours
 #
-# Suppose that each run takes three hours, so you can afford only three pairs. The next
-# figure shows two intervals for three pairs of our runs: one over the 1,000 test images
-# and one over the three seeds. Which of them would you report?
+# Suppose that each run takes three hours, so you can afford only three pairs. We have
+# enough pairs to repeat this experiment six times. The next figure shows an interval over
+# the 1,000 test images for each experiment and an interval over its three seeds. Which of
+# the two would you report?
 
 # %%
-three = 100 * (correct.sel(width=64) - correct.sel(width=32)).isel(
-    seed=slice(3))
-both = {"over images": stats.interval(three.mean("seed"), over="point"),
-        "over seeds": stats.interval(three.mean("point"), over="seed")}
-_ = plots.intervals(both, neutral=0, xlabel="accuracy gained (points)",
-                    title="Three seeds leave more open than 1,000 images")
+difference = 100 * (correct.sel(width=64) - correct.sel(width=32))
+figure, (left, right) = plots.panels(2)
+for row in range(6):
+    three = difference.isel(seed=slice(3 * row, 3 * row + 3))
+    for ax, interval in (
+            (left, stats.interval(three.mean("seed"), over="point")),
+            (right, stats.interval(three.mean("point"), over="seed"))):
+        ax.plot([interval.low, interval.high], [row, row], color="C0", marker="|")
+for ax in (left, right):
+    ax.axvline(0, color="0.4", linewidth=1, marker="")
+    ax.set(xlim=(-3.5, 5.5), ylim=(5.5, -0.5), ylabel="experiment",
+           xlabel="accuracy gained (points)")
+left.set_title("Over images, the widths are similar …")
+_ = right.set_title("… over three seeds, they aren't")
 
 # %% [markdown]
-# The interval over images describes these six trained networks. For a claim about the
-# two recipes, report the interval over seeds: three pairs leave a lot open.
+# The intervals over images describe the six trained networks of an experiment. A claim
+# about the two recipes needs the interval over seeds. With three pairs, its width is
+# largely luck: report it, but don't trust a narrow one more than a wide one.
 #
 # What could three pairs have detected? The next table has the smallest difference for a
 # power of 80%. With so few runs, you hardly know the standard deviation (SD), so $t$ is
@@ -423,15 +432,15 @@ pd.DataFrame(rows, columns=["pairs", "detectable (points)", "if the SD is known"
 # %% [markdown]
 # %% [markdown] tags=["instructor"]
 # **Let each group write** one sentence that these six runs support, and compare the
-# sentences. **People ask** whether three runs are worthless. No: they rule out large
+# sentences. **People ask** whether three runs are worthless. No: they can rule out large
 # differences, and with a known standard deviation they say more. Also ask what a
 # cheaper pilot could be: fewer epochs, fewer images, or a smaller network. It works only
 # if the standard deviation is similar. Next comes a recipe for their own networks.
 
 # %% [markdown]
 # Three pairs detect only a difference of more than two points, or half of that if you
-# know the standard deviation. They can still rule out a large effect. More test images
-# make each score more precise, but they don't replace seeds.
+# know the standard deviation. More test images make each score more precise, but they
+# don't replace seeds.
 #
 # ## On your own network
 #
