@@ -45,7 +45,7 @@ quiz.ask("03", "same_twice")
 # A **seed** fixes the initial weights, the order of the images, and every other random
 # choice during training. We train the same network with the seeds 0, 1, and 2, and then
 # with seed 0 once more. The data are 1,350 training and 450 validation images from
-# MNIST, shrunk to 14×14 pixels to save time. `small_mnist(seed)` draws these images at
+# MNIST, shrunk to 14×14 pixels. `small_mnist(seed)` draws these images at
 # random, so each seed gives another **split**. The loop needs only Keras and NumPy; copy
 # it for your own network.
 
@@ -152,9 +152,8 @@ ax.set(yticks=range(3), yticklabels=rows, ylim=(2.5, -0.5),
 _ = ax.set_title("The same network scores points higher or lower")
 
 # %% [markdown]
-# The seed alone moves the score by points. Other training images add little here, and
-# other test images add more. (A standard deviation of 20 scores is itself uncertain by
-# about a sixth, so the first two rows can't be distinguished.)
+# The seed alone moves the score by points. Other training images add little here; other
+# test images add more. (With 20 runs each, the first two rows can't be distinguished.)
 #
 # Now back to the guess. We compare every pair of runs in the first row, this time on all
 # 1,000 test images. This is an **A/A comparison**: both networks are the same, so every
@@ -240,7 +239,7 @@ for images in (100, 1000):
 # might deploy. To compare two *recipes* for training, you need several runs of each.
 
 # %% [markdown] tags=["instructor"]
-# **Ask** first what the share should be for a 95% interval. This is the most surprising
+# **Ask** first what the share should be. This is the most surprising
 # result of the lecture: more test images make the mistake *more* frequent, because they
 # detect real differences between two trained networks, and the seed has caused those.
 # **People ask** whether McNemar's test is wrong, then. It isn't; it answers a different
@@ -348,7 +347,7 @@ labs.seeds()
 # %% [markdown]
 # ## Stopping when it looks good
 #
-# Suppose that you add one seed at a time, and stop as soon as the interval excludes zero.
+# What happens if you add runs until the result looks good?
 
 # %%
 quiz.ask("03", "peek")
@@ -394,15 +393,15 @@ _ = ax.set(xlabel="seeds", ylabel="share that finds a difference", ylim=(0, None
 # %%
 difference = 100 * (correct.sel(width=64) - correct.sel(width=32))
 figure, (left, right) = plots.panels(2)
-for row in range(6):
-    three = difference.isel(seed=slice(3 * row, 3 * row + 3))
+for number in range(1, 7):
+    three = difference.isel(seed=slice(3 * number - 3, 3 * number))
     for ax, interval in (
             (left, stats.interval(three.mean("seed"), over="point")),
             (right, stats.interval(three.mean("point"), over="seed"))):
-        ax.plot([interval.low, interval.high], [row, row], color="C0", marker="|")
+        ax.plot([interval.low, interval.high], [number] * 2, "|-", color="C0")
 for ax in (left, right):
-    ax.axvline(0, color="0.4", linewidth=1, marker="")
-    ax.set(xlim=(-3.5, 5.5), ylim=(5.5, -0.5), ylabel="experiment",
+    ax.axvline(0, color="0.4", linewidth=1, marker="", linestyle="-")
+    ax.set(xlim=(-4.5, 5), ylim=(6.5, 0.5), ylabel="experiment",
            xlabel="accuracy gained (points)")
 left.set_title("Over images, the widths are similar …")
 _ = right.set_title("… over three seeds, they aren't")
@@ -413,9 +412,8 @@ _ = right.set_title("… over three seeds, they aren't")
 # largely luck: report it, but don't trust a narrow one more than a wide one.
 #
 # What could three pairs have detected? The next table has the smallest difference for a
-# power of 80%. With so few runs, you hardly know the standard deviation (SD), so $t$ is
-# large. If you know it from earlier runs of similar networks, you can use the normal
-# distribution instead (last column).
+# power of 80%. Three pairs say little about the standard deviation (SD), so $t$ is
+# large. If you know the SD from earlier runs of similar networks, use the last column.
 
 # %%
 accuracy = 100 * correct.mean("point")
