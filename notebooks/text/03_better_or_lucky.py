@@ -232,11 +232,11 @@ for images in (100, 1000):
 
 # %% [markdown]
 # With 1,000 test images, the interval excludes zero in about a quarter of the
-# comparisons, instead of one in twenty. The differences are real, but the seed caused
-# them. With 100 images, most of them are too small to be noticed.
+# comparisons, instead of one in twenty. Most of these differences are real, but the seed
+# caused them. With 100 images, most of them are too small to be noticed.
 #
-# So use the test images to choose between two trained networks, such as those that you
-# might deploy. To compare two *recipes* for training, you need several runs of each.
+# So use the test images to choose between two trained networks. To compare two *recipes*
+# for training, you need several runs of each.
 
 # %% [markdown] tags=["instructor"]
 # **Ask** first what the share should be. This is the most surprising
@@ -295,7 +295,7 @@ _ = claims.forest("bl-one-run")
 # advance](../course_utils/claims/PROTOCOL.md).
 #
 # On both sets of digits, a single pair would often mislead you. On the emoji and the
-# tumors, you could as well toss a coin.
+# tumors, we can't even rule out a coin toss.
 
 # %% [markdown] tags=["instructor"]
 # **A game:** cover the words on the left and let the class name the verdict of each row.
@@ -427,9 +427,8 @@ for pairs in (3, 5, 10, 20):
                  round(2.8 * seed_sd / np.sqrt(pairs), 1)])
 pd.DataFrame(rows, columns=["pairs", "detectable (points)", "if the SD is known"])
 
-# %% [markdown]
 # %% [markdown] tags=["instructor"]
-# **Let each group write** one sentence that these six runs support, and compare the
+# **Let each group write** one sentence that experiment 1 supports, and compare the
 # sentences. **People ask** whether three runs are worthless. No: they can rule out large
 # differences, and with a known standard deviation they say more. Also ask what a
 # cheaper pilot could be: fewer epochs, fewer images, or a smaller network. It works only
@@ -465,7 +464,7 @@ print(f"B - A: {gain.mean():+.1f} points [{low:+.1f}, {high:+.1f}]")
 # %% [markdown]
 # **Two common mistakes:** the model is built *before* the loop, so each "run" continues
 # the training of the previous one. Or the *best* of several seeds is compared with a
-# single run; in the last two lines, both are the same network. **Fix:** build a new model
+# single run; in the last line, both are the same network. **Fix:** build a new model
 # for each seed, train both versions equally often, and compare means.
 
 # %%
@@ -493,7 +492,7 @@ print(f"best of ten leads by {np.mean(ten.max(axis=1) - single):.1f} points, "
 # - Three runs can only detect a large difference. Say how large.
 #
 # **Next:** [Lecture 04](04_normalizing_inputs.ipynb) is about the inputs of a network. In
-# exercise {{exercise}}, you referee a report. Appendix
+# exercise {{exercise}}, you'll judge a report. Appendix
 # [A5](A5_more_on_comparing_runs.ipynb) covers many variants, overlapping splits, and
 # exact reproducibility.
 #

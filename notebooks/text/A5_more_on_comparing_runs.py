@@ -5,7 +5,7 @@
 # ---
 
 # %% [markdown]
-# # What else can go wrong when you compare runs?
+# # What else can mislead you?
 #
 # Lecture 03 covers seeds, pairs, test images, and the number of runs. This appendix has
 # four topics that come up less often: many variants, several looks at the same
@@ -151,7 +151,8 @@ intervals = {
     "plain": stats.interval(scores, over="split"),
     "corrected": stats.resampled_interval(scores, over="split", test_share=0.2)}
 figure, both = plots.panels(2)
-for ax, (name, found) in zip(both, intervals.items()):
+for ax, name in zip(both, intervals, strict=True):
+    found = intervals[name]
     ax.hlines(range(16), found.low, found.high, color="C0")
     ax.plot(found["mean"], range(16), "o", color="C0")
     ax.axvline(expected, color="0.3", linestyle="--", marker="")
