@@ -169,7 +169,7 @@ quiz.ask("00", "seeds")
 # | [A2](A2_why_batch_norm_works.ipynb) | Why does batch normalization work: gradients, shift or smoothness? | 50 min |  |
 # | [A3](A3_what_to_expect.ipynb) | What can you expect on your own data? | 20 min |  |
 # | [A4](A4_more_on_training.ipynb) | What else happens in training? | 40 min |  |
-# | [A5](A5_more_on_comparing_runs.ipynb) | What else can go wrong when you compare runs? | 30 min |  |
+# | [A5](A5_more_on_comparing_runs.ipynb) | What else can mislead you? | 30 min |  |
 # | [template](template_own_data.ipynb) | Your own data: does a network beat a simple model? | 45 min |  |
 #
 # <!-- end -->
