@@ -14,7 +14,8 @@ MODULES = {
     "engine.transformations": "training.augmentation", "fine_tune": "training.fine_tune",
     "halving": "search.pruning", "stacked": "experiments.numpy_nets", "claims.tuning": "experiments.tuning",
     "exercise": "checks.exercise", "checks.record": "checks.progress", "answers": "tools.judging",
-    **{name: f"experiments.{name}" for name in ("patients", "covariate_shift", "tabular", "descent")},
+    "patients": "experiments.failed_runs", "experiments.patients": "experiments.failed_runs",
+    **{name: f"experiments.{name}" for name in ("covariate_shift", "tabular", "descent")},
     **{name: f"tools.{name}" for name in (
         "grading", "sandbox", "build", "measured", "present", "cli")}}
 NAMES = {   # of functions, by the module they are in now
@@ -24,7 +25,7 @@ NAMES = {   # of functions, by the module they are in now
     "search": {"log": "log_uniform"},
     "search.pruning": {"to_the_end": "no_pruning"},
     "claims": {"retry": "rerun", "everything": "all_claims"},
-    "experiments.patients": {"admit": "train_cases", "chart": "plot_cases"},
+    "experiments.failed_runs": {"admit": "train_cases", "chart": "plot_cases"},
     "experiments.tabular": {"at": "config_at", "drawn": "sample"},
     "batch_norm": {"insert": "surgery.insert", "fold": "surgery.fold"},
     "checks.data_augmentation": {"manuscript": "experiments.exercises.augmentation_manuscript"},

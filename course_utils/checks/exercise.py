@@ -42,19 +42,17 @@ class Progress:
         if not progress_file.file():
             return "Open this notebook in JupyterLab to see your progress."
         noted = progress_file.recall()
-        return "\n".join(f"{name}: {sum(_line(noted, number)[:1] == '✓' for number in numbers)} of {len(numbers)} done"
-                         for name, numbers in titles().items())
+        return "\n".join(f"{name}: {_done(marks, numbers)} of {len(numbers)} done"
+                         for name, numbers, marks in _marks(noted))
 
     def table(self):
         """The progress as HTML."""
         noted, mine = progress_file.recall(), self.notebook and _exercise_of(self.notebook)
         rows = []
-        for name, numbers in titles().items():
-            marks = {number: _line(noted, number)[:1] for number in numbers}
-            done = sum(mark == "✓" for mark in marks.values())
+        for name, numbers, marks in _marks(noted):
             rows.append(f"<tr><th scope='row' style='text-align:left'>{html.escape(name)}</th>"
                         f"<td>{' '.join(f'{mark}&nbsp;{number}' for number, mark in marks.items())}</td>"
-                        f"<td>{done} of {len(numbers)}</td></tr>")
+                        f"<td>{_done(marks, numbers)} of {len(numbers)}</td></tr>")
             if name == mine:
                 rows += [f"<tr><td></td><td colspan='2' style='text-align:left'>{html.escape(_line(noted, number))}"
                          "</td></tr>" for number in numbers if marks[number] == "✗"]
@@ -169,6 +167,18 @@ def _is_whole(path):
         return path.read_bytes() == content
     except (OSError, ValueError):
         return False
+
+
+def _marks(noted):
+    """Name, numbers, and marks of each exercise; questions that are no longer asked have a mark only if it is ✓."""
+    for name, numbers in titles().items():
+        marks = {number: _line(noted, number)[:1] for number in [*numbers, *checks.RETIRED.get(name, {})]}
+        yield name, numbers, {number: mark for number, mark in marks.items() if number in numbers or mark == "✓"}
+
+
+def _done(marks, numbers):
+    """How many questions are done; one that is no longer asked makes up for another one."""
+    return min(list(marks.values()).count("✓"), len(numbers))
 
 
 def _line(noted, number):

@@ -25,6 +25,8 @@ def hint(number=None):
     """
     if not isinstance(number, str):   # of a number, 2.10 would be 2.1
         print('Write the number of the question in quotes, as in hint("2.10").')
+    elif checks.is_retired(number):
+        print(f"Question {number} is no longer asked; if your answer to it is right, you keep the point.")
     elif number not in hints():
         print(f"There is no question {number}; there are {', '.join(hints())}.")
     elif progress.file():
@@ -53,7 +55,7 @@ def offer(number, line):
     _failures[number] = kind, count + 1 if kind == before else 1
     if not kind or not progress.file() or _failures[number][1] < OFTEN:
         return line
-    more = _revealed[number] < len(hints()[number])
+    more = _revealed[number] < len(hints().get(number, []))
     return line + (" (Stuck? Press “Hint” below for the next hint.)" if more else "")
 
 

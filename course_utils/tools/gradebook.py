@@ -14,6 +14,7 @@ import re
 
 import jinja2
 
+from course_utils import checks
 from course_utils.files import write_atomically
 from course_utils.tools import judging
 
@@ -137,9 +138,8 @@ def worksheets(grades):
     best = collections.defaultdict(dict)
     for grade in grades:
         name, number = participant(grade.submission)
-        passed = sum(good for _, good, _ in grade.checks)
-        if number and grade.checks and passed >= best[grade.exercise].get(number, (0,))[0]:
-            best[grade.exercise][number] = passed, name, grade
+        if number and grade.checks and grade.points >= best[grade.exercise].get(number, (0,))[0]:
+            best[grade.exercise][number] = grade.points, name, grade
     return {exercise: _worksheet(learners) for exercise, learners in best.items()}
 
 
@@ -148,12 +148,12 @@ def _worksheet(learners):
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(WORKSHEET)
     for number, (passed, name, grade) in learners.items():
-        lines = [f"{passed} of {len(grade.checks)} checks passed.",
+        lines = [f"{passed} of {grade.maximum} checks passed.",
                  *(line for _, good, line in grade.checks if not good)]
         # PHP takes \" for part of a field. No name begins like a formula: Moodle doesn't read it, but spreadsheets do.
         feedback = re.sub(r";(?=[=+@-])", "; ", "<br>".join(map(html.escape, lines)).replace("\\", "&#92;"))
         rows.writerow([f"Participant {number}", re.sub(r'^[^\w]+|["\\]', "", name),
-                       f"{MOST * passed / len(grade.checks):.2f}", f"{MOST:.2f}", "-", feedback])
+                       f"{MOST * passed / grade.maximum:.2f}", f"{MOST:.2f}", "-", feedback])
     return text.getvalue()
 
 
@@ -162,7 +162,7 @@ def document(grades):
     return {"format": "course-grades", "version": 1, "submissions": [
         {"submission": grade.submission, "name": participant(grade.submission)[0],
          "participant": participant(grade.submission)[1], "exercise": grade.exercise, "problem": grade.problem,
-         "passed": sum(good for _, good, _ in grade.checks), "notes": list(grade.notes), "report": grade.report,
+         "passed": grade.points, "notes": list(grade.notes), "report": grade.report,
          "checks": [{"question": question, "status": verdict, "line": line, "answer": answer}
                     for question, verdict, line, answer in _verdicts(grade)]} for grade in grades]}
 
@@ -173,6 +173,10 @@ def _verdicts(grade):
             in itertools.zip_longest(grade.checks, grade.answers, fillvalue="")]
 
 
+def _place(number):
+    return [int(part) for part in number.split(".")]
+
+
 def report(grade):
     """The HTML page about one submission, for its author."""
     title = f"{grade.submission} ({grade.exercise})" if grade.exercise else grade.submission
@@ -181,8 +185,9 @@ def report(grade):
 
 def table(grades, reports):
     """The HTML page about the whole class, for its teacher; `reports` is the folder with the reports."""
-    exercises = {grade.exercise: [question for question, _, _ in grade.checks] for grade in grades if grade.checks}
-    exercises = dict(sorted(exercises.items()))
+    asked = {(grade.exercise, number) for grade in grades for number, _, _ in grade.checks}
+    exercises = {name: sorted((number for exercise, number in asked if exercise == name), key=_place)
+                 for name in sorted({exercise for exercise, _ in asked})}
     questions = {(exercise, number): {"exercise": exercise, "number": number, "counts": collections.Counter(),
                                       "lines": collections.Counter(), "stuck": []}
                  for exercise, numbers in exercises.items() for number in numbers}
@@ -194,12 +199,13 @@ def table(grades, reports):
             question["counts"][verdict] += 1
             if verdict == "wrong":
                 question["lines"][line.partition(f"{number} ")[2]] += 1
-        stuck = next((number for number, verdict, _, _ in verdicts if verdict != "passed"), "")
+        stuck = next((number for number, verdict, _, _ in verdicts
+                      if verdict != "passed" and not checks.is_retired(number)), "")
         if stuck:
             questions[grade.exercise, stuck]["stuck"].append(grade.submission)
         rows.append({"submission": grade.submission, "exercise": grade.exercise, "problem": grade.problem,
                      "report": grade.report and f"{reports}/{grade.report}", "stuck": stuck,
-                     "verdicts": [verdict[1:] for verdict in verdicts]})
+                     "verdicts": {number: verdict for number, *verdict in verdicts}})
     for question in questions.values():
         question["lines"] = question["lines"].most_common(FREQUENT)
     return PAGES.get_template("table.html.j2").render(

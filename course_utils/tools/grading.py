@@ -57,6 +57,16 @@ class Grade:
     report: str = ""
     answers: tuple = ()
 
+    @property
+    def points(self):
+        """How many checks passed; one of a question that is no longer asked makes up for another one."""
+        return min(sum(passed for _, passed, _ in self.checks), self.maximum)
+
+    @property
+    def maximum(self):
+        """How many questions are asked today."""
+        return sum(not checks.is_retired(number) for number, _, _ in self.checks)
+
 
 def grade(submissions, out, *, jobs=None, limits=Limits()):   # noqa: B008
     """Judge all notebooks in a folder, in parallel, and write the grades.
@@ -268,8 +278,8 @@ def _write_tables(grades, out):
     rows = [(grade.submission, grade.exercise, question, passed, line) for grade in grades
             for question, passed, line in grade.checks or [("", False, grade.problem)]]
     _write_table(out, ["submission", "exercise", "check", "passed", "line"], rows)
-    totals = [(grade.submission, grade.exercise, sum(passed for _, passed, _ in grade.checks), len(grade.checks),
-               grade.problem, "; ".join(grade.notes), grade.report) for grade in grades]
+    totals = [(grade.submission, grade.exercise, grade.points, grade.maximum, grade.problem,
+               "; ".join(grade.notes), grade.report) for grade in grades]
     _write_table(_totals(out),
                  ["submission", "exercise", "passed", "checks", "problem", "notes", "report"], totals)
 

@@ -255,7 +255,19 @@ def read(path):
     name = exercise_of(notebook, path)
     if not name:
         raise ValueError(f"{path} belongs to no exercise; there are {', '.join(_keys())}.")
-    return name, notebook, nbformat.read(_keys()[name], 4)
+    key = nbformat.read(_keys()[name], 4)
+    key.cells = sorted(key.cells + _retired(name, notebook, key), key=lambda cell: int(cell.id.rpartition("-")[2]))
+    return name, notebook, key
+
+
+def _retired(name, notebook, key):
+    """Check cells of questions that are no longer asked, if the notebook has them."""
+    cells = [nbformat.v4.new_code_cell(code, id=f"{name[2:4]}-check-{number.replace('.', '-')}",
+                                       metadata={"tags": [build.CHECKED]})
+             for number, code in checks.RETIRED.get(name, {}).items()]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    found = recognize(code, nbformat.v4.new_notebook(cells=cells))
+    return [cell for cell in cells if cell.id in found]
 
 
 def _notebook(content):

@@ -1,45 +1,44 @@
 # %% [markdown]
 # # Exercise 01: draw a curve, diagnose networks, count the seeds
 #
-# You will
+# In this exercise, you'll
 #
-# - **draw** a learning curve by hand, with nested subsets;
-# - **diagnose** eight training runs from their curves;
-# - **compute** the interval of a paired difference, and choose the number of seeds
-#   for an effect;
-# - **fit** a power law, test it, and decide whether to buy data;
-# - **referee** a bar chart.
+# - draw a learning curve in NumPy;
+# - diagnose eight training runs from their curves, and compare notes with the doctor;
+# - compute the confidence interval of a paired difference, and plan the number of
+#   seeds;
+# - decide whether more data is worth its price;
+# - review a bar chart;
+# - repair a `compile` and `fit` that contain common mistakes.
 #
-# It takes about 90 minutes and builds on lectures 01 to 03. Replace each `...` with
-# your answer and run the check below it. A check prints one line:
+# It takes about 90 minutes and builds on lectures 01 to 03. (Question 1.5 was removed.)
+
+# %% [markdown]
+# Replace each `...` with your answer, and run the check below it. You'll see `✓` if the
+# answer is right, `✗` and a suggestion if it isn't, and `·` if you haven't answered yet.
+# The checks accept every correct solution, however you write it.
 #
-# - `✓` your answer has every property it should have;
-# - `✗` a property is violated, followed by a hint;
-# - `·` no answer yet.
-#
-# There are many right ways to write each answer, and the checks accept them all.
-# If you are stuck, press **Hint** below the check. There are three hints for each
-# question, and each one says more than the one before. When you are done, click
-# **Check my work** at the end. It runs your notebook from top to bottom in a kernel of
-# its own. When you click again, only what you have changed runs again.
+# If you're stuck, press **Hint** up to three times. When you're done, click **Check my
+# work** at the end, which runs your whole notebook from top to bottom.
 
 # %%
 from course_utils.checks.exercise import hint, progress
 
 # %% [markdown]
-# ## 1.1 A learning curve by hand
+# ## 1.1 A learning curve
 #
-# For each size, take that many training samples, train a new model, and score it
-# twice: on the samples it was trained on and on the validation set.
+# Write a function that computes a learning curve. For each size, take that many
+# training samples, train a new model on them, and score it twice: on these samples and
+# on the validation set.
 #
-# Three things go wrong in real projects. The first rows of a file may be sorted, so
-# draw the samples **at random**. Each subset should **contain** the smaller ones;
-# otherwise the curve mixes the size with the luck of the draw. And the validation set
-# should not change.
+# - The rows of a file are often sorted, so draw the samples **at random**.
+# - Each subset must **contain** all smaller ones. Otherwise, the curve also shows which
+#   samples happened to be drawn.
+# - Use the **same validation set** at every size.
 #
-# `make_model()` returns a new model with scikit-learn's methods `fit(x, y)` and
-# `score(x, y)`. `rng` is a `numpy.random.Generator`; you need only its method
-# `rng.permutation(n)`.
+# `make_model()` returns a new model that works as in scikit-learn: it has the methods
+# `fit(x, y)` and `score(x, y)`. `rng` is a `numpy.random.Generator`. Its method
+# `rng.permutation(n)` is all you need.
 
 # %% question="1.1"
 import numpy as np
@@ -69,48 +68,49 @@ from course_utils.checks import learning_curves as checks
 checks.by_hand(learning_curve)
 
 # %% [markdown]
-# ## 1.2 Eight patients
+# ## 1.2 Eight training runs
 #
-# Eight networks for handwritten digits were each trained ten times. Run the cell to
-# see their accuracies on the training data, on the validation data, and on *new
-# images*, which were collected after the network was already in use.
+# Eight networks that classify handwritten digits were each trained ten times. In
+# some of the runs, something went wrong. The next cell plots three accuracies: on the
+# training data, on the validation data, and on new images, which were collected after
+# the network was already in use.
 
 # %%
-from course_utils.experiments import patients
+from course_utils.experiments import failed_runs
 
-ward = patients.train_cases()
-_ = patients.plot_cases(ward)
+cases = failed_runs.train_cases()
+_ = failed_runs.plot_cases(cases)
 
 # %% [markdown]
-# Each network has one of these diagnoses. (Two of them apply to no network.)
+# Each network has one of these diagnoses. Two of them don't apply to any network.
 #
-# | diagnosis | |
+# | diagnosis | what it means |
 # |---|---|
 # | `rate too high` | the learning rate is too high |
 # | `rate too low` | the learning rate is too low |
 # | `too small` | the network is too small for the task |
-# | `learns wrong labels` | it has begun to memorize label noise |
+# | `memorizes label noise` | the network memorizes training labels that are wrong |
 # | `leak` | the training set contains the validation images |
 # | `not shuffled` | the training images are sorted by class |
-# | `cold statistics` | the running averages of batch norm lag behind |
-# | `noise in training` | healthy: dropout only makes the training score look bad |
-# | `dead units` | all units are dead and pass nothing on |
-# | `healthy` | nothing is wrong |
+# | `running averages lag` | batch norm's running averages change too slowly |
+# | `noise in training` | nothing is wrong: dropout lowers the training accuracy |
+# | `dead units` | every ReLU returns 0 for every image |
+# | `healthy` | nothing is wrong, and dropout isn't used |
 #
-# The losses may help too: `ward.loss` and `ward.val_loss`. Write down all eight
-# diagnoses, like `diagnosis = {"A": "leak", "B": "healthy", …}`.
+# Write down all eight diagnoses, as in `diagnosis = {"A": "leak", "B": "healthy", …}`.
+# The losses are in `cases.loss` and `cases.val_loss`, in case you want to plot them.
 
 # %% question="1.2"
 # BEGIN SOLUTION: diagnosis
 diagnosis = {
-    "A": "noise in training",    # validation above training, new as good
-    "B": "not shuffled",         # it learns the batches, not the mixture
-    "C": "rate too low",         # all three are still rising together
-    "D": "cold statistics",      # training perfect, validation lags
-    "E": "too small",            # all three level off together
-    "F": "leak",                 # validation at 100%, new images below
-    "G": "rate too high",        # up and down, differently for each seed
-    "H": "learns wrong labels",  # validation falls while training rises
+    "A": "noise in training",      # training below validation and new images
+    "B": "not shuffled",           # training good, validation at chance at first
+    "C": "rate too low",           # all three curves are still rising
+    "D": "running averages lag",   # training near 100%, validation far behind
+    "E": "too small",              # all three level off together
+    "F": "leak",                   # validation near 100%, new images lower
+    "G": "rate too high",          # up and down, and different for each seed
+    "H": "memorizes label noise",  # validation falls while training rises
 }
 # END SOLUTION
 
@@ -120,15 +120,49 @@ from course_utils.checks import learning_curves as checks
 checks.diagnoses(diagnosis)
 
 # %% [markdown]
+# Now compare your diagnoses with those of the course's doctor (lecture 02). The next
+# two cells use plain Keras to train one of the eight networks again, and then the
+# doctor examines it. Which of the eight is it? Do you and the doctor agree?
+
+# %%
+import keras
+from keras import layers
+
+from course_utils import datasets, doctor
+
+digits = datasets.digits(seed=0)
+training = digits.x_train, digits.y_train
+validation = digits.x_val, digits.y_val
+hidden = {"activation": "relu", "kernel_initializer": "he_normal"}
+keras.utils.set_random_seed(0)
+network = keras.Sequential([
+    keras.Input((64,)), layers.Dense(64, **hidden), layers.Dense(64, **hidden),
+    layers.Dense(64, **hidden), layers.Dense(10, activation="softmax")])
+
+# %%
+network.compile(keras.optimizers.SGD(0.7), metrics=["accuracy"],
+                loss="sparse_categorical_crossentropy")
+fitted = network.fit(*training, epochs=20, verbose=0,
+                     validation_data=validation)
+doctor.examine(network, training, validation, history=fitted)
+
+# %% [markdown]
+# Look at the error rate in the last line before you believe the diagnosis. Then
+# change one thing in the two cells to train another of the eight networks: the learning
+# rate, the number of units, or the order of the training images. (For a fixed order,
+# `fit` needs `shuffle=False`.) Does the doctor recognize that one, too?
+
+# %% [markdown]
 # ## 1.3 The interval of a paired difference
 #
-# Two arms were run with the same seeds: `first[i]` and `second[i]` share seed `i`.
-# The differences are $d_i = \text{second}_i - \text{first}_i$, with mean $\bar d$ and
-# standard deviation $s$ (with $n - 1$ in the denominator). The interval is
+# Two networks were trained with the same seeds, so `first[i]` and `second[i]` share
+# seed `i`. The differences are $d_i = \text{second}_i - \text{first}_i$. Their mean is
+# $\bar d$, and their standard deviation is $s$, with $n - 1$ in the denominator. The
+# confidence interval of the mean difference is
 #
 # $$\bar d \pm t_{n-1,\,(1 + \text{level})/2}\; \frac{s}{\sqrt n} .$$
 #
-# The quantile comes from `scipy.stats.t.ppf`.
+# `scipy.stats.t.ppf` computes the quantile $t$.
 
 # %% question="1.3"
 from scipy import stats as distributions
@@ -156,14 +190,14 @@ checks.interval(paired_interval)
 # %% [markdown]
 # ## 1.4 How many seeds for half a point?
 #
-# Before an experiment, you decide which effect would matter: say, half a point of
-# accuracy, 0.005. A **pilot** is a few pairs of runs on seeds that you will not use
-# again. It tells you how much the paired differences scatter. Together, the effect and
-# the scatter determine how many pairs will detect the effect in four experiments out
-# of five (a *power* of 0.8).
+# Before you compare two networks, decide which difference would matter to you: say,
+# half a point of accuracy, or 0.005. How many pairs of runs do you need to detect it?
+# That depends on how much the paired differences vary, so first train a few pairs with
+# seeds that you won't use again. This is called a **pilot**.
 #
-# Write it as a function. `course_utils.stats` has what you need; look at
-# `stats.seeds_needed?`. The check accepts a number that is off by one pair or by 4%.
+# Write a function that returns the number of pairs that detects the effect with a
+# probability (a *power*) of 0.8. You may use `course_utils.stats`; look at
+# `stats.seeds_needed?`. The check accepts a number that is off by one or by 4%.
 
 # %% question="1.4"
 from course_utils import stats
@@ -185,11 +219,12 @@ from course_utils.checks import learning_curves as checks
 checks.seeds(seeds_for)
 
 # %% [markdown]
-# Here is a real pilot: 64 versus 96 units in each layer. Guess the number of seeds
-# before you run the cell.
+# Here is a real pilot, which compares 64 with 96 units in each hidden layer. How many
+# seeds will you need for half a point, and how many for two points? Guess before you
+# run the cell.
 
 # %%
-from course_utils import datasets, fit_many, models
+from course_utils import fit_many, models
 
 pilot = fit_many(models.mlp, datasets.digits, epochs=10, grid={
     "learning_rate": 0.1, "width": [64, 96], "seed": range(900, 910)})
@@ -199,70 +234,52 @@ print(seeds_for(0.005, differences), "seeds for half a point")
 print(seeds_for(0.02, differences), "seeds for two points")
 
 # %% [markdown]
-# ## 1.5 A power law
+# ## 1.6 Is more data worth its price?
 #
-# Fit $\text{error}(n) = a\, n^{-b} + c$ to mean errors, with
-# `scipy.optimize.curve_fit`. It needs an initial guess `p0` and `bounds`: none of the
-# three parameters is negative, and the floor $c$ is never above 1. ($a$ may be, and
-# often is.) If the errors follow a law exactly, your law must be within 0.003 of it, up
-# to $n = 1024$.
+# You have $N$ samples and have measured the validation error at several sizes up to
+# $N$. Somebody offers to sell you another $N$ samples. This function fits the power law
+# $\text{error}(n) = a\, n^{-b} + c$ to your errors. You may use it as it is.
 
-# %% question="1.5"
+# %%
 from scipy.optimize import curve_fit
 
 
+def power_law(n, a, b, c):
+    return a * n**-b + c
+
+
 def fit_power_law(sizes, errors):
-    """The power law that best fits the mean errors.
-
-    sizes, errors : (k,), k at least 4
-    returns a, b, c
-    """
-    # BEGIN SOLUTION
-    def law(n, a, b, c):
-        return a * n**-b + c
-
-    (a, b, c), _ = curve_fit(law, sizes, errors, p0=(1, 0.5, 0.05),
-                             bounds=([0, 0, 0], [np.inf, 3, 1]),
-                             maxfev=20_000)
-    return a, b, c
-    # END SOLUTION
-
-# %% question="1.5" tags=["nbval-check-output"]
-from course_utils.checks import learning_curves as checks
-
-checks.law(fit_power_law)
+    """Return the a, b, and c that fit the errors best."""
+    parameters, _ = curve_fit(
+        power_law, sizes, errors, p0=(1, 0.5, 0.05),
+        bounds=([0, 0, 0], [np.inf, 3, 1]), maxfev=20_000)
+    return parameters
 
 # %% [markdown]
-# ## 1.6 Buy, or not?
+# Write a function that decides by this rule:
 #
-# You own $N$ samples and have measured the errors at several sizes up to $N$.
-# Somebody offers to sell you another $N$. Use this rule, which is simpler than the
-# lecture's so that everybody gets the same answer:
-#
-# 1. **Back-test.** Fit a law to all sizes but the largest, and let it predict the
-#    error there. If it misses the measured error by more than 12% *of that error*,
-#    don't trust the law: return `"cannot tell"`.
-# 2. Otherwise, fit a law to all sizes. If it predicts that doubling $N$ lowers the
-#    error by at least 0.015, return `"buy"`; if not, `"do not buy"`.
+# 1. **Test the law first.** Fit it to all sizes except the largest, and use it to
+#    predict the error at the largest. If the prediction differs from the measured error
+#    by more than 12% of the measured error, return `"cannot tell"`.
+# 2. **Then predict.** Otherwise, fit the law to all sizes. If it predicts that doubling
+#    $N$ lowers the error by at least 0.015, return `"buy"`. If not, return
+#    `"do not buy"`.
 
 # %% question="1.6"
 def decide(sizes, errors):
     """Whether to double the data.
 
-    sizes : (k,), increasing; the last is all you own;  errors : (k,)
+    sizes : (k,), increasing; the last is N;  errors : (k,)
     returns "buy", "do not buy" or "cannot tell"
     """
     # BEGIN SOLUTION
-    def says(law, n):
-        a, b, c = law
-        return a * n**-b + c
-
-    hidden = says(fit_power_law(sizes[:-1], errors[:-1]), sizes[-1])
-    if abs(hidden - errors[-1]) > 0.12 * errors[-1]:
+    tested = fit_power_law(sizes[:-1], errors[:-1])
+    predicted = power_law(sizes[-1], *tested)
+    if abs(predicted - errors[-1]) > 0.12 * errors[-1]:
         return "cannot tell"
     law = fit_power_law(sizes, errors)
-    gained = says(law, sizes[-1]) - says(law, 2 * sizes[-1])
-    return "buy" if gained >= 0.015 else "do not buy"
+    gain = power_law(sizes[-1], *law) - power_law(2 * sizes[-1], *law)
+    return "buy" if gain >= 0.015 else "do not buy"
     # END SOLUTION
 
 # %% question="1.6" tags=["nbval-check-output"]
@@ -271,9 +288,9 @@ from course_utils.checks import learning_curves as checks
 checks.decision(decide)
 
 # %% [markdown]
-# Now try three real data sets: digits, tones in noise, and digits described by only two
-# numbers. Your function decides with up to 256 samples. Then you see what doubling them
-# would have gained.
+# Let's try it on three data sets: images of digits, tones in noise, and digits that
+# are described by only two numbers. Your function sees the errors for up to 256
+# samples. The next cells also measure the error with 512.
 
 # %%
 from course_utils.claims.learning_curves import halves
@@ -296,18 +313,20 @@ for name, errors in measured.items():
           f"with 512: {errors[-1]:.3f}")
 
 # %% [markdown]
-# Where the answer was “cannot tell”, look at what doubling would have gained. Did you
-# miss a bargain? You could not have known: a law that was wrong once may be wrong in the
-# other direction next time.
+# Compare each decision with the error at 512. For the tones, more data would have
+# helped a lot, but your function could not know that: a law that missed one size can
+# miss the next one, too.
 
 # %% [markdown]
-# ## 1.7 You are the referee
+# ## 1.7 You are the reviewer
 #
-# A manuscript proposes an activation function. Its figure is below, and its text reads:
+# A paper proposes a new activation function, Swirl. The authors write:
 #
-# > *We compared five activation functions on one split of the data, with one training
-# > run each. Training was stopped at the epoch with the best test accuracy. Swirl
-# > exceeds ReLU, the second best, by 0.4 points.*
+# > *We trained a network once with each of five activation functions, on the same
+# > split of the data. We stopped each run at the epoch with the best test accuracy.
+# > Swirl beats ReLU, the runner-up, by 0.4 points.*
+#
+# The next cell draws their figure.
 
 # %%
 from course_utils import plots
@@ -320,32 +339,33 @@ ax.set(ylim=(0.965, 0.975), ylabel="test accuracy")
 _ = ax.set_title("Swirl is the best activation function")
 
 # %% [markdown]
-# Your fellow referees raise these objections. Which of them are right?
+# The other reviewers raise these objections. Which of them are valid?
 #
-# - **a.** There is only one run of each. Nobody can tell how much of the 0.4 points
-#   would remain with another seed.
-# - **b.** All five were trained on the same split. They should have been given
-#   different ones, so that the runs are independent.
-# - **c.** The best of five was picked after looking, and compared as if it had been
-#   the only candidate.
-# - **d.** The test set chose the epoch. What is shown is no longer a test accuracy.
-# - **e.** Accuracy is the wrong metric for an activation function; it should be the
-#   training loss.
-# - **f.** The vertical axis begins at 0.965 and makes a small difference look huge.
+# - **a.** There is only one run of each. With other seeds, the difference of 0.4 points
+#   might disappear.
+# - **b.** All five were trained on the same split. Each should have had a split of its
+#   own, so that the runs are independent.
+# - **c.** Swirl was picked as the best of five after the results were known. A result
+#   like this can occur by chance.
+# - **d.** The test set was used to choose the epoch, so the figure doesn't show a test
+#   accuracy.
+# - **e.** Accuracy is the wrong metric for activation functions. The authors should
+#   compare the training loss.
+# - **f.** The vertical axis starts at 0.965, which makes a small difference look huge.
 # - **g.** The networks should have been trained for more epochs.
 #
-# Collect the letters of the valid objections, like `flaws = {"x", "y"}`.
+# Collect the letters of the valid objections, as in `flaws = {"x", "y"}`.
 
 # %% question="1.7"
 # BEGIN SOLUTION: flaws
 flaws = {
-    "a",  # one run each: the 0.4 points may be luck
-    "c",  # the best of five looks good by chance alone
-    "d",  # the test set was used to choose, so it is a validation set
+    "a",  # with one run each, the 0.4 points may be luck
+    "c",  # the best of five can look good by chance alone
+    "d",  # a test set that is used to choose is a validation set
     "f",  # readers compare the heights of bars from zero
 }
-# b: the common split pairs the runs, and pairs need fewer seeds.
-# e: the reader wants to know how well it does on new data.
+# b: sharing a split makes the comparison more precise.
+# e: readers want to know how well the network does on new data.
 # g: that would be another experiment, not a flaw in this one.
 # END SOLUTION
 
@@ -355,14 +375,86 @@ from course_utils.checks import learning_curves as checks
 checks.referee(flaws)
 
 # %% [markdown]
+# ## 1.8 Repair a training function
+#
+# The next cell builds a network and defines a function that is supposed to train it.
+# `build_model` is correct, but `broken_train` combines several mistakes that people
+# often report. One of them raises an error. The others raise nothing, and the network
+# just learns badly. The training images are sorted by class.
+
+# %%
+def build_model():
+    return keras.Sequential([
+        keras.Input((64,)), layers.Dense(64, activation="relu"),
+        layers.Dense(10)])
+
+
+def broken_train(model, x_train, y_train, x_val, y_val, epochs):
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, epochs)
+    model.compile(keras.optimizers.SGD(schedule), metrics=["accuracy"],
+                  loss="categorical_crossentropy")
+    history = model.fit(x_train, y_train, batch_size=32, epochs=epochs,
+                        validation_split=0.2, verbose=0)
+    return history.history
+
+# %% [markdown]
+# Copy the function into the next cell, call it `train`, and repair it:
+#
+# - It trains `model` on all of `x_train` and `y_train`, and keeps learning until the
+#   last epoch.
+# - After every epoch, it measures the loss on `x_val` and `y_val`.
+# - The loss is the cross-entropy between the labels and the network's probabilities.
+# - It returns the dictionary `history.history`.
+#
+# The labels are the integers from 0 to 9, and all ten occur in `y_train` and `y_val`.
+# You may change the optimizer. The check trains a small network like `build_model()` on
+# easy data. The network has to classify at least 70% of the validation samples
+# correctly.
+
+# %% question="1.8"
+def train(model, x_train, y_train, x_val, y_val, epochs):
+    """Train a model, and return its training curves.
+
+    x_train : (N, D);  y_train : (N,), integers;  x_val, y_val : likewise
+    returns history.history, which includes "val_loss"
+    """
+    # BEGIN SOLUTION
+    steps = epochs * -(-len(x_train) // 32)   # batches, not epochs
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, steps)
+    model.compile(
+        keras.optimizers.SGD(schedule), metrics=["accuracy"],
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(x_train, y_train, batch_size=32, epochs=epochs,
+                        validation_data=(x_val, y_val), verbose=0)
+    return history.history
+    # END SOLUTION
+
+# %% question="1.8" tags=["nbval-check-output"]
+from course_utils.checks import learning_curves as checks
+
+checks.repaired(train)
+
+# %% [markdown]
+# When the check passes, train a network on the digits. They are sorted by class first,
+# as in the files of many data sets.
+
+# %%
+order = np.argsort(digits.y_train, kind="stable")
+curves = train(build_model(), digits.x_train[order], digits.y_train[order],
+               digits.x_val, digits.y_val, epochs=10)
+for name, values in (curves or {}).items():
+    print(f"{name}: {values[-1]:.3f}")
+
+# %% [markdown]
 # ## Done?
 #
-# Click the button. If all seven lines begin with `✓`, you can read curves, count seeds,
-# and turn down a bargain. (`course check 1` in a terminal does the same.)
+# Click the button. (In a terminal, `course check 1` does the same.) If you see a `✓` for
+# every question, you can draw and read curves, plan a comparison, judge an offer of
+# more data, and find the most common mistakes in a training script.
 
 # %%
 progress()
 
 # %% [markdown]
-# **Going further.** Turn the objections into an experiment: how many seeds would the
-# manuscript need in order to show a gain of 0.4 points?
+# **Going further.** Turn the objections in 1.7 into an experiment. How many seeds would
+# the authors need to show a gain of 0.4 points?

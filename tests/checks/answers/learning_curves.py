@@ -82,7 +82,16 @@ def curve_of_unfitted_models(make_model, x_train, y_train, x_val, y_val, sizes, 
     return [[make_model().score(x_train[:size], y_train[:size]), make_model().score(x_val, y_val)] for size in sizes]
 
 
-CURVES = [curve, curve_from_shuffled_copies, curve_growing, curve_from_the_largest]
+def curve_backward(make_model, x_train, y_train, x_val, y_val, sizes, rng):
+    """Begins with the largest, and puts each point before the others."""
+    order, scores = rng.permutation(len(x_train)), []
+    for n in sizes[::-1]:
+        model = make_model().fit(x_train[order[:n]], y_train[order[:n]])
+        scores.insert(0, (model.score(x_train[order[:n]], y_train[order[:n]]), model.score(x_val, y_val)))
+    return np.array(scores)
+
+
+CURVES = [curve, curve_from_shuffled_copies, curve_growing, curve_from_the_largest, curve_backward]
 NOT_CURVES = {
     "first rows": (wrong_curve(lambda n, size, rng: np.arange(size)), "the first rows of the data"),
     "not nested": (wrong_curve(lambda n, size, rng: rng.permutation(n)[:size]), "not nested"),
@@ -113,15 +122,16 @@ NOT_CURVES = {
 
 # 1.2
 
-RIGHT = {patient: name for patient, (name, _) in lc.DIAGNOSES.items()}
-DIAGNOSES = [RIGHT, {patient.lower(): f" {name.upper()} " for patient, name in RIGHT.items()}]
+RIGHT = {network: name for network, (name, _) in lc.DIAGNOSES.items()}
+DIAGNOSES = [RIGHT, {network.lower(): f" {name.upper()} " for network, name in RIGHT.items()},
+             RIGHT | {"D": "cold statistics", "H": "learns wrong labels"}]
 NOT_DIAGNOSES = {
-    **{f"{patient} wrong": (RIGHT | {patient: "healthy"}, hint) for patient, (_, hint) in lc.DIAGNOSES.items()},
-    "swapped": (RIGHT | {"C": "too small", "E": "rate too low"}, "C has a different problem (6 of 8 are right)"),
-    "one missing": ({patient: name for patient, name in RIGHT.items() if patient != "G"}, "no diagnosis for patient G"),
-    "one open": (RIGHT | {"B": ...}, "there is no diagnosis for patient B"),
-    "unknown name": (RIGHT | {"A": "flu"}, "“flu” for patient A is not in the list"),
-    "unknown patient": (RIGHT | {"J": "leak"}, "there is no patient J"),
+    **{f"{network} wrong": (RIGHT | {network: "healthy"}, hint) for network, (_, hint) in lc.DIAGNOSES.items()},
+    "swapped": (RIGHT | {"C": "too small", "E": "rate too low"}, "C has a different diagnosis (6 of 8 are right)"),
+    "one missing": ({network: name for network, name in RIGHT.items() if network != "G"}, "no diagnosis for network G"),
+    "one open": (RIGHT | {"B": ...}, "there is no diagnosis for network B"),
+    "unknown name": (RIGHT | {"A": "flu"}, "“flu” for network A is not in the list"),
+    "unknown network": (RIGHT | {"J": "leak"}, "there is no network J"),
     "a list": (list(RIGHT.values()), "not a dictionary"),
 }
 
@@ -344,7 +354,8 @@ NOT_DECISIONS = {
 
 # 1.7
 
-FLAWS = [{"a", "c", "d", "f"}, "acdf", ["F", "D", "C", "A"], np.array(list("acdf")), dict.fromkeys("acdf").keys()]
+FLAWS = [{"a", "c", "d", "f"}, "acdf", ["F", "D", "C", "A"], np.array(list("acdf")), dict.fromkeys("acdf").keys(),
+         "a, c, d, f", frozenset("acdf"), ("a", "c", "d", "f")]
 NOT_FLAWS = {
     "all": (set("abcdefg"), "comparison more precise"),
     "yardstick": (set("acdef"), "another metric"),
@@ -356,8 +367,103 @@ NOT_FLAWS = {
     "unknown": (set("acdfx"), "there is no objection x"),
 }
 
+# 1.8
+
+
+def trainer(**choices):
+    """A training function that is right, except for what it chooses in another way.
+
+    Each choice is a function whose keyword arguments are Keras, the model, the data, and the number of epochs.
+    """
+    def train(model, x_train, y_train, x_val, y_val, epochs):
+        import keras
+
+        given = {"keras": keras, "model": model, "x": x_train, "y": y_train, "xv": x_val, "yv": y_val, "epochs": epochs}
+        chosen = {"fitted": model, "data": (x_train, y_train), "optimizer": keras.optimizers.SGD(0.1),
+                  "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "fit": {}}
+        chosen |= {name: choice(**given) for name, choice in choices.items()}
+        chosen["fitted"].compile(chosen["optimizer"], loss=chosen["loss"], metrics=["accuracy"])
+        history = chosen["fitted"].fit(*chosen["data"], **{
+            "validation_data": (x_val, y_val), "epochs": epochs, "verbose": 0} | chosen["fit"])
+        return chosen.get("result", history.history)
+
+    return train
+
+
+def cosine(steps):
+    """Plain SGD whose rate follows a cosine; `steps` is a function (samples, epochs)."""
+    return lambda keras, x, epochs, **_: keras.optimizers.SGD(
+        keras.optimizers.schedules.CosineDecay(0.1, steps(len(x), epochs)))
+
+
+def with_softmax(keras, model, **_):
+    return keras.Sequential([model, keras.layers.Softmax()])
+
+
+def softmax_added(keras, model, **_):
+    model.add(keras.layers.Softmax())
+    return model
+
+
+ONE_HOT = {"data": lambda keras, x, y, **_: (x, keras.utils.to_categorical(y)),
+           "fit": lambda keras, xv, yv, **_: {"validation_data": (xv, keras.utils.to_categorical(yv))}}
+PROBABILITIES = {"loss": lambda **_: "sparse_categorical_crossentropy"}
+
+
+def from_a_dataset(model, x_train, y_train, x_val, y_val, epochs):
+    import keras
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train)).batch(16)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model.fit(data, epochs=epochs, verbose=2,
+                     validation_data=tf.data.Dataset.from_tensor_slices((x_val, y_val)).batch(40)).history
+
+
+def train_on_batches(model, x_train, y_train, x_val, y_val, epochs):
+    import keras
+
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    curves, rng = {"val_loss": []}, np.random.default_rng(1)
+    for _ in range(epochs):
+        for rows in np.array_split(rng.permutation(len(x_train)), 10):
+            model.train_on_batch(x_train[rows], y_train[rows])
+        curves["val_loss"].append(model.evaluate(x_val, y_val, verbose=0))
+    return curves
+
+
+TRAINERS = [
+    trainer(), from_a_dataset, train_on_batches,
+    trainer(optimizer=cosine(lambda n, epochs: epochs * -(-n // 32))),
+    trainer(optimizer=cosine(lambda n, epochs: epochs * (n // 32))),
+    trainer(optimizer=lambda **_: "adam"),
+    trainer(optimizer=lambda keras, **_: keras.optimizers.RMSprop(0.003)),
+    trainer(fitted=with_softmax, **PROBABILITIES), trainer(fitted=softmax_added, **PROBABILITIES),
+    trainer(loss=lambda keras, **_: keras.losses.CategoricalCrossentropy(from_logits=True), **ONE_HOT),
+    trainer(fit=lambda keras, **_: {"batch_size": 8, "callbacks": [
+        keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)]})]
+NOT_TRAINERS = {
+    "labels left": (trainer(loss=lambda **_: "categorical_crossentropy"), "stops with ValueError"),
+    "logits left": (trainer(**PROBABILITIES), "takes the outputs for probabilities"),
+    "split left": (trainer(fit=lambda **_: {"validation_data": None, "validation_split": 0.2}),
+                   "is not validated on x_val"),
+    "epochs left": (trainer(optimizer=cosine(lambda n, epochs: epochs)), "after 12 of 120 batches"),
+    "batches of one epoch": (trainer(optimizer=cosine(lambda n, epochs: -(-n // 32))), "after 10 of 120 batches"),
+    "validated on training data": (trainer(fit=lambda x, y, **_: {"validation_data": (x, y)}),
+                                   "is not validated on x_val"),
+    "not validated": (trainer(fit=lambda **_: {"validation_data": None}), "is not validated on x_val"),
+    "some set aside": (trainer(data=lambda x, y, **_: (x[::2], y[::2])), "is not trained on all of x_train"),
+    "trained on everything": (trainer(data=lambda x, y, xv, yv, **_: (np.concatenate([x, xv]), np.append(y, yv))),
+                              "is trained on validation samples"),
+    "other labels": (trainer(fit=lambda xv, yv, **_: {"validation_data": (xv, yv[::-1])}), "val_loss is not"),
+    "another loss": (trainer(loss=lambda **_: "mse", **ONE_HOT), "val_loss is not"),
+    "hardly learns": (trainer(optimizer=lambda keras, **_: keras.optimizers.SGD(1e-5)), "are classified correctly"),
+    "a copy": (trainer(fitted=lambda keras, model, **_: keras.models.clone_model(model)), "the model is not trained"),
+    "returns the model": (trainer(result=lambda model, **_: model), "does not return curves"),
+}
+
 ALL = [("1.1", lc.by_hand, CURVES, NOT_CURVES), ("1.2", lc.diagnoses, DIAGNOSES, NOT_DIAGNOSES),
        ("1.3", lc.interval, INTERVALS, NOT_INTERVALS), ("1.4", lc.seeds, SEEDS, NOT_SEEDS),
        ("1.5", lc.law, LAWS, NOT_LAWS), ("1.6", lc.decision, DECISIONS, NOT_DECISIONS),
-       ("1.7", lc.referee, FLAWS, NOT_FLAWS)]
+       ("1.7", lc.referee, FLAWS, NOT_FLAWS), ("1.8", lc.repaired, TRAINERS, NOT_TRAINERS)]
 UNANSWERED = {"1.2": [..., {}, {"A": ...}], "1.7": [..., set()]}   # those that ask for no function

@@ -1,17 +1,17 @@
-"""The patients of exercise 01: each diagnosis has its sign in the curves, and in nobody else's."""
+"""The networks of question 1.2: each diagnosis has a sign in the curves of one network and of no other."""
 
 import numpy as np
 import pytest
 
 from course_utils.checks.learning_curves import DIAGNOSES
-from course_utils.experiments import patients
+from course_utils.experiments import failed_runs
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def ward():
-    return patients.train_cases()
+def cases():
+    return failed_runs.train_cases()
 
 
 def is_one_straight_curve(runs, mean):
@@ -37,28 +37,28 @@ def falls_while_training_rises(runs, mean):
             and mean.accuracy[-1] - mean.accuracy[best] > 0.05)
 
 
-# What the hints point at, as functions of the runs of a patient and of their mean over the seeds.
+# What the hints point at, as functions of the runs of a network and of their mean over the seeds.
 SIGNS = {
     "noise in training": lambda runs, mean: mean.val_accuracy[-1] - mean.accuracy[-1] > 0.2,
     "not shuffled": lambda runs, mean: mean.accuracy[0] > 0.4 and mean.val_accuracy[0] < 0.2,
     "rate too low": is_one_straight_curve,
-    "cold statistics": lambda runs, mean: (mean.accuracy[4] > 0.9 and mean.val_accuracy[4] < 0.8
+    "running averages lag": lambda runs, mean: (mean.accuracy[4] > 0.9 and mean.val_accuracy[4] < 0.8
                                            and mean.val_accuracy[-1] - mean.val_accuracy[-6] > 0.03),
     "too small": levels_off_below,
     "leak": lambda runs, mean: mean.val_accuracy[-1] - mean.new_accuracy[-1] > 0.04,
     "rate too high": scatters_and_jumps,
-    "learns wrong labels": falls_while_training_rises,
+    "memorizes label noise": falls_while_training_rises,
 }
 
 
-@pytest.mark.parametrize("patient", DIAGNOSES)
-def test_a_diagnosis_has_a_sign_that_no_other_patient_shows(patient, ward):
-    sign = SIGNS[DIAGNOSES[patient][0]]
-    shown = [one for one, runs in ward.groupby("patient", squeeze=False)
-             if sign(runs.isel(patient=0), runs.isel(patient=0).mean("seed"))]
-    assert shown == [patient]
+@pytest.mark.parametrize("network", DIAGNOSES)
+def test_a_diagnosis_has_a_sign_that_no_other_network_shows(network, cases):
+    sign = SIGNS[DIAGNOSES[network][0]]
+    shown = [one for one, runs in cases.groupby("network", squeeze=False)
+             if sign(runs.isel(network=0), runs.isel(network=0).mean("seed"))]
+    assert shown == [network]
 
 
-def test_a_letter_is_all_that_stands_beside_the_curves(ward):
-    assert ward.patient.values.tolist() == list(DIAGNOSES)
-    assert set(ward.coords) == {"patient", "seed", "epoch"}
+def test_the_settings_of_the_networks_are_not_among_the_curves(cases):
+    assert cases.network.values.tolist() == list(DIAGNOSES)
+    assert set(cases.coords) == {"network", "seed", "epoch"}

@@ -1,4 +1,4 @@
-"""Eight trainings for exercise 01, each with something to diagnose; the learner sees only the curves."""
+"""Eight networks for exercise 01, each trained with something to notice; the learner sees only the curves."""
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,7 @@ SEEDS = 10
 
 
 def train_cases():
-    """Train all eight, ten times each, and give each a letter; an xarray.Dataset, dims (patient, seed, epoch).
+    """Train all eight, ten times each, and give each a letter; an xarray.Dataset, dims (network, seed, epoch).
 
     It has loss, accuracy, val_loss, and val_accuracy; and new_accuracy, on images that were collected
     when the networks were already in use.
@@ -35,19 +35,19 @@ def train_cases():
         "G": _train(data, new, learning_rate=0.7),
         "H": _train(data, new, learning_rate=0.1, label_noise=0.3, train_size=384),
     }
-    return xr.concat(list(cases.values()), xr.Variable("patient", list(cases)), coords="minimal", compat="override")
+    return xr.concat(list(cases.values()), xr.Variable("network", list(cases)), coords="minimal", compat="override")
 
 
-def plot_cases(ward):
-    """Draw the patients from `train_cases`: three accuracies by epoch, mean and 95% interval; a matplotlib figure."""
+def plot_cases(runs):
+    """Draw what `train_cases` returns: three accuracies by epoch, mean and 95% interval; a matplotlib figure."""
     import matplotlib.pyplot as plt
 
     figure = plt.figure(figsize=(11, 5.6), layout="constrained")
     axes = figure.subplots(2, 4, sharex=True, sharey=True)
     called = {"accuracy": "training", "val_accuracy": "validation", "new_accuracy": "new images"}
-    for ax, patient in zip(axes.flat, ward.patient.values, strict=True):
-        scores = ward[list(called)].sel(patient=patient).to_dataarray()
-        plots.lines(scores, "epoch", by="variable", labels=called, title=f"Patient {patient}", ax=ax)
+    for ax, network in zip(axes.flat, runs.network.values, strict=True):
+        scores = runs[list(called)].sel(network=network).to_dataarray()
+        plots.lines(scores, "epoch", by="variable", labels=called, title=f"Network {network}", ax=ax)
         ax.legend().remove()
         ax.set(ylim=(0, 1.02), xlabel="", ylabel="")
     for ax in axes[1]:
