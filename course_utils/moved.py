@@ -93,8 +93,9 @@ def translate(source):
 
     source = IMPORT.sub(translated, source)
     for module, names in NAMES.items():
-        leaf = module.rpartition(".")[2]
+        known = [module, *(old for old, new in MODULES.items() if new == module)]   # also by the module's old names
+        leaves = "|".join(sorted({name.rpartition(".")[2] for name in known}))
         for old, new in names.items():
             if module and "." not in new:
-                source = re.sub(rf"(?<![\w.]){leaf}\.{old}\b", f"{leaf}.{new}", source)
+                source = re.sub(rf"(?<![\w.])({leaves})\.{old}\b", rf"\1.{new}", source)
     return source

@@ -334,7 +334,7 @@ def referee(flaws, rng):
     objections(flaws, MISSING, SOUND)
 
 
-@check("1.8", "the network learns until the last epoch, and x_val and y_val validate it")
+@check("1.8", "the network learns until the last epoch and is validated on x_val")
 def repaired(train, rng):
     import keras
 

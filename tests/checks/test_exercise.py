@@ -52,7 +52,7 @@ def test_hints_are_revealed_one_by_one(capsys, at_work, monkeypatch):
     assert said[2][:2] == said[1]
     assert said[2][2].startswith("Hint 3 of 3: ")
     exercise.hint("1.4")
-    assert capsys.readouterr().out.startswith("Hint 1 of 3: The effect is what matters")
+    assert capsys.readouterr().out.startswith("Hint 1 of 3: You decide which effect matters")
 
 
 def pressing(number, times, monkeypatch):
@@ -100,6 +100,18 @@ def test_after_the_third_failure_of_one_kind_a_check_mentions_the_hints(capsys, 
     assert failing(missing, missing, missing, capsys=capsys) == [False] * 3
 
 
+def test_a_retired_question_says_so_in_place_of_a_hint(capsys, at_work):
+    exercise.hint("1.5")
+    assert capsys.readouterr().out == ("Question 1.5 is no longer asked; if your answer to it is right, you keep the "
+                                       "point.\n")
+
+
+def test_a_retired_question_may_fail_often(capsys, at_work):
+    for _ in range(hints.OFTEN + 1):
+        lc.law(lambda sizes, errors: (0, 1, 0))
+    assert "Hint" not in capsys.readouterr().out
+
+
 def test_a_hint_for_no_question_is_one_sentence(capsys, at_work):
     exercise.hint("9.9")
     assert capsys.readouterr().out.startswith("There is no question 9.9; there are 1.1, 1.2, ")
@@ -133,6 +145,16 @@ def test_progress_counts_what_is_done_over_all_exercises(at_work):
     assert "✗ 1.2 &lt;b&gt;no&lt;/b&gt;: a hint" in table   # of the exercise at hand, with its hint
     assert "✗&nbsp;1.2" in table
     assert "·&nbsp;2.13" in table
+
+
+def test_a_retired_question_makes_up_for_another_one(at_work):
+    assert "1.5" not in exercise.progress().table()
+    before = {number: f"✓ {number} fine" for number in ("1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7")}
+    progress.remember(before)
+    for _ in range(2):
+        assert repr(exercise.progress()).startswith("ex01_learning_curves: 7 of 7 done")
+        assert "✓&nbsp;1.5" in exercise.progress().table()
+        progress.remember({"1.8": "✓ 1.8 fine"})   # no more than all
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"1.1": 3}', b"\xff\xfe", b'{"1.1": {"line": "?"}}'])

@@ -261,6 +261,17 @@ def test_the_json_has_the_documented_structure(tmp_path):
              "problem": "f.ipynb cannot be read: no.", "passed": 0, "notes": [], "report": "", "checks": []}]}
 
 
+def test_a_question_that_is_no_longer_asked_makes_up_for_another_one(monkeypatch):
+    monkeypatch.setattr(checks, "RETIRED", {"09_small": {"9.1": "judge(double)"}})
+    new = grading.Grade("Jo_3_assignsubmission_file_/x.ipynb", "09_small", (("9.2", True, "✓ 9.2 found"),))
+    old = [grade(f"Jo_{number}_assignsubmission_file_/x.ipynb", *lines)
+           for number, lines in enumerate([(OK,), (OK, "✗ 9.2 no"), (NG,)])]
+    assert [row["Grade"] for row in worksheet(*old, new)] == ["100.00"] * 4
+    rows = page([*old, new]).find_all("table")[1].tbody.find_all("tr")
+    assert texts(row.find_all("td")[0] for row in rows) == ["all passed", "9.2", "all passed", "all passed"]
+    assert [len(row.find_all("td")) for row in rows] == [3] * 4   # each verdict in its own column
+
+
 def test_the_instructors_page_documents_both_formats():
     page = (build.HOME / "INSTRUCTORS.md").read_text(encoding="utf-8").partition("### Into another gradebook")[2]
     written = gradebook.document([grade(MOODLE, NG)])

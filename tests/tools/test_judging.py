@@ -497,6 +497,16 @@ def test_an_exercise_is_found_by_its_number_and_by_its_name(name):
 # The exercises of the course
 
 
+def test_a_question_that_is_no_longer_asked_is_judged_where_it_still_is():
+    old = build.HOME / "tests" / "data" / "previous" / "01_learning_curves.ipynb"
+    for path, asked in ((old, True), (checks.PRISTINE / "ex01_learning_curves.ipynb", False)):
+        _, notebook, key = judging.read(path)
+        names = [cell.id for cell in key.cells]
+        assert ("01-check-1-5" in names) == asked
+        assert names == sorted(names)
+        assert [cell.id for cell in judging.merge(notebook, key).cells if "-check-" in cell.id] == names
+
+
 @pytest.mark.parametrize("twin", build.solutions(), ids=lambda twin: twin.stem)
 def test_solution_exercise_and_key_are_in_step_with_the_text_twin(twin):
     exercise = build.HOME / "exercises" / f"{twin.stem}.ipynb"
