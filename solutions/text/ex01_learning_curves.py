@@ -318,7 +318,7 @@ for name, errors in measured.items():
 # miss the next one, too.
 
 # %% [markdown]
-# ## 1.7 You are the reviewer
+# ## 1.7 You are the referee
 #
 # A paper proposes a new activation function, Swirl. The authors write:
 #
@@ -339,7 +339,7 @@ ax.set(ylim=(0.965, 0.975), ylabel="test accuracy")
 _ = ax.set_title("Swirl is the best activation function")
 
 # %% [markdown]
-# The other reviewers raise these objections. Which of them are valid?
+# The other referees raise these objections. Which of them are valid?
 #
 # - **a.** There is only one run of each. With other seeds, the difference of 0.4 points
 #   might disappear.
