@@ -223,7 +223,7 @@ def seeds(seeds_for, rng):
                 ("the number is for unpaired runs", "the pilot contains paired differences, so use paired=True",
                  stats.seeds_needed(effect, sd, paired=False)),
                 ("you used the standard error instead of the standard deviation",
-                 "how much does a *single* difference scatter?", stats.seeds_needed(effect, sd / np.sqrt(count))),
+                 "how much does a *single* difference vary?", stats.seeds_needed(effect, sd / np.sqrt(count))),
                 ("the formula is only an approximation",
                  "with few seeds, Student's t requires a few more: use stats.seeds_needed",
                  (2.8 * sd / effect)**2),
@@ -240,7 +240,7 @@ def seeds(seeds_for, rng):
         expect(needed == int(needed), "the number of seeds is not an integer", "round up")
 
 
-# Retired: notebooks from before 1.8 still have it.
+# Retired, but older notebooks still contain it.
 @check("1.5", "the fit recovers the power law, including its floor")
 def law(fit_power_law, rng):
     def fit(errors):

@@ -71,7 +71,7 @@ checks.by_hand(learning_curve)
 # ## 1.2 Eight training runs
 #
 # Eight networks that classify handwritten digits were each trained ten times. In
-# some of the runs, something went wrong. The next cell plots three accuracies: on the
+# most of the runs, something went wrong. The next cell plots three accuracies: on the
 # training data, on the validation data, and on new images, which were collected after
 # the network was already in use.
 
@@ -148,7 +148,7 @@ doctor.examine(network, training, validation, history=fitted)
 
 # %% [markdown]
 # Look at the error rate in the last line before you believe the diagnosis. Then
-# change one thing in the two cells to train another of the eight networks: the learning
+# change one thing in the two cells to get a run like another of the eight: the learning
 # rate, the number of units, or the order of the training images. (For a fixed order,
 # `fit` needs `shuffle=False`.) Does the doctor recognize that one, too?
 
@@ -237,8 +237,9 @@ print(seeds_for(0.02, differences), "seeds for two points")
 # ## 1.6 Is more data worth its price?
 #
 # You have $N$ samples and have measured the validation error at several sizes up to
-# $N$. Somebody offers to sell you another $N$ samples. This function fits the power law
-# $\text{error}(n) = a\, n^{-b} + c$ to your errors. You may use it as it is.
+# $N$. Somebody offers to sell you another $N$ samples. The function `fit_power_law` in
+# the next cell fits the law $\text{error}(n) = a\, n^{-b} + c$ to your errors. Use it as
+# it is.
 
 # %%
 from scipy.optimize import curve_fit
@@ -379,8 +380,8 @@ checks.referee(flaws)
 #
 # The next cell builds a network and defines a function that is supposed to train it.
 # `build_model` is correct, but `broken_train` combines several mistakes that people
-# often report. One of them raises an error. The others raise nothing, and the network
-# just learns badly. The training images are sorted by class.
+# often report. One of them raises an error. The others don't, but the network learns
+# poorly. The training images are sorted by class.
 
 # %%
 def build_model():

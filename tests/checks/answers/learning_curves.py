@@ -220,7 +220,7 @@ NOT_SEEDS = {
     "variance": (lambda effect, pilot: seeds_needed(effect, pilot.var(ddof=1)), "take its square root"),
     "always four": (lambda effect, pilot: 4, "the number of seeds is wrong"),
     "standard error": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1) / len(pilot)**0.5),
-                       "how much does a *single* difference scatter"),
+                       "how much does a *single* difference vary"),
     "approximate formula": (lambda effect, pilot: np.ceil((2.8 * pilot.std(ddof=1) / effect)**2),
                             "an approximation"),
     "not rounded": (lambda effect, pilot: seeds_needed(effect, pilot.std(ddof=1)) - 0.4, "not an integer"),
