@@ -136,7 +136,7 @@ DIAGNOSES = {
           "what does the network learn in the later epochs?"),
 }
 DISTRACTORS = {"dead units", "healthy"}
-EARLIER = {"cold statistics": "running averages lag", "learns wrong labels": "memorizes label noise"}   # their old names
+EARLIER = {"cold statistics": "running averages lag", "learns wrong labels": "memorizes label noise"}   # old names
 
 
 @check("1.2", "all eight diagnoses are right")
