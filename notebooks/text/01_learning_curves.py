@@ -178,7 +178,7 @@ pd.DataFrame(rows).T
 
 # %% [markdown]
 # Only the first network clearly gains from twice the images. The second one gains far
-# more from being larger. The third gains from neither: it needs other inputs. Notice
+# more from being larger. The third hardly gains from either: it needs other inputs. Notice
 # that the second network has a gap, too, although more data is not what it needs most.
 # Don't go by the shape of a curve alone if you can try both remedies.
 #
@@ -272,7 +272,7 @@ print(f"with 1,024 images: predicted {predicted['mean']:.1%} "
 # ## Does more data always help?
 #
 # “More data always helps” is popular advice. We measured what doubling the training
-# data gains on six data sets, with the learning rate tuned for each size. In the first
+# data gains on five data sets, with the learning rate tuned for each size. In the first
 # figure, compare each interval with one point of accuracy (dashed).
 #
 # The second figure is about careless labels. You have some well-labeled samples, and
@@ -294,9 +294,10 @@ _ = claims.forest("lc-careless-labels")
 # model.
 
 # %% [markdown]
-# Where a network already does well, twice the data gains little. Where it still makes
-# many mistakes, the gain is often large, but it doesn't reach one point everywhere. And
-# careless labels made the network *worse* on every data set that we tried.
+# On four data sets, twice the data gains more than one point. On the fifth, the gain is
+# too close to one point to tell, although the interval is as narrow as we had planned.
+# So more data usually helps, but how much it helps depends on the task. Careless labels
+# made the network *worse* on all five.
 #
 # ## More data or another model?
 #
@@ -373,7 +374,10 @@ for ax, (artist, title) in zip(axes, titles.items(), strict=True):
 _ = axes[0].legend()
 
 # %% [markdown]
-# TODO emoji
+# The pretrained network's features beat everything else at every size. On the first
+# artist's drawings, twice the images by two artists are no better than the 443 that we
+# have. On the second artist's drawings, they are: more data helps most if it looks like
+# the images that the network will meet.
 #
 # ## A regression task
 #
@@ -412,7 +416,9 @@ ax.set(xlabel="training cars", ylabel="error (miles per gallon)",
 _ = ax.legend()
 
 # %% [markdown]
-# TODO
+# Here, lower is better. With 32 cars, we can't tell the two apart. With more cars, the
+# network is better, and linear regression hardly improves. So compare models at the size
+# that you'll have.
 #
 # ## Samples that aren't independent
 #
@@ -437,16 +443,24 @@ for how in ("random", "grouped"):
 
 # %%
 cars = datasets.autompg(seed=0, scaled=False)
-x, y = np.concatenate([cars.x_train, cars.x_val]), np.concatenate([cars.y_train, cars.y_val])
+x = np.concatenate([cars.x_train, cars.x_val])
+y = np.concatenate([cars.y_train, cars.y_val])
 new = x[:, datasets.CARS.index("model year")] >= 79
-shuffled = np.random.default_rng(0).permutation(new)
-for name, held_out in {"random": shuffled, "by year": new}.items():
-    fitted = LinearRegression().fit(x[~held_out], y[~held_out])
-    error = np.sqrt(np.mean((fitted.predict(x[held_out]) - y[held_out]) ** 2))
-    print(f"cars, split {name}: off by {error:.1f} miles per gallon")
+rng = np.random.default_rng(0)
+ways = {"random": [rng.permutation(new) for _ in range(20)], "by year": [new]}
+for name, splits in ways.items():
+    errors = []
+    for held_out in splits:
+        fitted = LinearRegression().fit(x[~held_out], y[~held_out])
+        squares = (fitted.predict(x[held_out]) - y[held_out]) ** 2
+        errors.append(np.sqrt(squares.mean()))
+    print(f"cars, split {name}: off by {np.mean(errors):.1f} miles per gallon")
 
 # %% [markdown]
-# TODO With random splits, ... scikit-learn has `GroupShuffleSplit` and `TimeSeriesSplit`.
+# Both random splits look better than they should. With a random split, a validation emoji
+# often has a variant of itself in the training set. And the
+# regression never has to predict a future model year. In your own projects, scikit-learn's
+# `GroupShuffleSplit` and `TimeSeriesSplit` make the splits you need.
 #
 # ## On your own network
 #
