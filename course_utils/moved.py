@@ -21,7 +21,7 @@ MODULES = {
 NAMES = {   # of functions, by the module they are in now
     "": {"augmented": "augment"},
     "plots": {"against": "lines", "say": "value_label", "name": "axis_label"},
-    "stats": {"level_each": "bonferroni_level", "wrong_sign": "sign_error"},
+    "stats": {"level_each": "bonferroni_level"},
     "search": {"log": "log_uniform"},
     "search.pruning": {"to_the_end": "no_pruning"},
     "claims": {"retry": "rerun", "everything": "all_claims"},

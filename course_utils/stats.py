@@ -2,7 +2,7 @@
 
 Functions for intervals and differences take an `xarray.DataArray` with one score per run, in the
 score's own unit (accuracy: fraction), and return an `xarray.Dataset` with ``mean``, ``low``, and
-``high``. `seeds_needed`, `sign_error`, and `bonferroni_level` take and return numbers.
+``high``. `seeds_needed` and `bonferroni_level` take and return numbers.
 """
 
 import bisect
@@ -179,36 +179,6 @@ def seeds_needed(effect, sd, *, paired=True, power=0.8, level=0.95):
         raise ValueError(f"An effect of {effect} beside a standard deviation of {sd} needs over 100 000 seeds; "
                          "it is too small to be measured this way.")
     return numbers[index]
-
-
-def sign_error(effect, sd, *, seeds=1):
-    """Probability that the mean of some differences has the opposite sign of the true effect.
-
-    Parameters
-    ----------
-    effect : float
-        The true difference, in the score's unit; its sign does not matter.
-    sd : float > 0
-        Standard deviation of one difference, in the same unit.
-    seeds : int or array of int
-        Differences that are averaged.
-
-    Returns
-    -------
-    float or array, at most 0.5.
-
-    Raises
-    ------
-    ValueError
-        `sd` is not above 0, `seeds` is below 1, or one of the numbers is not finite.
-
-    Source: normal differences, `scipy.stats.norm`; the type S error of Gelman & Tuerlinckx
-    (2000), here without a test before it.
-    """
-    if not (0 < sd < np.inf and np.max(np.abs(effect)) < np.inf and 1 <= np.min(seeds) <= np.max(seeds) < np.inf):
-        raise ValueError(f"effect is {effect}, sd is {sd}, and seeds is {seeds}; expected finite numbers, with an sd "
-                         "greater than 0 and at least one seed.")
-    return stats.norm.sf(abs(effect) / sd * np.sqrt(seeds))
 
 
 def bonferroni_level(comparisons, *, level=0.95):

@@ -80,19 +80,6 @@ def test_four_times_as_many_seeds_halve_the_interval_and_more_than_that(seed, n)
     assert many["high"] - many["low"] < (few["high"] - few["low"]) / 2
 
 
-@pytest.mark.parametrize(("effect", "sd", "seeds"), [(0.5, 1.0, 1), (-0.3, 0.5, 4)])
-def test_the_sign_is_wrong_as_often_as_said(effect, sd, seeds):
-    means = np.random.default_rng(4).normal(effect, sd, (40000, seeds)).mean(1)
-    assert (means * effect < 0).mean() == pytest.approx(stats.sign_error(effect, sd, seeds=seeds), abs=0.01)
-
-
-@given(st.floats(0, 10), st.floats(0.01, 10), st.integers(1, 100))
-def test_more_seeds_or_a_larger_effect_are_never_more_often_wrong(effect, sd, seeds):
-    wrong = stats.sign_error(effect, sd, seeds=np.array([seeds, seeds + 1]))
-    assert wrong[1] <= wrong[0] <= 0.5
-    assert stats.sign_error(effect + 1, sd, seeds=seeds) <= wrong[0] == stats.sign_error(-effect, sd, seeds=seeds)
-
-
 def test_twenty_corrected_intervals_cover_together():
     samples = xr.DataArray(np.random.default_rng(5).normal(0, 1, (3000, 20, 6)), dims=("repeat", "arm", "seed"))
     missed = {}
@@ -151,8 +138,6 @@ def test_fewer_seeds_would_not_do():
     (lambda: stats.paired_difference(scores([1, 2]), "army", between=(0, 1)), "no army=0"),
     (lambda: stats.resampled_interval(scores([1, 2]), test_share=20), "share between 0 and 1"),
     (lambda: stats.unpaired_difference(scores([1, 2]), "arm", between=("plain", "old")), "no arm='old'"),
-    (lambda: stats.sign_error(1, 0), "greater than 0"),
-    (lambda: stats.sign_error(1, 1, seeds=0), "at least one seed"),
     (lambda: stats.bonferroni_level(0), "at least 1"),
     (lambda: stats.seeds_needed(0, 1), "both greater than 0"),
     (lambda: stats.seeds_needed(1e-6, 1), "too small to be measured"),
@@ -161,11 +146,6 @@ def test_fewer_seeds_would_not_do():
     (lambda: stats.seeds_needed(np.inf, 1), "two finite numbers"),
     (lambda: stats.seeds_needed(1, np.inf), "two finite numbers"),
     (lambda: stats.seeds_needed(1, 1, power=80), "power is 80; expected a share between 0 and 1, such as 0.8 for 80%"),
-    (lambda: stats.sign_error(np.nan, 1), "expected finite numbers"),
-    (lambda: stats.sign_error(-np.inf, 1), "expected finite numbers"),
-    (lambda: stats.sign_error(1, np.nan), "expected finite numbers"),
-    (lambda: stats.sign_error(1, np.inf), "expected finite numbers"),
-    (lambda: stats.sign_error(1, 1, seeds=np.nan), "expected finite numbers"),
     (lambda: stats.bonferroni_level(np.nan), "at least 1"),
     (lambda: stats.bonferroni_level(np.inf), "at least 1"),
 ])
