@@ -18,7 +18,8 @@ def empty(tmp_path, monkeypatch):
         return {artist: {"accuracy": values} for artist in scoreboard.ARTISTS}
 
     monkeypatch.setattr(emoji_curves, "FILE", tmp_path / "emoji_curves.json")
-    monkeypatch.setattr(emoji_curves, "CURVES", {name: (artist, score) for name, (artist, _) in emoji_curves.CURVES.items()})
+    monkeypatch.setattr(emoji_curves, "CURVES", {
+        name: (artist, score) for name, (artist, _) in emoji_curves.CURVES.items()})
     return asked
 
 
