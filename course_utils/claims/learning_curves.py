@@ -50,7 +50,7 @@ STUDIES = [
         arms={"half of the data": {"data": half}, "all of the data": {}},
         tune={"learning_rate": [0.01, 0.03, 0.1, 0.3]}, fixed={"width": 32, "depth": 2}, steps=1500),
         "accuracy gained by doubling the training data", threshold=0.01, neutral=0.0, margin=0.01,
-        tasks=tuple(TASKS), minutes=10.0),
+        within="1500 steps", tasks=tuple(TASKS), minutes=20.0),
     Study("lc-careless-labels", Comparison(
         arms={"a quarter": {"data": a_quarter}, "all, carelessly labeled": {"data": a_quarter_and_careless_labels}},
         tune={"learning_rate": [0.01, 0.03, 0.1, 0.3]}, fixed={"width": 32, "depth": 2}, steps=1500),
