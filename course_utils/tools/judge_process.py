@@ -1,6 +1,6 @@
 """The judge: runs a learner's cells in a kernel and judges them here, in a process that their code cannot reach.
 
-    python -m course_utils.tools.judge_process seconds [words that start the kernel …]
+    python -m course_utils.tools.judge_process parent seconds [words that start the kernel …]
 
 It reads the paths of merged notebooks and prints one line of JSON for each of their cells. Where answers and checks
 share a kernel, in the solutions and in a learner's own notebook, nbval compares what the check cells print instead.
@@ -62,6 +62,8 @@ class Kernel:
 
     Parameters
     ----------
+    parent : int
+        Process that waits for the results; without it, the kernel ends.
     seconds : float
         For one cell, or one check.
     command : list of str
@@ -69,8 +71,8 @@ class Kernel:
         reach.
     """
 
-    def __init__(self, seconds, command=()):
-        self.seconds, self.dead, self.parent = seconds, None, os.getppid()
+    def __init__(self, parent, seconds, command=()):
+        self.parent, self.seconds, self.dead = parent, seconds, None
         self.folder = tempfile.TemporaryDirectory()
         self.manager = _Manager(connection_file=str(pathlib.Path(self.folder.name, "kernel.json")))
         self.manager.words = [word.replace("{folder}", self.folder.name) for word in command]
@@ -209,8 +211,8 @@ def _free_names(source):
 class Session:
     """The cells of a notebook that have run in one kernel, which is kept for the notebook's next version."""
 
-    def __init__(self, seconds, command=()):
-        self.seconds, self.command = seconds, command
+    def __init__(self, *options):
+        self.options = options   # of `Kernel`
         self.kernel, self.found = None, []   # (source, line) of the cells that have run to their end
         self.unfinished = set()   # ids of cells that may end in another way when they run again
 
@@ -220,7 +222,7 @@ class Session:
         plan = self.kernel and self.kernel.is_alive() and stale([source for source, _ in self.found], sources)
         if not plan:
             self.close()
-            self.kernel = Kernel(self.seconds, self.command)
+            self.kernel = Kernel(*self.options)
             self.kernel.execute("from course_utils.remote import answering\nanswering.withhold()\ndel answering",
                                 silent=True, store_history=False)
             plan = [True] * len(sources), set()
@@ -281,7 +283,7 @@ def line_of(traceback):
     return None
 
 
-def main(seconds, *command):
+def main(parent, seconds, *command):
     """Judge one merged notebook after the other, whose paths are read; print a line of JSON for each cell."""
     os.environ.pop(progress.SESSION, None)   # what a check notes belongs to whoever runs it in a notebook
     if sys.platform == "linux":
@@ -289,7 +291,7 @@ def main(seconds, *command):
     # What TensorFlow prints goes elsewhere than the verdicts.
     verdicts = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    session = Session(float(seconds), command)
+    session = Session(int(parent), float(seconds), command)
     try:
         for path in sys.stdin:
             notebook = nbformat.read(path.rstrip("\n"), 4)

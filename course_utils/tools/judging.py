@@ -110,9 +110,9 @@ class Judge:
         mark = {"TMPDIR": self.folder.name} | ({sandbox.MARK: fence.mark} if fence.mark else {})
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
-                [*fence.limits, sys.executable, "-m", judge_process.__name__, str(timeout), *fence.words], text=True,
-                encoding="utf-8", env=os.environ | build.QUIET | mark, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=errors, start_new_session=True)
+                [*fence.limits, sys.executable, "-m", judge_process.__name__, str(os.getpid()), str(timeout),
+                 *fence.words], text=True, encoding="utf-8", env=os.environ | build.QUIET | mark,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self):

@@ -97,6 +97,7 @@ def test_building_twice_gives_the_same_bytes_and_stores_no_time(twin):
 
 
 @pytest.mark.notebooks
+@pytest.mark.audit
 def test_building_the_welcome_page_twice_gives_the_same_bytes(tmp_path):
     text = tmp_path / "notebooks" / "text"
     text.mkdir(parents=True)
@@ -151,6 +152,7 @@ def test_a_solution_that_fails_its_own_check_is_one_sentence(monkeypatch, capsys
 
 
 @pytest.mark.notebooks
+@pytest.mark.audit
 def test_the_example_in_contributing_becomes_a_lecture(tmp_path):
     example = (build.HOME / "CONTRIBUTING.md").read_text(encoding="utf-8")
     [twin], [quiz] = (re.findall(rf"^```{kind}\n(.*?)^```", example, re.DOTALL | re.MULTILINE)
