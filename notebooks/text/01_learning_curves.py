@@ -179,8 +179,8 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # Only the first network clearly gains from twice the images. The second one gains far
 # more from being larger. The third hardly gains from either: it needs other inputs. Notice
-# that the second network has a gap, too, although more data is not what it needs most.
-# Don't go by the shape of a curve alone if you can try both remedies.
+# that the second network has a gap, too: don't go by the shape of a curve alone if you can
+# try both remedies.
 #
 # ## The validation curve
 #
@@ -231,7 +231,8 @@ labs.learning_curve()
 # amount of data removes. Suppose that you have 512 images. What will 1,024 give?
 # `power_law.fit` fits the curve to the sizes that you have, and `predict` adds a 95%
 # prediction interval.
-#
+
+# %% [markdown]
 # Before you trust such a prediction, **backtest** it: pretend that you have only 256
 # images, and predict what 512 will give. That is the same step, a doubling, but you
 # already know the answer. We do this for MNIST and for `tones`, in which a network has
@@ -272,7 +273,7 @@ print(f"with 1,024 images: predicted {predicted['mean']:.1%} "
 # ## Does more data always help?
 #
 # “More data always helps” is popular advice. We measured what doubling the training
-# data gains on five data sets, with the learning rate tuned for each size. In the first
+# data gains on six data sets, with the learning rate tuned for each size. In the first
 # figure, compare each interval with one point of accuracy (dashed).
 #
 # The second figure is about careless labels. You have some well-labeled samples, and
@@ -294,10 +295,10 @@ _ = claims.forest("lc-careless-labels")
 # model.
 
 # %% [markdown]
-# On four data sets, twice the data gains more than one point. On the fifth, the gain is
-# too close to one point to tell, although the interval is as narrow as we had planned.
-# So more data usually helps, but how much it helps depends on the task. Careless labels
-# made the network *worse* on all five.
+# On five data sets, twice the data gains more than one point. On the sixth, the gain is
+# too close to one point to tell, although the interval is as narrow as we had planned. So
+# more data usually helps, but how much depends on the task. Careless labels made the
+# network *worse* on all five that we tried.
 #
 # ## More data or another model?
 #
@@ -373,11 +374,20 @@ for ax, (artist, title) in zip(axes, titles.items(), strict=True):
            xticklabels=[64, 256, 1024], ylabel="validation accuracy")
 _ = axes[0].legend()
 
+# %%
+from course_utils.experiments import scoreboard
+
+gains = scoreboard.gains().sel(row="more_images")
+for artist, name in (("google", "first artist"), ("twitter", "second artist")):
+    gain = gains.sel(artist=artist)
+    print(f"twice the images, {name}: {100 * gain['mean']:+.1f} points "
+          f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]")
+
 # %% [markdown]
 # The pretrained network's features beat everything else at every size. On the first
-# artist's drawings, twice the images by two artists are no better than the 443 that we
-# have. On the second artist's drawings, they are: more data helps most if it looks like
-# the images that the network will meet.
+# artist's drawings, adding the second artist's images brings no measurable gain. On the
+# second artist's, it does (the printed lines are for the network of the welcome page,
+# without scaling). More data helps most if it looks like what the network will meet.
 #
 # ## A regression task
 #
@@ -522,7 +532,8 @@ for n in (100, 800):
 # **Next:** [Lecture 02](02_training_curves.ipynb) looks at a single run and asks what is
 # wrong with it. Exercise {{exercise}} has you draw a learning curve and decide whether to
 # buy data.
-#
+
+# %% [markdown]
 # **References.** Cortes et al.: *Learning curves: asymptotic values and rate of
 # convergence*, NIPS 1993. Hestness et al.: *Deep learning scaling is predictable,
 # empirically*, 2017. Viering & Loog: *The shape of learning curves: a review*, IEEE TPAMI
