@@ -67,6 +67,8 @@ def prepare(app, name, source):
     for cell in cells:
         if cell["cell_type"] == "code":
             describe(cell, pathlib.Path(app.config.labs))
+        else:  # what is outside of the folder is no page, but a file to download
+            cell["source"] = "".join(cell["source"]).replace("](../", "](path:../")
     source[0] = json.dumps(notebook)
 
 
